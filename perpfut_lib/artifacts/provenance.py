@@ -1,0 +1,101 @@
+"""Where an artifact came from: hashes of files and source code, versions of packages, the git commit."""
+
+import ast
+import hashlib
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGES = (
+    "arch",
+    "gymnasium",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "stable_baselines3",
+    "statsmodels",
+    "torch",
+)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of the packages that results depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+@cache
+def git_commit() -> str:
+    """Return the commit of the source tree, with ``+`` where it has uncommitted changes, or ``unknown``."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PACKAGE.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@cache
+def source_hash(module: str) -> str:
+    """Return the SHA-256 over ``module`` and every module of this package that it imports, directly or not.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name, such as ``perpfut_lib.train``.
+
+    Notes
+    -----
+    Read from the syntax tree, so nothing is imported. Importing a package counts all of its files.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(module)):
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _closure(module: str) -> set[Path]:
+    waiting, seen = list(_files(module)), set[Path]()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            for name in _imports(path):
+                waiting.extend(_files(name))
+    return seen
+
+
+def _files(module: str) -> list[Path]:
+    """Return the files of a module: itself, or every file of a package; the last part may be a name inside it."""
+    parts = module.split(".")[1:]
+    for used in (parts, parts[:-1]):
+        path = PACKAGE.joinpath(*used)
+        if used and path.is_dir():
+            return sorted(path.rglob("*.py"))
+        if used and path.with_suffix(".py").is_file():
+            return [path.with_suffix(".py")]
+    return []
+
+
+def _imports(path: Path) -> list[str]:
+    """Return the dotted names from this package that a file imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name for name in names if name.startswith(f"{PACKAGE.name}.")]

@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside the peer, interleaved in one run, with a check that both give the same answer."""

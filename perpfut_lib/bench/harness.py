@@ -1,0 +1,65 @@
+"""Time two callables in turn on the same work and report medians as one JSON line."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """One measurement; ``ratio`` above 1 means ours is better, ``peer`` is null where there is none."""
+
+    bench: str
+    metric: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str | None
+    ratio: float | None
+    max_abs_error: float | None
+
+    def to_json(self) -> str:
+        """Return the row as one line of JSON."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Ours and a peer on the same work.
+
+    ``ours`` and ``peer`` run once to warm up (compilation, caches), then ``repeats`` times in turn. ``error`` compares
+    what they return. ``peer_share`` is the share of the work that the peer does, for peers too slow to do all of it:
+    its time is divided by it.
+    """
+
+    bench: str
+    metric: str
+    ours: Callable[[], Any]
+    peer: Callable[[], Any] | None = None
+    peer_name: str | None = None
+    error: Callable[[Any, Any], float] | None = None
+    peer_share: float = 1.0
+    repeats: int = 5
+
+    def run(self) -> BenchRow:
+        """Measure both and return median seconds, their ratio and the largest difference of the answers."""
+        answer, reference = self.ours(), self.peer() if self.peer else None
+        own_times, peer_times = [], []
+        for _ in range(self.repeats):
+            own_times.append(_seconds(self.ours))
+            if self.peer:
+                peer_times.append(_seconds(self.peer) / self.peer_share)
+        own = statistics.median(own_times)
+        other = statistics.median(peer_times) if peer_times else None
+        difference = self.error(answer, reference) if self.error and self.peer else None
+        ratio = other / own if other is not None else None
+        return BenchRow(self.bench, self.metric, "s", own, other, self.peer_name, ratio, difference)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

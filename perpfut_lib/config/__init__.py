@@ -1,0 +1,37 @@
+"""Versioned settings: one frozen model per stage, profiles in ``configs/``, hashes that artifacts carry."""
+
+from perpfut_lib.config.base import Duration, Section, format_duration, hash_json, parse_duration
+from perpfut_lib.config.data import DataConfig, SimulationConfig, SplitConfig, UniverseConfig
+from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
+from perpfut_lib.config.research import (
+    CointegrationConfig,
+    ComputeConfig,
+    CostsConfig,
+    EnvConfig,
+    EvaluateConfig,
+    FeaturesConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "CointegrationConfig",
+    "ComputeConfig",
+    "CostsConfig",
+    "DataConfig",
+    "Duration",
+    "EnvConfig",
+    "EvaluateConfig",
+    "FeaturesConfig",
+    "Profile",
+    "Section",
+    "SimulationConfig",
+    "SplitConfig",
+    "TrainConfig",
+    "UniverseConfig",
+    "format_duration",
+    "hash_json",
+    "load_profile",
+    "parse_duration",
+    "profile_names",
+    "project_root",
+]

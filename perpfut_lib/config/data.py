@@ -1,0 +1,112 @@
+"""Settings of the data stages: where candles come from, which symbols are eligible, how time is split."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from perpfut_lib.config.base import Duration, Section
+
+
+class SimulationConfig(Section):
+    """The simulated market with planted cointegrated pairs; all of it follows from ``seed``."""
+
+    seed: int = 7
+    """Seed of the market's random numbers."""
+    start: date = date(2025, 1, 1)
+    """First day, UTC."""
+    days: int = Field(12, ge=5)
+    """Number of calendar days."""
+    symbols: int = Field(8, ge=2, le=60)
+    """Number of perpetual futures, planted pairs included."""
+    planted_pairs: int = Field(3, ge=0)
+    """Number of pairs whose log-price spread is an Ornstein-Uhlenbeck process; each takes two symbols."""
+    half_life: Duration = Field(default="60m")  # type: ignore[assignment]
+    """Half-life of the planted spreads."""
+    spread_std_bps: float = Field(30.0, ge=0)
+    """Stationary standard deviation of the planted spreads, in basis points of log price."""
+    volatility: float = Field(0.6, gt=0)
+    """Annualised volatility of a symbol's return (365 days), as a fraction."""
+    funding_rate_std: float = Field(1e-4, ge=0)
+    """Stationary standard deviation of the funding rate at a settlement, as a fraction of notional."""
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> Self:
+        if 2 * self.planted_pairs > self.symbols:
+            needed = 2 * self.planted_pairs
+            raise ValueError(f"{self.planted_pairs} planted pairs need {needed} symbols, not {self.symbols}")
+        return self
+
+
+class DataConfig(Section):
+    """Acquisition: the source of candles and funding rates."""
+
+    source: Literal["sim", "files"] = "sim"
+    """``sim``: the simulated market; ``files``: recorded candles in parquet, feather or csv."""
+    files: tuple[Path, ...] | Path | None = None
+    """Candle files (``source: files``), relative to the project's root; the schema is in ``data/README.md``."""
+    funding: Path | Literal["none"] | None = None
+    """Funding file (``source: files``); ``none`` states on purpose that no funding is paid."""
+    timeframe: Duration | Literal["auto"] = "auto"
+    """Length of a bar; ``auto`` takes the most common step between bars."""
+    symbols: tuple[str, ...] | Literal["auto"] = "auto"
+    """Symbols to use; ``auto`` takes all that cover the window."""
+    start: date | Literal["auto"] = "auto"
+    """First day of the window, UTC; ``auto`` picks the window that holds the most symbol-bars on a common grid."""
+    end: date | Literal["auto"] = "auto"
+    """Day after the last one of the window, UTC."""
+    max_gap_bars: int = Field(0, ge=0)
+    """Longest run of missing bars inside a symbol that is forward-filled, with a mask; a longer one is an error."""
+    simulation: SimulationConfig = SimulationConfig()
+    """The simulated market (``source: sim``)."""
+
+    @model_validator(mode="after")
+    def _files_named(self) -> Self:
+        if self.source == "files" and self.files is None:
+            raise ValueError("source 'files' needs data.files")
+        if self.source == "files" and self.funding is None:
+            raise ValueError("source 'files' needs data.funding: a path, or 'none' if no funding is to be paid")
+        return self
+
+    def candle_files(self) -> tuple[Path, ...]:
+        """Return the candle files as a tuple, empty for other sources."""
+        if self.files is None:
+            return ()
+        return (self.files,) if isinstance(self.files, Path) else self.files
+
+
+class UniverseConfig(Section):
+    """Which symbols may be paired."""
+
+    min_symbols: int = Field(2, ge=2)
+    """Fewer eligible symbols than this is an error."""
+    require_funding: bool = True
+    """Leave out symbols without funding rates over the window (no effect with ``data.funding: none``)."""
+
+
+class SplitConfig(Section):
+    """Calendar split into training, validation and test spans, in this order."""
+
+    train: float = Field(20 / 30, gt=0, lt=1)
+    """Share of the data's days used for training, the first formation window included."""
+    validate_: float = Field(4 / 30, ge=0, lt=1, alias="validate")
+    """Share of the days used for validation; the test span takes the rest."""
+    train_end: date | None = None
+    """First day of validation, UTC; set together with ``validate_end`` it replaces the shares."""
+    validate_end: date | None = None
+    """First day of the test span, UTC."""
+    test_end: date | None = None
+    """Day after the last day of the test span, UTC; by default the end of the data."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.train + self.validate_ >= 1:
+            raise ValueError(f"train + validate = {self.train + self.validate_:g} leaves nothing to test on")
+        if (self.train_end is None) != (self.validate_end is None):
+            raise ValueError("train_end and validate_end are set together or not at all")
+        if self.train_end and self.validate_end and not self.train_end <= self.validate_end:
+            raise ValueError(f"train_end {self.train_end} lies after validate_end {self.validate_end}")
+        return self

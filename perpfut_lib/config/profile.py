@@ -1,0 +1,143 @@
+"""Profiles: one YAML file in ``configs/`` names the settings that differ from the documented defaults."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from perpfut_lib.config.base import Section, hash_json
+from perpfut_lib.config.data import DataConfig, SplitConfig, UniverseConfig
+from perpfut_lib.config.research import (
+    CointegrationConfig,
+    ComputeConfig,
+    CostsConfig,
+    EnvConfig,
+    EvaluateConfig,
+    FeaturesConfig,
+    TrainConfig,
+)
+from perpfut_lib.errors import ConfigError
+
+ROOT_VARIABLE = "PERPFUT_ROOT"
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class Profile(Section):
+    """Every setting of one run of the study."""
+
+    name: str = Field("default", pattern=r"[a-z0-9][a-z0-9.-]*")
+    """Name of the run: its artifacts lie in ``artifacts/<name>/``."""
+    title: str = ""
+    """One line on what this profile is for."""
+    data: DataConfig = DataConfig()
+    universe: UniverseConfig = UniverseConfig()
+    split: SplitConfig = SplitConfig()
+    cointegration: CointegrationConfig = CointegrationConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    costs: CostsConfig = CostsConfig()
+    env: EnvConfig = EnvConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    def sections_hash(self, names: Sequence[str]) -> str:
+        """Return the SHA-256 of the named sections: what a stage that reads only these depends on."""
+        return hash_json({name: getattr(self, name).model_dump(mode="json") for name in names})
+
+
+def project_root() -> Path:
+    """Return the folder that holds ``configs/``: ``$PERPFUT_ROOT``, else the nearest above here, else the package's."""
+    if ROOT_VARIABLE in os.environ:
+        return Path(os.environ[ROOT_VARIABLE]).resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "configs").is_dir() and (folder / "perpfut_lib").is_dir():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles in ``configs/``."""
+    return sorted(path.stem for path in (project_root() / "configs").glob("*.yaml"))
+
+
+def load_profile(profile: str = "default", overrides: Sequence[str] = ()) -> Profile:
+    """Read a profile by name and apply overrides.
+
+    Parameters
+    ----------
+    profile : str
+        Name of a file in ``configs/``, without its ending.
+    overrides : sequence of str
+        Settings as ``section.key=value``; the value is read as YAML.
+
+    Returns
+    -------
+    Profile
+        Frozen and complete.
+
+    Raises
+    ------
+    ConfigError
+        The profile or a key does not exist, or a value is out of range.
+    """
+    path = project_root() / "configs" / f"{profile}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"no profile {profile!r}", f"one of {', '.join(profile_names())}", "choose one of these")
+    tree: dict[str, Any] = {"name": profile, **_read_yaml(path)}
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return Profile.model_validate(tree)
+    except ValidationError as error:
+        raise _config_error(error, path) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML mapping, with ``${NAME:-default}`` taken from the environment."""
+    text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[2] or ""), path.read_text(encoding="utf-8"))
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        found = f"{path.name} that is not YAML ({error})"
+        raise ConfigError(found, "a mapping of sections", "mend the file") from error
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"{path.name} holding a {type(tree).__name__}", "a mapping of sections", "mend the file")
+    return dict(tree)
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one ``section.key=value`` in ``tree``."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override {override!r}", "section.key=value, such as train.seeds=3", "write it so")
+    *parents, leaf = key.strip().split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override of {key!r}", f"{parent!r} to hold settings, not a value", "check the key")
+        node = child
+    node[leaf] = yaml.safe_load(text)
+
+
+def _config_error(error: ValidationError, path: Path) -> ConfigError:
+    """Return a :class:`ConfigError` that names every offending key and the keys that exist."""
+    found = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'the profile'}: {item['msg']}" for item in error.errors())
+    unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+    hints = [f"{'.'.join(map(str, loc[:-1])) or 'the profile'} has {_known_keys(loc[:-1])}" for loc in unknown]
+    expected = "; ".join(hints) if hints else "values as perpfut_lib/config documents them"
+    return ConfigError(f"in {path.name} with its overrides: {found}", expected, "mend the key or the value")
+
+
+def _known_keys(location: Sequence[int | str]) -> str:
+    """Return the keys that exist in the section at ``location``."""
+    model: Any = Profile
+    for part in location:
+        field = model.model_fields.get(str(part)) if hasattr(model, "model_fields") else None
+        model = field.annotation if field is not None else None
+    return ", ".join(sorted(model.model_fields)) if hasattr(model, "model_fields") else "no keys"

@@ -1,0 +1,138 @@
+"""Settings of the research stages: cointegration, features, environment, training, evaluation."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from perpfut_lib.config.base import Duration, Section
+
+
+class CointegrationConfig(Section):
+    """Rolling Engle-Granger screen."""
+
+    formation: Duration = Field(default="3d")  # type: ignore[assignment]
+    """Length of the formation window, which ends where trading begins."""
+    trading: Duration = Field(default="1d")  # type: ignore[assignment]
+    """Length of the trading window; windows follow each other without overlap, aligned to it in UTC."""
+    min_correlation: float = Field(0.85, ge=-1, le=1)
+    """Least Pearson correlation of log prices over the formation window."""
+    max_pvalue: float = Field(0.05, gt=0, le=1)
+    """Largest MacKinnon p-value of the residual test."""
+    top: int = Field(5, ge=1)
+    """Number of pairs traded per window, the most correlated first."""
+    fdr: float | None = Field(None, gt=0, lt=1)
+    """Benjamini-Yekutieli false-discovery rate over all tests of a window; none by default."""
+    maxlag: int | None = Field(None, ge=0)
+    """Most lags of the augmented Dickey-Fuller regression; by default Schwert's 12 (n/100)^(1/4)."""
+    autolag: Literal["aic", "bic"] | None = "aic"
+    """Criterion that picks the lag; none uses ``maxlag`` itself."""
+
+
+class FeaturesConfig(Section):
+    """Feature specification and scaling."""
+
+    spec: Literal["default", "seed-rules"] = "default"
+    """Which list of features: ours, or the original study's."""
+    lookback: int = Field(1, ge=1, le=60)
+    """Bars of features stacked into one observation."""
+    clip: float = Field(10.0, gt=0)
+    """Bound on a scaled feature, in training standard deviations; the share clipped is reported."""
+
+
+class CostsConfig(Section):
+    """Trading costs."""
+
+    fees_bps: tuple[float, ...] = (0.0, 1.44, 4.5)
+    """Fee regimes: taker fee per side, basis points of traded notional. One agent is trained for each."""
+    slippage_bps: float = Field(0.0, ge=0)
+    """Slippage per side, basis points of traded notional."""
+
+
+class EnvConfig(Section):
+    """The Markov decision process."""
+
+    fill: Literal["next_open", "same_close"] = "next_open"
+    """Fill price: the open of the next bar, or (seed rules only) the close just observed."""
+    legs: Literal["beta", "equal"] = "beta"
+    """Leg weights: a/(1+|β|) and -aβ/(1+|β|), or (seed rules) a/2 and -a/2."""
+    pay_funding: bool = True
+    """Whether positions pay and receive funding at settlement."""
+    risk_aversion: float = Field(0.01, ge=0)
+    """λ of the quadratic utility x - (λ/2)x², per unit of x."""
+    reward_scale: float = Field(1e4, gt=0)
+    """Unit of x per unit of return: 1e4 makes x basis points of the pair's equity."""
+    reward_clip: float | None = Field(None, gt=0)
+    """Bound on |reward|; none by default."""
+    latency: int = Field(0, ge=0, le=5)
+    """Bars by which the fill comes later than the next open."""
+
+
+class TrainConfig(Section):
+    """PPO on the batched environment."""
+
+    total_steps: int = Field(1_000_000, ge=1)
+    """Environment steps per agent; equal for every fee regime and seed."""
+    seeds: int = Field(1, ge=1)
+    """Number of seeds per fee regime."""
+    first_seed: int = Field(42, ge=0)
+    """First seed; the others follow by one."""
+    n_envs: int = Field(256, ge=1)
+    """Environments stepped together."""
+    n_steps: int = Field(32, ge=1)
+    """Steps per environment and rollout."""
+    batch_size: int = Field(4096, ge=1)
+    """Samples per gradient step."""
+    n_epochs: int = Field(10, ge=1)
+    """Passes over a rollout."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Learning rate at the start."""
+    final_learning_rate: float = Field(1e-5, gt=0)
+    """Learning rate at the end; linear in between."""
+    gamma: float = Field(0.99, gt=0, le=1)
+    """Discount per bar."""
+    gae_lambda: float = Field(0.8, ge=0, le=1)
+    """λ of generalised advantage estimation."""
+    clip_range: float = Field(0.2, gt=0)
+    """PPO's clip on the probability ratio."""
+    entropy_coef: float = Field(0.0, ge=0)
+    """Weight of the entropy bonus."""
+    value_coef: float = Field(0.5, ge=0)
+    """Weight of the value loss."""
+    max_grad_norm: float = Field(0.5, gt=0)
+    """Gradient norm bound."""
+    target_kl: float | None = Field(0.02, gt=0)
+    """Stop a rollout's epochs beyond 1.5 times this divergence."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers, policy and value alike."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Activation of the hidden layers."""
+    log_std_init: float = -1.0
+    """Initial log standard deviation of the action."""
+    fee_ramp: tuple[float, float] = (0.15, 0.5)
+    """Shares of training between which the fee rises from zero to its full value."""
+    threads: int = Field(1, ge=1)
+    """Torch threads per agent."""
+    evaluations: int = Field(10, ge=1)
+    """Validation rounds per training; the best policy is kept."""
+
+
+class EvaluateConfig(Section):
+    """Out-of-sample evaluation."""
+
+    confidence: float = Field(0.95, gt=0, lt=1)
+    """Level of the intervals."""
+    bootstrap: int = Field(2000, ge=10)
+    """Resamples of the stationary block bootstrap."""
+    block_days: float = Field(3.0, gt=0)
+    """Mean block length of the bootstrap, in days."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+
+class ComputeConfig(Section):
+    """Where independent tasks run. Never part of a hash: the answer is the same everywhere."""
+
+    backend: Literal["local"] = "local"
+    """Processes of this machine."""
+    workers: int = Field(0, ge=0)
+    """Processes; 0 takes the number of cores."""

@@ -1,0 +1,71 @@
+"""The stages of the study in order, and the one function that runs what is missing or out of date."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from perpfut_lib.artifacts import Run, StageFolder, source_hash, stage_key
+from perpfut_lib.config import Profile
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: ``module.run_stage(profile, run, folder)`` reads upstream stages and writes into ``folder``."""
+
+    name: str
+    module: str
+    sections: tuple[str, ...]
+    upstream: tuple[str, ...]
+
+    def room(self) -> Callable[[Profile, Run, StageFolder], None]:
+        """Return the function that does the work."""
+        function: Callable[[Profile, Run, StageFolder], None] = importlib.import_module(self.module).run_stage
+        return function
+
+
+STAGES: Final = (
+    Stage("acquire", "perpfut_lib.acquire.stage", ("data",), ()),
+    Stage("quality", "perpfut_lib.store.stage", ("data", "universe"), ("acquire",)),
+    Stage("cointegration", "perpfut_lib.cointegration.stage", ("cointegration", "split"), ("quality",)),
+    Stage("features", "perpfut_lib.features.stage", ("features", "cointegration"), ("quality", "cointegration")),
+    Stage("environment", "perpfut_lib.env.stage", ("env", "costs"), ("quality", "features")),
+    Stage("train", "perpfut_lib.train.stage", ("train", "costs", "env"), ("features", "environment")),
+    Stage(
+        "evaluate",
+        "perpfut_lib.evaluate.stage",
+        ("evaluate", "costs", "env", "train"),
+        ("features", "environment", "train"),
+    ),
+)
+BY_NAME: Final = {stage.name: stage for stage in STAGES}
+
+
+def ensure(name: str, profile: Profile, run: Run | None = None) -> StageFolder:
+    """Return the artifacts of a stage, running it and whatever it depends on where they are not current.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`STAGES`.
+    profile : Profile
+        Settings; a stage is current while the sections it reads, its inputs and its code are unchanged.
+    run : Run, optional
+        Where artifacts lie; by default the profile's own folder.
+
+    Returns
+    -------
+    StageFolder
+        Complete and committed.
+    """
+    stage = BY_NAME[name]
+    run = run or Run.named(profile.name)
+    depends = {"config": profile.sections_hash(stage.sections), "code": source_hash(stage.module)}
+    for upstream in stage.upstream:
+        depends[upstream] = ensure(upstream, profile, run).manifest().content_hash()
+    if not stage.upstream:
+        depends |= importlib.import_module(stage.module).fingerprint(profile)
+    if not run.is_current(name, stage_key(depends)):
+        with run.commit(name, depends) as folder:
+            stage.room()(profile, run, folder)
+    return run.stage(name)

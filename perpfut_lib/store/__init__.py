@@ -1,0 +1,1 @@
+"""Candles on disk, validated, and the panel that every later stage reads."""
