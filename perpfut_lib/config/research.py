@@ -123,7 +123,7 @@ class EvaluateConfig(Section):
     """Level of the intervals."""
     bootstrap: int = Field(2000, ge=10)
     """Resamples of the stationary block bootstrap."""
-    block_days: float = Field(3.0, gt=0)
+    block_days: int = Field(3, ge=1)
     """Mean block length of the bootstrap, in days."""
     seed: int = 0
     """Seed of the bootstrap."""

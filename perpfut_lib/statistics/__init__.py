@@ -1,0 +1,42 @@
+"""Metrics, intervals and corrections for multiple trials; each checked against a published or closed-form answer."""
+
+from perpfut_lib.statistics.bootstrap import Interval, Resampling, bootstrap_ci, resample_indices
+from perpfut_lib.statistics.metrics import (
+    DAYS_PER_YEAR,
+    cumulative_return,
+    daily_returns,
+    longest_drawdown,
+    max_drawdown,
+    sharpe,
+    sortino,
+    volatility,
+)
+from perpfut_lib.statistics.selection import (
+    Shape,
+    deflated_sharpe,
+    expected_best_sharpe,
+    minimum_detectable_sharpe,
+    pbo_cscv,
+    probabilistic_sharpe,
+)
+
+__all__ = [
+    "DAYS_PER_YEAR",
+    "Interval",
+    "Resampling",
+    "Shape",
+    "bootstrap_ci",
+    "cumulative_return",
+    "daily_returns",
+    "deflated_sharpe",
+    "expected_best_sharpe",
+    "longest_drawdown",
+    "max_drawdown",
+    "minimum_detectable_sharpe",
+    "pbo_cscv",
+    "probabilistic_sharpe",
+    "resample_indices",
+    "sharpe",
+    "sortino",
+    "volatility",
+]
