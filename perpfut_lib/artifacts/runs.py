@@ -85,7 +85,7 @@ class StageFolder:
 
     def read_array(self, name: str, *, mapped: bool = False) -> npt.NDArray[Any]:
         """Read one ``.npy`` array, memory-mapped and read-only if ``mapped``."""
-        return np.load(self._existing(name), mmap_mode="r" if mapped else None, allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(self._existing(name), mmap_mode="r" if mapped else None, allow_pickle=False)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write raw bytes."""
