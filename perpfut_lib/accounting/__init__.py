@@ -1,0 +1,32 @@
+"""The two-leg ledger: what a position earns and costs, the same everywhere."""
+
+from perpfut_lib.accounting.ledger import Ledger, Market, flattening_at, make_market, prices_at, settle
+from perpfut_lib.accounting.step import (
+    BPS,
+    Costs,
+    Flow,
+    Holding,
+    StepPrices,
+    flatten_step,
+    held_weights,
+    settle_step,
+    trade_cost,
+)
+
+__all__ = [
+    "BPS",
+    "Costs",
+    "Flow",
+    "Holding",
+    "Ledger",
+    "Market",
+    "StepPrices",
+    "flatten_step",
+    "flattening_at",
+    "held_weights",
+    "make_market",
+    "prices_at",
+    "settle",
+    "settle_step",
+    "trade_cost",
+]
