@@ -1,7 +1,6 @@
 """Properties of the ledger that hold for every market and every sequence of decisions."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,8 +74,8 @@ def test_the_future_never_changes_past_accounts(seed):
     market, weights = random_market(seed)
     costs = Costs(0.0005, 0.0)
     changed = Market(*(array.copy() for array in market))
-    changed.fills[:, 12:] *= 1.5
+    changed.fills[:, 12:, 0] *= 1.5
     changed.marks[:, 12:] *= 1.5
     before, after = settle(weights, market, costs), settle(weights, changed, costs)
     assert np.array_equal(before.equity[:, :12], after.equity[:, :12])
-    assert before.equity[0, 12] != pytest.approx(after.equity[0, 12])
+    assert before.equity[0, 12] != after.equity[0, 12]
