@@ -7,9 +7,11 @@ from perpfut_lib.accounting.step import (
     Flow,
     Holding,
     StepPrices,
+    equity_at,
     flatten_step,
     held_weights,
     settle_step,
+    target_weights,
     trade_cost,
 )
 
@@ -21,6 +23,7 @@ __all__ = [
     "Ledger",
     "Market",
     "StepPrices",
+    "equity_at",
     "flatten_step",
     "flattening_at",
     "held_weights",
@@ -28,5 +31,6 @@ __all__ = [
     "prices_at",
     "settle",
     "settle_step",
+    "target_weights",
     "trade_cost",
 ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from perpfut_lib.accounting.step import Costs, Holding, StepPrices, flatten_step, settle_step
+from perpfut_lib.accounting.step import Costs, Holding, StepPrices, equity_at, flatten_step, settle_step
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.types import Float2D, Float3D
 
@@ -105,19 +105,20 @@ def _scan(targets: Float3D, market: Market, costs: Costs, initial: float, out: t
         equity[episode, 0] = initial
         for step in range(length):
             prices = prices_at(market, episode, step)
-            before = holding.equity
+            before = equity_at(holding, prices.fill_y, prices.fill_x)
             holding, flow = settle_step(holding, targets[episode, step, 0], targets[episode, step, 1], prices, costs)
             if before > 0.0:
                 weights[episode, step, 0] = holding.quantity_y * prices.fill_y / before
                 weights[episode, step, 1] = holding.quantity_x * prices.fill_x / before
             price[episode, step], funding[episode, step] = flow.price, flow.funding
             fees[episode, step], slippage[episode, step] = flow.fees, flow.slippage
-            turnover[episode, step], equity[episode, step + 1] = flow.turnover, holding.equity
+            turnover[episode, step] = flow.turnover
+            equity[episode, step + 1] = equity_at(holding, prices.next_y, prices.next_x)
         holding, flow = flatten_step(holding, flattening_at(market, episode), costs)
         fees[episode, length - 1] += flow.fees
         slippage[episode, length - 1] += flow.slippage
         turnover[episode, length - 1] += flow.turnover
-        equity[episode, length] = holding.equity
+        equity[episode, length] = holding.cash
 
 
 def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: float = 1.0) -> Ledger:

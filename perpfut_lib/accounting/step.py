@@ -18,14 +18,14 @@ class Costs(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What one pair holds just before a fill."""
+    """What one pair holds; no price is in it, so nothing in it depends on what comes next."""
 
     quantity_y: float
     """Signed units of leg y."""
     quantity_x: float
     """Signed units of leg x."""
-    equity: float
-    """Equity marked at the prices of the coming fill, before its costs."""
+    cash: float
+    """Cash beside the legs, quote currency; costs and funding of the past are in it."""
 
 
 class StepPrices(NamedTuple):
@@ -69,19 +69,32 @@ class Flow(NamedTuple):
 
 
 @njit(cache=True)
+def equity_at(holding: Holding, price_y: float, price_x: float) -> float:
+    """Return cash plus both legs at these prices."""
+    return (holding.cash + holding.quantity_y * price_y) + holding.quantity_x * price_x
+
+
+@njit(cache=True)
+def target_weights(action: float, hedge_ratio: float) -> tuple[float, float]:
+    r"""Return the leg weights of gross ``|action|``; scalars or arrays alike.
+
+    .. math:: w_y = \frac{a}{1+|\beta|}, \qquad w_x = \frac{-a\beta}{1+|\beta|}
+    """
+    weight_y = action / (1.0 + np.abs(hedge_ratio))
+    return weight_y, -weight_y * hedge_ratio
+
+
+@njit(cache=True)
 def held_weights(holding: Holding, prices: StepPrices) -> tuple[float, float, float]:
     """Return the weights of the position held before a decision and its equity, all at the decision's marks.
 
-    Nothing here depends on the coming fill: equity at the marks is the cash beside the position plus the position at
-    the marks. A ruined pair (equity not above zero) holds nothing.
+    A ruined pair (equity not above zero) holds nothing.
     """
-    value_y = holding.quantity_y * prices.mark_y
-    value_x = holding.quantity_x * prices.mark_x
-    cash = holding.equity - holding.quantity_y * prices.fill_y - holding.quantity_x * prices.fill_x
-    equity = cash + value_y + value_x
+    equity = equity_at(holding, prices.mark_y, prices.mark_x)
     if equity <= 0.0:
         return 0.0, 0.0, 0.0
-    return value_y / equity, value_x / equity, equity
+    weight_y = holding.quantity_y * prices.mark_y / equity
+    return weight_y, holding.quantity_x * prices.mark_x / equity, equity
 
 
 @njit(cache=True)
@@ -99,7 +112,7 @@ def settle_step(
     Parameters
     ----------
     holding : Holding
-        Position and equity just before the fill.
+        Position and cash before the fill.
     weight_y, weight_x : float
         Target weights: signed shares of the pair's equity, sized at the decision's marks.
     prices : StepPrices
@@ -110,33 +123,40 @@ def settle_step(
     Returns
     -------
     holding : Holding
-        Position and equity just before the next fill.
+        Position and cash before the next fill.
     flow : Flow
         What changed equity: ``price + funding - fees - slippage`` is its change.
     """
     _, _, sizing = held_weights(holding, prices)
     quantity_y = weight_y * sizing / prices.mark_y
     quantity_x = weight_x * sizing / prices.mark_x
-    traded_y = abs(quantity_y - holding.quantity_y) * prices.fill_y
-    traded_x = abs(quantity_x - holding.quantity_x) * prices.fill_x
+    bought_y = (quantity_y - holding.quantity_y) * prices.fill_y
+    bought_x = (quantity_x - holding.quantity_x) * prices.fill_x
+    traded_y, traded_x = abs(bought_y), abs(bought_x)
     fee_y, slip_y = trade_cost(traded_y, prices.impact_y, costs)
     fee_x, slip_x = trade_cost(traded_x, prices.impact_x, costs)
     price = quantity_y * (prices.next_y - prices.fill_y) + quantity_x * (prices.next_x - prices.fill_x)
     funding = -(quantity_y * prices.funding_y + quantity_x * prices.funding_x)
     fees, slippage = fee_y + fee_x, slip_y + slip_x
-    turnover = (traded_y + traded_x) / holding.equity if holding.equity > 0.0 else 0.0
-    equity = holding.equity + price + funding - fees - slippage
-    return Holding(quantity_y, quantity_x, equity), Flow(price, funding, fees, slippage, turnover)
+    turnover = _share(traded_y + traded_x, equity_at(holding, prices.fill_y, prices.fill_x))
+    cash = holding.cash - bought_y - bought_x + funding - fees - slippage
+    return Holding(quantity_y, quantity_x, cash), Flow(price, funding, fees, slippage, turnover)
 
 
 @njit(cache=True)
 def flatten_step(holding: Holding, prices: StepPrices, costs: Costs) -> tuple[Holding, Flow]:
     """Sell whatever is held at the *next* fill prices of the last step (``impact_*`` are those of that fill)."""
-    traded_y = abs(holding.quantity_y) * prices.next_y
-    traded_x = abs(holding.quantity_x) * prices.next_x
+    sold_y, sold_x = holding.quantity_y * prices.next_y, holding.quantity_x * prices.next_x
+    traded_y, traded_x = abs(sold_y), abs(sold_x)
     fee_y, slip_y = trade_cost(traded_y, prices.impact_y, costs)
     fee_x, slip_x = trade_cost(traded_x, prices.impact_x, costs)
     fees, slippage = fee_y + fee_x, slip_y + slip_x
-    turnover = (traded_y + traded_x) / holding.equity if holding.equity > 0.0 else 0.0
-    equity = holding.equity - fees - slippage
-    return Holding(0.0, 0.0, equity), Flow(0.0, 0.0, fees, slippage, turnover)
+    turnover = _share(traded_y + traded_x, equity_at(holding, prices.next_y, prices.next_x))
+    cash = holding.cash + sold_y + sold_x - fees - slippage
+    return Holding(0.0, 0.0, cash), Flow(0.0, 0.0, fees, slippage, turnover)
+
+
+@njit(cache=True)
+def _share(notional: float, equity: float) -> float:
+    """Return ``notional`` as a share of ``equity``; zero for a ruined pair."""
+    return notional / equity if equity > 0.0 else 0.0
