@@ -132,7 +132,9 @@ class EvaluateConfig(Section):
 class ComputeConfig(Section):
     """Where independent tasks run. Never part of a hash: the answer is the same everywhere."""
 
-    backend: Literal["local"] = "local"
-    """Processes of this machine."""
+    backend: Literal["local", "dask"] = "local"
+    """``local``: processes of this machine; ``dask``: a Dask cluster."""
     workers: int = Field(0, ge=0)
-    """Processes; 0 takes the number of cores."""
+    """Processes; 0 takes the number of cores. A Dask cluster that already runs keeps its own number."""
+    scheduler: str | None = None
+    """Address of a running Dask scheduler, such as ``tcp://host:8786``; by default a cluster on this machine."""
