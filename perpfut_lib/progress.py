@@ -1,11 +1,11 @@
 """Progress bars that reach the reader wherever the work runs: a terminal, a notebook, or a chapter run by papermill."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
+from tqdm.auto import tqdm as tqdm_auto
 
 T = TypeVar("T")
 
@@ -25,20 +25,17 @@ def track(items: Iterable[T], *, label: str, total: int | None = None, unit: str
         Number of items where ``items`` has no length.
     unit : str
         Name of one item.
+
+    Notes
+    -----
+    The bar goes to standard error, to a widget in an interactive notebook, or, where the environment variable
+    ``PERPFUT_PROGRESS`` names a file, to that file, so that it never lands in a chapter's outputs.
     """
-    stream, close = _stream()
-    try:
-        yield from tqdm(items, desc=label, total=total, unit=unit, file=stream, disable=stream is None, mininterval=0.5)
-    finally:
-        if close and stream is not None:
-            stream.close()
-
-
-def _stream() -> tuple[TextIO | None, bool]:
-    """Return the stream that bars go to, and whether this module opened it."""
     target = os.environ.get(PROGRESS_STREAM)
     if target is None:
-        return sys.stderr, False
-    if not target:
-        return None, False
-    return open(target, "a", encoding="utf-8"), True
+        yield from tqdm_auto(items, desc=label, total=total, unit=unit, mininterval=0.5)
+    elif not target:
+        yield from items
+    else:
+        with open(target, "a", encoding="utf-8") as stream:
+            yield from tqdm(items, desc=label, total=total, unit=unit, file=stream, mininterval=0.5, dynamic_ncols=True)

@@ -1,0 +1,68 @@
+# Two commands matter: `make reproduce` runs the study and builds its book, `make test` checks everything.
+PROFILE ?= default
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+# One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := setup
+.PHONY: setup help reproduce run book test lint format tests notebooks hooks clean distclean
+
+setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
+	@echo "ready: $(BIN)/perpfut --help, or make help"
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11 or name it: make PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $(READY)
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+reproduce: $(READY)  ## run every chapter of PROFILE (default: default) and build its book
+	$(BIN)/perpfut run --profile $(PROFILE) --book
+
+run: $(READY)  ## run the chapters of PROFILE, without the book
+	$(BIN)/perpfut run --profile $(PROFILE) --no-book
+
+book: $(READY)  ## build the HTML book of PROFILE from its executed chapters
+	$(BIN)/perpfut book --profile $(PROFILE)
+
+test: lint tests  ## set up, lint, and run all tests
+
+lint: $(READY)  ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tests: $(READY)  ## the tests alone
+	$(BIN)/python -m pytest
+
+notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
+	$(BIN)/perpfut run --profile default --no-book
+	$(BIN)/perpfut chapters keep --profile default
+
+hooks: $(READY)  ## install the pre-commit hooks
+	$(BIN)/pre-commit install
+
+clean:  ## delete caches, books and the artifacts of all runs (not data/)
+	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md ! -name published ! -name schema -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## delete .venv too
+	rm -rf $(VENV)
+
+environment.yml: requirements.lock
+	sed -i '/^      - /d' $@
+	sed 's/^/      - /' $< >> $@

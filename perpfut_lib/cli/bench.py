@@ -1,0 +1,52 @@
+"""``perpfut bench``: measure ours beside its peer."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import typer
+
+import perpfut_lib.bench
+from perpfut_lib.bench.harness import BenchRow
+from perpfut_lib.errors import ConfigError
+
+TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; none lists them.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Measure ours beside its peer on the same work, interleaved, and check that both give the same answer."""
+    known = _benchmarks()
+    if not names:
+        typer.echo("\n".join(known))
+        return
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no benchmark {name!r}", f"one of {', '.join(known)}", "choose one of these")
+    if not json:
+        typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+    for name in names:
+        run: Callable[[], Iterator[BenchRow]] = importlib.import_module(f"perpfut_lib.bench.{_module(name)}").run
+        for row in run():
+            typer.echo(row.to_json() if json else _line(row))
+
+
+def _benchmarks() -> list[str]:
+    """Return the names of the benchmarks, one per module beside the harness."""
+    modules = (name for _, name, _ in pkgutil.iter_modules(perpfut_lib.bench.__path__))
+    return sorted(name.replace("_", "-") for name in modules if name != "harness" and not name.startswith("_"))
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _line(row: BenchRow) -> str:
+    """Return one row for people: figures with their unit, a dash where there is no peer."""
+    peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
+    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+    error = "-" if row.max_abs_error is None else f"{row.max_abs_error:.1e}"
+    return TABLE.format(row.bench, row.metric, f"{row.ours:.4g} {row.unit}", peer, ratio, error)

@@ -1,0 +1,93 @@
+"""The house stands: pins agree everywhere, CI runs the README's command, the tree follows the house rules."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted([*(ROOT / "perpfut_lib").rglob("*.py"), *(ROOT / "agent").rglob("*.py")])
+
+
+def _lock() -> list[str]:
+    return (ROOT / "requirements.lock").read_text().split()
+
+
+def test_environment_has_the_lock_s_pins():
+    """``environment.yml`` pins exactly what ``requirements.lock`` pins."""
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert dependencies[0] == "python=3.11"
+    assert dependencies[-1]["pip"] == _lock()
+
+
+def test_every_locked_package_is_pinned_and_installed():
+    """The lock names exact versions, and the tests run on them (a local build tag such as ``+cpu`` aside)."""
+    for pin in _lock():
+        name, version = re.fullmatch(r"([\w.-]+)==([\w.+!-]+)", pin).groups()
+        assert importlib.metadata.version(name).split("+")[0] == version, name
+
+
+@pytest.mark.parametrize(
+    "name",
+    "jupyter jupyter-book papermill nbval ccxt pandas numpy statsmodels pykalman ta matplotlib seaborn gymnasium "
+    "stable_baselines3 torch langgraph langsmith".split(),
+)
+def test_packages_that_the_study_names_are_locked(name):
+    """Every package that the study was asked to stand on is pinned."""
+    assert any(pin.startswith(f"{name}==") for pin in _lock())
+
+
+def test_ci_runs_the_readme_s_test_command():
+    """CI proves what the reader is told to type, nothing else."""
+    commands = [
+        line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith(("#", "set", "cd"))
+    ]
+    assert commands == ["make test"]
+    assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_version_is_the_same_everywhere():
+    """The package, its metadata and the citation carry one version."""
+    from perpfut_lib import __version__
+
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
+
+
+def test_disclaimer_is_visible():
+    """The reader meets the disclaimer in the README."""
+    assert "not investment advice" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_source_keeps_the_house_limits(path):
+    """Files of at most 300 lines, functions of at most 40, and no catch-all modules."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    assert path.stem not in {"utils", "util", "helpers", "common", "misc"}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < 40, node.name
+
+
+def test_make_help_names_every_command():
+    """``make help`` lists each target with what it does."""
+    shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "reproduce", "run", "book", "test", "lint", "clean"):
+        assert re.search(rf"make {target} +\S", shown)
+
+
+def test_no_absolute_paths_of_a_machine():
+    """No tracked text file holds a path of somebody's machine."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    leak = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/\w+")
+    for name in filter(None, tracked.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".woff2", ".png", ".zst", ".gz", ".js"} or not path.is_file():
+            continue
+        found = leak.search(path.read_text(encoding="utf-8", errors="ignore"))
+        assert found is None, f"{name}: {found}"
