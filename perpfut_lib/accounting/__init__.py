@@ -1,6 +1,6 @@
 """The two-leg ledger: what a position earns and costs, the same everywhere."""
 
-from perpfut_lib.accounting.ledger import Ledger, Market, flattening_at, make_market, prices_at, settle
+from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
 from perpfut_lib.accounting.step import (
     BPS,
     Costs,
@@ -17,6 +17,7 @@ from perpfut_lib.accounting.step import (
 
 __all__ = [
     "BPS",
+    "Accountant",
     "Costs",
     "Flow",
     "Holding",

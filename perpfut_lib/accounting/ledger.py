@@ -1,7 +1,7 @@
 """The two-leg ledger: price P&L, funding, fees and slippage, which sum to the change in equity.
 
-One jitted step, :func:`settle_step`, is what the environment, the evaluation and :func:`settle` (its scan) all run, so
-none of them can account differently from the others. Equity is marked at fill times.
+One jitted step, :func:`settle_step`, is what the environment and the :class:`Accountant` both run, so neither can
+account differently from the other. Equity is marked at fill times.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from perpfut_lib.accounting.step import Costs, Holding, StepPrices, equity_at, flatten_step, settle_step
+from perpfut_lib.accounting.step import Costs, Flow, Holding, StepPrices, equity_at, flatten_step, settle_step
 from perpfut_lib.errors import SchemaError
-from perpfut_lib.types import Float2D, Float3D
+from perpfut_lib.types import Float1D, Float2D, Float3D
 
 
 class Market(NamedTuple):
@@ -40,12 +40,12 @@ class Ledger:
     """Fees paid, (E, L), never negative."""
     slippage: Float2D
     """Slippage paid, (E, L), never negative."""
+    turnover: Float2D
+    """Traded notional as a share of equity, drift and flattening included, (E, L)."""
     equity: Float2D
     """Equity at fill times before costs; column L is after the flattening and its costs, (E, L+1)."""
     weights: Float3D
     """Signed notional of each leg held after fill j as a share of equity, (E, L, 2)."""
-    turnover: Float2D
-    """Traded notional as a share of equity, drift and flattening included, (E, L)."""
 
     def returns(self) -> Float2D:
         """Return the net return of each step on equity at its start, (E, L)."""
@@ -56,6 +56,20 @@ class Ledger:
         """Return the largest |price + funding - fees - slippage - Δequity|: zero but for rounding."""
         explained = self.price + self.funding - self.fees - self.slippage
         return float(np.abs(explained - np.diff(self.equity, axis=1)).max(initial=0.0))
+
+
+class Accounts(NamedTuple):
+    """The arrays behind a :class:`Ledger` while it is being written, and what each episode holds."""
+
+    price: Float2D
+    funding: Float2D
+    fees: Float2D
+    slippage: Float2D
+    turnover: Float2D
+    equity: Float2D
+    weights: Float3D
+    cash: Float1D
+    quantity: Float2D
 
 
 @njit(cache=True)
@@ -97,32 +111,98 @@ def flattening_at(market: Market, episode: int) -> StepPrices:
 
 
 @njit(cache=True)
-def _scan(targets: Float3D, market: Market, costs: Costs, initial: float, out: tuple[Float2D, ...]) -> None:
-    price, funding, fees, slippage, equity, turnover, weights = out
-    episodes, length = targets.shape[0], targets.shape[1]
-    for episode in range(episodes):
-        holding = Holding(0.0, 0.0, initial)
-        equity[episode, 0] = initial
-        for step in range(length):
-            prices = prices_at(market, episode, step)
-            before = equity_at(holding, prices.fill_y, prices.fill_x)
-            holding, flow = settle_step(holding, targets[episode, step, 0], targets[episode, step, 1], prices, costs)
-            if before > 0.0:
-                weights[episode, step, 0] = holding.quantity_y * prices.fill_y / before
-                weights[episode, step, 1] = holding.quantity_x * prices.fill_x / before
-            price[episode, step], funding[episode, step] = flow.price, flow.funding
-            fees[episode, step], slippage[episode, step] = flow.fees, flow.slippage
-            turnover[episode, step] = flow.turnover
-            equity[episode, step + 1] = equity_at(holding, prices.next_y, prices.next_x)
-        holding, flow = flatten_step(holding, flattening_at(market, episode), costs)
-        fees[episode, length - 1] += flow.fees
-        slippage[episode, length - 1] += flow.slippage
-        turnover[episode, length - 1] += flow.turnover
-        equity[episode, length] = holding.cash
+def _book(step: int, targets: Float2D, market: Market, costs: Costs, accounts: Accounts) -> None:
+    """Trade every episode to its targets (E, 2) at one step, hold to the next fill, and write the accounts."""
+    for episode in range(len(targets)):
+        prices = prices_at(market, episode, step)
+        before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
+        after, flow = settle_step(before, targets[episode, 0], targets[episode, 1], prices, costs)
+        _write(episode, step, flow, accounts)
+        _hold(episode, after, accounts)
+        equity = equity_at(before, prices.fill_y, prices.fill_x)
+        if equity > 0.0:
+            accounts.weights[episode, step, 0] = after.quantity_y * prices.fill_y / equity
+            accounts.weights[episode, step, 1] = after.quantity_x * prices.fill_x / equity
+        accounts.equity[episode, step + 1] = equity_at(after, prices.next_y, prices.next_x)
+
+
+@njit(cache=True)
+def _flatten(market: Market, costs: Costs, accounts: Accounts) -> None:
+    """Close every episode at its last fill prices and charge its last step."""
+    length = market.marks.shape[1]
+    for episode in range(len(accounts.cash)):
+        before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
+        after, flow = flatten_step(before, flattening_at(market, episode), costs)
+        _write(episode, length - 1, flow, accounts)
+        _hold(episode, after, accounts)
+        accounts.equity[episode, length] = after.cash
+
+
+@njit(cache=True)
+def _write(episode: int, step: int, flow: Flow, accounts: Accounts) -> None:
+    accounts.price[episode, step] += flow.price
+    accounts.funding[episode, step] += flow.funding
+    accounts.fees[episode, step] += flow.fees
+    accounts.slippage[episode, step] += flow.slippage
+    accounts.turnover[episode, step] += flow.turnover
+
+
+@njit(cache=True)
+def _hold(episode: int, holding: Holding, accounts: Accounts) -> None:
+    accounts.quantity[episode, 0], accounts.quantity[episode, 1] = holding.quantity_y, holding.quantity_x
+    accounts.cash[episode] = holding.cash
+
+
+class Accountant:
+    """Books E episodes step by step: the only one who sees the next price.
+
+    Parameters
+    ----------
+    market : Market
+        Prices, funding and impact of the episodes.
+    costs : Costs
+        Fee and slippage.
+    initial_equity : float
+        Equity at the start of each episode.
+
+    Raises
+    ------
+    SchemaError
+        The market's arrays do not fit each other.
+    """
+
+    def __init__(self, market: Market, costs: Costs, *, initial_equity: float = 1.0) -> None:
+        episodes, self.length = market.marks.shape[:2]
+        check_market(market, episodes, self.length)
+        self._market, self._costs = market, costs
+        shape = (episodes, self.length)
+        flows = [np.zeros(shape) for _ in range(5)]
+        equity = np.full((episodes, self.length + 1), initial_equity)
+        cash, quantity = np.full(episodes, initial_equity), np.zeros((episodes, 2))
+        self._accounts = Accounts(*flows, equity, np.zeros((*shape, 2)), cash, quantity)
+
+    @property
+    def cash(self) -> Float1D:
+        """Cash beside the legs, (E,)."""
+        return self._accounts.cash
+
+    @property
+    def quantity(self) -> Float2D:
+        """Signed units of both legs, (E, 2)."""
+        return self._accounts.quantity
+
+    def book(self, step: int, targets: Float2D) -> None:
+        """Trade to target weights (E, 2), decided at the marks of ``step``, and hold to the next fill."""
+        _book(step, targets, self._market, self._costs, self._accounts)
+
+    def close(self) -> Ledger:
+        """Flatten every episode, charge it, and return the accounts."""
+        _flatten(self._market, self._costs, self._accounts)
+        return Ledger(*self._accounts[:-2])
 
 
 def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: float = 1.0) -> Ledger:
-    """Account for target weights decided in advance: the scan of :func:`settle_step`.
+    """Account for target weights decided in advance.
 
     Parameters
     ----------
@@ -145,13 +225,11 @@ def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: fl
     SchemaError
         Shapes do not fit each other.
     """
-    episodes, length = weights.shape[:2]
-    check_market(market, episodes, length)
-    price, funding, fees, slippage, turnover = (np.zeros((episodes, length)) for _ in range(5))
-    equity, held = np.empty((episodes, length + 1)), np.zeros(weights.shape)
-    out = (price, funding, fees, slippage, equity, turnover, held)
-    _scan(np.asarray(weights, np.float64), market, costs, initial_equity, out)
-    return Ledger(price, funding, fees, slippage, equity, held, turnover)
+    check_market(market, *weights.shape[:2])
+    accountant = Accountant(market, costs, initial_equity=initial_equity)
+    for step in range(accountant.length):
+        accountant.book(step, weights[:, step])
+    return accountant.close()
 
 
 def make_market(fills: Float3D, marks: Float3D, funding: Float3D, impact: Float3D | None = None) -> Market:
