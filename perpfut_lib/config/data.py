@@ -28,11 +28,27 @@ class SimulationConfig(Section):
     """Stationary standard deviation of the planted spreads, in basis points of log price."""
     volatility: float = Field(0.6, gt=0)
     """Annualised volatility of a symbol's return (365 days), as a fraction."""
-    funding_rate_std: float = Field(1e-4, ge=0)
-    """Stationary standard deviation of the funding rate at a settlement, as a fraction of notional."""
+    sectors: int = Field(3, ge=1)
+    """Number of sectors, each with a factor of its own."""
+    common_share: float = Field(0.72, ge=0, le=1)
+    """Share of a return's variance that comes from the factor common to all symbols."""
+    sector_share: float = Field(0.08, ge=0, le=1)
+    """Share of a return's variance that comes from its sector's factor; the rest is the symbol's own."""
+    jumps_per_day: float = Field(0.5, ge=0)
+    """Expected jumps per day of each factor."""
+    jump_size: float = Field(8.0, ge=0)
+    """Standard deviation of a jump, in standard deviations of a one-minute return."""
+    tick_bps: float = Field(0.8, gt=0, le=100)
+    """Typical tick size in basis points of the price: trades bounce between the ticks around the mid price."""
+    premium_mean: float = -3.5e-4
+    """Mean of the premium index (perpetual over spot), as a fraction."""
+    premium_std: float = Field(1.2e-4, ge=0)
+    """Stationary standard deviation of the premium index, as a fraction; funding follows from it."""
 
     @model_validator(mode="after")
-    def _pairs_fit(self) -> Self:
+    def _fits(self) -> Self:
+        if self.common_share + self.sector_share > 1:
+            raise ValueError(f"common_share + sector_share = {self.common_share + self.sector_share:g} exceeds 1")
         if 2 * self.planted_pairs > self.symbols:
             needed = 2 * self.planted_pairs
             raise ValueError(f"{self.planted_pairs} planted pairs need {needed} symbols, not {self.symbols}")
