@@ -176,10 +176,10 @@ class Accountant:
         check_market(market, episodes, self.length)
         self._market, self._costs = market, costs
         shape = (episodes, self.length)
-        flows = [np.zeros(shape) for _ in range(5)]
-        equity = np.full((episodes, self.length + 1), initial_equity)
+        price, funding, fees, slippage, turnover = (np.zeros(shape) for _ in range(5))
+        equity, weights = np.full((episodes, self.length + 1), initial_equity), np.zeros((*shape, 2))
         cash, quantity = np.full(episodes, initial_equity), np.zeros((episodes, 2))
-        self._accounts = Accounts(*flows, equity, np.zeros((*shape, 2)), cash, quantity)
+        self._accounts = Accounts(price, funding, fees, slippage, turnover, equity, weights, cash, quantity)
 
     @property
     def cash(self) -> Float1D:
