@@ -29,13 +29,18 @@ STAGES: Final = (
     Stage("quality", "perpfut_lib.store.stage", ("data", "universe"), ("acquire",)),
     Stage("cointegration", "perpfut_lib.cointegration.stage", ("cointegration", "split"), ("quality",)),
     Stage("features", "perpfut_lib.features.stage", ("features", "cointegration"), ("quality", "cointegration")),
-    Stage("environment", "perpfut_lib.env.stage", ("env", "costs"), ("quality", "features")),
-    Stage("train", "perpfut_lib.train.stage", ("train", "costs", "env"), ("features", "environment")),
+    Stage("environment", "perpfut_lib.env.stage", ("env", "costs"), ("quality", "cointegration", "features")),
+    Stage(
+        "train",
+        "perpfut_lib.train.stage",
+        ("train", "costs", "env"),
+        ("cointegration", "features", "environment"),
+    ),
     Stage(
         "evaluate",
         "perpfut_lib.evaluate.stage",
-        ("evaluate", "costs", "env", "train"),
-        ("features", "environment", "train"),
+        ("evaluate", "cointegration", "costs", "env"),
+        ("cointegration", "features", "environment", "train"),
     ),
 )
 BY_NAME: Final = {stage.name: stage for stage in STAGES}

@@ -1,0 +1,89 @@
+"""The portfolio in calendar time: several pairs side by side, flat between their windows, one equity curve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.types import Float1D, Float2D, Int1D
+
+FLOWS = ("price", "funding", "fees", "slippage")
+
+
+@dataclass(frozen=True)
+class EpisodeFlows:
+    """P&L of E episodes and their L steps, as fractions of the equity that each episode starts with."""
+
+    start: Int1D
+    """Start of each episode's trading window, (E,), ms UTC."""
+    times: Int1D
+    """Times of the marks, (E, L + 1), ms UTC."""
+    price: Float2D
+    """Price P&L, (E, L)."""
+    funding: Float2D
+    """Funding received, negative if paid, (E, L)."""
+    fees: Float2D
+    """Fees paid, (E, L)."""
+    slippage: Float2D
+    """Slippage paid, (E, L)."""
+    traded: Float2D
+    """Notional traded, (E, L)."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Equity and P&L of the whole portfolio; ``price + funding - fees - slippage`` is the change of equity."""
+
+    time: Int1D
+    """Times of the marks, (N + 1,), ms UTC."""
+    equity: Float1D
+    """Equity at the marks, (N + 1,), starting at 1."""
+    price: Float1D
+    """Price P&L of each step, (N,), in units of the initial equity; likewise the next three."""
+    funding: Float1D
+    """Funding received, (N,)."""
+    fees: Float1D
+    """Fees paid, (N,)."""
+    slippage: Float1D
+    """Slippage paid, (N,)."""
+    traded: Float1D
+    """Traded notional over equity at the start of the window, (N,)."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a mark; the flows of a row led to it, zero at the start."""
+        steps = {name: np.concatenate(([0.0], getattr(self, name))) for name in (*FLOWS, "traded")}
+        return pd.DataFrame({"time": self.time, "equity": self.equity, **steps})
+
+    def imbalance(self) -> float:
+        """Return the largest gap between the sum of the flows and the change of equity."""
+        change = self.price + self.funding - self.fees - self.slippage
+        return float(np.max(np.abs(change - np.diff(self.equity)), initial=0.0))
+
+
+def combine(flows: EpisodeFlows, windows: Int1D, slots: int) -> Portfolio:
+    """Return the portfolio that gives each pair ``1/slots`` of the equity at the start of its window.
+
+    Parameters
+    ----------
+    flows : EpisodeFlows
+        P&L of the episodes.
+    windows : ndarray of int64, shape (W, 2)
+        Start and end of every trading window in order, ms UTC; one without pairs stays in cash.
+    slots : int
+        Number of pairs that the capital is divided by; unused slots stay in cash.
+    """
+    equity, times, parts = 1.0, [windows[:1, 0]], []
+    for start, end in windows:
+        rows = np.flatnonzero(flows.start == start)
+        if len(rows) == 0:
+            times.append(np.array([end]))
+            parts.append(np.zeros((5, 1)))
+            continue
+        names = (*FLOWS, "traded")
+        step = np.stack([getattr(flows, name)[rows].sum(axis=0) / slots for name in names])
+        parts.append(step * np.array([equity] * 4 + [1.0])[:, None])
+        times.append(flows.times[rows[0], 1:])
+        equity += float(np.sum(parts[-1][0] + parts[-1][1] - parts[-1][2] - parts[-1][3]))
+    price, funding, fees, slippage, traded = np.concatenate(parts, axis=1)
+    curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
+    return Portfolio(np.concatenate(times), curve, price, funding, fees, slippage, traded)
