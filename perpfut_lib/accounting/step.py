@@ -1,6 +1,6 @@
 """One step of the two-leg ledger, jitted: what a decision earns and costs until the next fill."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -75,7 +75,7 @@ def equity_at(holding: Holding, price_y: float, price_x: float) -> float:
 
 
 @njit(cache=True)
-def target_weights(action: float, hedge_ratio: float) -> tuple[float, float]:
+def target_weights(action: Any, hedge_ratio: Any) -> tuple[Any, Any]:
     r"""Return the leg weights of gross ``|action|``; scalars or arrays alike.
 
     .. math:: w_y = \frac{a}{1+|\beta|}, \qquad w_x = \frac{-a\beta}{1+|\beta|}
