@@ -70,7 +70,8 @@ def ensure(name: str, profile: Profile, run: Run | None = None) -> StageFolder:
         depends[upstream] = ensure(upstream, profile, run).manifest().content_hash()
     if not stage.upstream:
         depends |= importlib.import_module(stage.module).fingerprint(profile)
-    if not run.is_current(name, stage_key(depends)):
+    key = stage_key(depends)
+    if not run.is_current(name, key) and not run.adopt(name, key):
         with run.commit(name, depends) as folder:
             stage.room()(profile, run, folder)
     return run.stage(name)

@@ -137,6 +137,26 @@ class Run:
         intact = all(_is(folder.file(file), digest) for file, digest in manifest.outputs.items())
         return intact and manifest.key == key and manifest.schema_version == SCHEMA_VERSION
 
+    def adopt(self, name: str, key: str) -> bool:
+        """Take over a stage that a neighbouring run already made with the same ``key``, by hard links.
+
+        Returns
+        -------
+        bool
+            Whether there was one. Committed files are replaced and never edited, so links are safe to share.
+        """
+        for manifest in sorted(self.path.parent.glob(f"*/{name}/{MANIFEST}")):
+            source = manifest.parent
+            if source.parent == self.path or not Run(source.parent).is_current(name, key):
+                continue
+            self.path.mkdir(parents=True, exist_ok=True)
+            partial = self.path / f".{name}.partial-{os.getpid()}"
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(source, partial, copy_function=os.link)
+            _replace(partial, self.path / name)
+            return True
+        return False
+
     @contextmanager
     def commit(self, name: str, depends: Mapping[str, str]) -> Iterator[StageFolder]:
         """Yield a folder to write a stage's files into; on leaving without an error it replaces the stage's folder."""

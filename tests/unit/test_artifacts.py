@@ -54,6 +54,17 @@ def test_current_means_same_key_and_untouched_files(tmp_path):
     assert not run.is_current("features", stage_key(DEPENDS))
 
 
+def test_a_neighbouring_run_with_the_same_key_is_adopted_and_then_independent(tmp_path):
+    commit(Run(tmp_path / "one"), 1)
+    second = Run(tmp_path / "two")
+    assert not second.adopt("features", "another key")
+    assert second.adopt("features", stage_key(DEPENDS))
+    assert second.is_current("features", stage_key(DEPENDS))
+    commit(second, 2)
+    assert Run(tmp_path / "one").stage("features").read_json("report.json") == {"value": 1}
+    assert second.stage("features").read_json("report.json") == {"value": 2}
+
+
 def test_content_hash_is_blind_to_time_and_sees_content(tmp_path):
     hashes = []
     for name, value in (("one", 1), ("two", 1), ("three", 2)):
