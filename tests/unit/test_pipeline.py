@@ -33,7 +33,7 @@ def toy(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(pipeline, "BY_NAME", {stage.name: stage for stage in stages})
     monkeypatch.setattr(pipeline, "source_hash", lambda module: "code")
-    return counts, Run(tmp_path)
+    return counts, Run(tmp_path / "toy")
 
 
 def test_a_missing_upstream_is_run_first_and_only_once(toy):
