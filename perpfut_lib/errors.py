@@ -61,6 +61,10 @@ class UniverseError(PerpfutError):
     """Too few symbols are eligible."""
 
 
+class DegenerateSeriesError(PerpfutError):
+    """A series is constant, holds NaN, or is too short for the test or filter asked of it."""
+
+
 class NoPairsError(PerpfutError):
     """No pair passed the cointegration screen in a span that needs at least one."""
 
