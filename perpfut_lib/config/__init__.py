@@ -1,6 +1,6 @@
 """Versioned settings: one frozen model per stage, profiles in ``configs/``, hashes that artifacts carry."""
 
-from perpfut_lib.config.base import Duration, Section, format_duration, hash_json, parse_duration
+from perpfut_lib.config.base import Duration, Section, format_duration, format_time, hash_json, parse_duration
 from perpfut_lib.config.data import DataConfig, SimulationConfig, SplitConfig, UniverseConfig
 from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
 from perpfut_lib.config.research import (
@@ -29,6 +29,7 @@ __all__ = [
     "TrainConfig",
     "UniverseConfig",
     "format_duration",
+    "format_time",
     "hash_json",
     "load_profile",
     "parse_duration",

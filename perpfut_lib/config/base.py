@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -29,6 +30,13 @@ def format_duration(milliseconds: int) -> str:
         if milliseconds % _UNITS[unit] == 0:
             return f"{milliseconds // _UNITS[unit]}{unit}"
     raise ValueError(f"{milliseconds} ms is not a whole number of minutes")
+
+
+def format_time(milliseconds: int) -> str:
+    """Return a time stamp as readable UTC text, such as ``2025-05-04 15:37``, finer only where it has to be."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    text = moment.strftime("%Y-%m-%d %H:%M" if milliseconds % MINUTE_MS == 0 else "%Y-%m-%d %H:%M:%S")
+    return text + (f".{milliseconds % 1000:03d}" if milliseconds % 1000 else "")
 
 
 Duration = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]

@@ -73,7 +73,11 @@ class DataConfig(Section):
     end: date | Literal["auto"] = "auto"
     """Day after the last one of the window, UTC."""
     max_gap_bars: int = Field(0, ge=0)
-    """Longest run of missing bars inside a symbol that is forward-filled, with a mask; a longer one is an error."""
+    """Longest run of missing bars inside a symbol that is forward-filled, with a mask; ``gaps`` says what a longer one is."""
+    gaps: Literal["error", "avoid"] = "error"
+    """A longer run of missing bars is an error; ``avoid`` picks a window without it instead (where start or end is auto)."""
+    max_missing_settlements: int = Field(1, ge=0)
+    """Longest run of missing funding settlements that still counts as covered; they pay nothing and are reported."""
     simulation: SimulationConfig = SimulationConfig()
     """The simulated market (``source: sim``)."""
 
@@ -83,6 +87,12 @@ class DataConfig(Section):
             raise ValueError("source 'files' needs data.files")
         if self.source == "files" and self.funding is None:
             raise ValueError("source 'files' needs data.funding: a path, or 'none' if no funding is to be paid")
+        return self
+
+    @model_validator(mode="after")
+    def _window_ordered(self) -> Self:
+        if self.start != "auto" and self.end != "auto" and self.start >= self.end:
+            raise ValueError(f"data.start {self.start} must lie before data.end {self.end}")
         return self
 
     def candle_files(self) -> tuple[Path, ...]:

@@ -1,0 +1,54 @@
+"""Candles and settlements on disk: one parquet file a symbol and month, one file of settlements a symbol.
+
+``candles/<symbol>/<YYYY-MM>.parquet`` and ``funding/<symbol>.parquet``. Symbols are percent-encoded where a file
+system would object. Equal tables give equal bytes.
+"""
+
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.acquire.market import BAR_COLUMNS, SETTLEMENT_COLUMNS
+from perpfut_lib.errors import MissingInputError
+
+CANDLES = "candles"
+FUNDING = "funding"
+
+
+def write_candles(root: Path, symbol: str, bars: pd.DataFrame) -> None:
+    """Write one symbol's bars (``BAR_COLUMNS``, sorted) into monthly files under ``root``."""
+    folder = root / CANDLES / quote(symbol, safe="")
+    folder.mkdir(parents=True, exist_ok=True)
+    months = bars["open_time"].to_numpy().astype("datetime64[ms]").astype("datetime64[M]")
+    edges = np.flatnonzero(np.concatenate(([True], months[1:] != months[:-1], [True])))
+    for first, end in zip(edges[:-1], edges[1:], strict=True):
+        part = bars.iloc[first:end].loc[:, list(BAR_COLUMNS)]
+        part.to_parquet(folder / f"{months[first]}.parquet", compression="zstd", index=False)
+
+
+def read_candles(root: Path, symbol: str) -> pd.DataFrame:
+    """Read one symbol's bars back, sorted by time."""
+    files = sorted((root / CANDLES / quote(symbol, safe="")).glob("*.parquet"))
+    if not files:
+        raise MissingInputError(f"no candles of {symbol} in {root}", "one file a month", "run the acquisition again")
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def candle_symbols(root: Path) -> tuple[str, ...]:
+    """Return the symbols that have candles under ``root``, sorted."""
+    return tuple(sorted(unquote(folder.name) for folder in (root / CANDLES).glob("*") if folder.is_dir()))
+
+
+def write_funding(root: Path, symbol: str, settlements: pd.DataFrame) -> None:
+    """Write one symbol's settlements (``SETTLEMENT_COLUMNS``, sorted) under ``root``."""
+    (root / FUNDING).mkdir(parents=True, exist_ok=True)
+    path = root / FUNDING / f"{quote(symbol, safe='')}.parquet"
+    settlements.loc[:, list(SETTLEMENT_COLUMNS)].to_parquet(path, compression="zstd", index=False)
+
+
+def read_funding(root: Path, symbol: str) -> pd.DataFrame | None:
+    """Read one symbol's settlements back, or None where it has none."""
+    path = root / FUNDING / f"{quote(symbol, safe='')}.parquet"
+    return pd.read_parquet(path) if path.is_file() else None

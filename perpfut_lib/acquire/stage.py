@@ -1,0 +1,84 @@
+"""Stage "acquire": read the source, check everything, choose the window, write candles, funding and truth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from perpfut_lib.acquire.files import input_paths, read_files
+from perpfut_lib.acquire.grid import timeframe_of
+from perpfut_lib.acquire.market import Market
+from perpfut_lib.acquire.partitions import write_candles, write_funding
+from perpfut_lib.acquire.sim import read_simulation
+from perpfut_lib.acquire.window import Window, choose_window
+from perpfut_lib.artifacts import Run, StageFolder, file_sha256
+from perpfut_lib.config import DataConfig, Profile
+from perpfut_lib.progress import track
+from perpfut_lib.types import DAY_MS
+
+WINDOW = "window.json"
+TRUTH = "truth.json"
+
+
+def fingerprint(profile: Profile) -> dict[str, str]:
+    """Return what this stage depends on beside ``data``: the SHA-256 of each input file, and the universe's settings.
+
+    Raises
+    ------
+    MissingInputError
+        An input file does not exist.
+    """
+    inputs = {role: file_sha256(path) for role, path in input_paths(profile.data).items()}
+    return {**inputs, "universe": profile.universe.content_hash()}
+
+
+def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
+    """Acquire the candles and funding rates of ``profile`` into ``folder``.
+
+    Everything is read and checked before the first byte is written. Written are ``candles/<symbol>/<month>.parquet``,
+    ``funding/<symbol>.parquet``, ``window.json`` (see :class:`Window`; what the source holds of each symbol and why it
+    is in or out) and, for a simulated market, ``truth.json``.
+    """
+    market = read_source(profile.data)
+    timeframe = timeframe_of(market.candles, profile.data.timeframe)
+    window = choose_window(market, timeframe, profile.data, profile.universe)
+    for symbol in track(window.symbols, label="Writing candles", unit="symbol"):
+        write_candles(folder.path, symbol, _inside(market.candles[symbol], window))
+        if market.funding is not None and symbol in market.funding:
+            write_funding(folder.path, symbol, _settled(market.funding[symbol], window))
+    folder.write_json(WINDOW, _window_json(market, window))
+    if market.truth is not None:
+        folder.write_json(TRUTH, dict(market.truth))
+
+
+def read_source(config: DataConfig) -> Market:
+    """Return the market of the source that ``config`` names."""
+    return read_simulation(config.simulation) if config.source == "sim" else read_files(config)
+
+
+def _inside(bars: pd.DataFrame, window: Window) -> pd.DataFrame:
+    low, high = bars["open_time"].searchsorted([window.start, window.end])
+    return bars.iloc[low:high]
+
+
+def _settled(settlements: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Return the settlements of the window and of a day around it: the last rate before it is known at its start."""
+    low, high = settlements["funding_time"].searchsorted([window.start - DAY_MS, window.end + DAY_MS])
+    return settlements.iloc[low:high]
+
+
+def _window_json(market: Market, window: Window) -> dict[str, Any]:
+    return {
+        "start": window.start,
+        "end": window.end,
+        "timeframe": window.timeframe,
+        "symbols": list(window.symbols),
+        "pays_funding": market.funding is not None,
+        "source": {symbol: _held(bars, window.reasons[symbol]) for symbol, bars in market.candles.items()},
+    }
+
+
+def _held(bars: pd.DataFrame, reason: str) -> Mapping[str, Any]:
+    """Return what the source holds of one symbol, and why it is in or out."""
+    time = bars["open_time"]
+    return {"first": int(time.iloc[0]), "last": int(time.iloc[-1]), "bars": len(bars), "reason": reason}

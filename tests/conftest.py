@@ -1,0 +1,54 @@
+"""Fixtures that tests of several rooms share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perpfut_lib.config import project_root
+
+
+@pytest.fixture
+def shared_data():
+    """Return the folder of recorded market data, or skip where this machine has none."""
+    folder = project_root() / Path(os.environ.get("PERPFUT_SHARED_DATA", "../shared/data"))
+    if not (folder / "market").is_dir():
+        pytest.skip(f"no recorded market data in {folder} (set PERPFUT_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture
+def make_candles():
+    """Return a function that makes random but valid candles of some symbols in the documented schema."""
+
+    def make(symbols=("AAA", "BBB", "CCC"), start="2025-01-01", bars=3000, timeframe=60_000):
+        rng = np.random.default_rng(5)
+        first = pd.Timestamp(start, tz="UTC").value // 1_000_000
+        parts = []
+        for symbol in symbols:
+            close = 100 * np.exp(np.cumsum(rng.normal(0, 1e-3, bars)))
+            open_ = np.concatenate(([100.0], close[:-1]))
+            high, low = np.maximum(open_, close) * 1.0005, np.minimum(open_, close) * 0.9995
+            time = first + timeframe * np.arange(bars)
+            columns = {"open_time": time, "open": open_, "high": high, "low": low, "close": close}
+            parts.append(pd.DataFrame({"symbol": symbol, **columns, "volume": rng.exponential(5.0, bars)}))
+        return pd.concat(parts, ignore_index=True)
+
+    return make
+
+
+@pytest.fixture
+def make_funding():
+    """Return a function that makes funding settlements of some symbols in the documented schema."""
+
+    def make(symbols=("AAA", "BBB", "CCC"), start="2025-01-01", settlements=12, hours=8):
+        first = pd.Timestamp(start, tz="UTC").value // 1_000_000
+        time = first + hours * 3_600_000 * np.arange(settlements)
+        return pd.concat(
+            [pd.DataFrame({"symbol": symbol, "funding_time": time, "funding_rate": 1e-4}) for symbol in symbols],
+            ignore_index=True,
+        )
+
+    return make
