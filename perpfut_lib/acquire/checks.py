@@ -100,7 +100,9 @@ def check_settlements(symbol: str, settlements: pd.DataFrame) -> pd.DataFrame:
     minute = time // MINUTE_MS * MINUTE_MS
     again = np.flatnonzero(np.diff(minute) == 0)
     if len(again):
-        found = f"{len(again) + 1} settlements of {symbol} that share a minute, first {format_time(int(time[again[0]]))}"
+        found = (
+            f"{len(again) + 1} settlements of {symbol} that share a minute, first {format_time(int(time[again[0]]))}"
+        )
         raise FundingError(found, "one rate per settlement", "drop the duplicates")
     columns = dict(zip(SETTLEMENT_COLUMNS, (minute, rate, time - minute), strict=True))
     return pd.DataFrame(columns)

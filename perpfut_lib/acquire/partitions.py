@@ -4,6 +4,7 @@
 system would object. Equal tables give equal bytes.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -23,7 +24,7 @@ def write_candles(root: Path, symbol: str, bars: pd.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     months = bars["open_time"].to_numpy().astype("datetime64[ms]").astype("datetime64[M]")
     edges = np.flatnonzero(np.concatenate(([True], months[1:] != months[:-1], [True])))
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         part = bars.iloc[first:end].loc[:, list(BAR_COLUMNS)]
         part.to_parquet(folder / f"{months[first]}.parquet", compression="zstd", index=False)
 

@@ -182,9 +182,7 @@ def _nothing_common(
     return UniverseError(found, expected, "widen data.symbols, data.start and data.end")
 
 
-def _reason(
-    symbol: str, traded: Mapping[str, list[Span]], spans: Mapping[str, list[Span]], window: Span
-) -> str:
+def _reason(symbol: str, traded: Mapping[str, list[Span]], spans: Mapping[str, list[Span]], window: Span) -> str:
     if any(span.within(window.start, window.end) for span in spans[symbol]):
         return "in: covers the window"
     if any(span.within(window.start, window.end) for span in traded[symbol]):

@@ -73,9 +73,9 @@ class DataConfig(Section):
     end: date | Literal["auto"] = "auto"
     """Day after the last one of the window, UTC."""
     max_gap_bars: int = Field(0, ge=0)
-    """Longest run of missing bars inside a symbol that is forward-filled, with a mask; ``gaps`` says what a longer one is."""
+    """Longest run of missing bars inside a symbol that is forward-filled, with a mask; ``gaps`` judges a longer one."""
     gaps: Literal["error", "avoid"] = "error"
-    """A longer run of missing bars is an error; ``avoid`` picks a window without it instead (where start or end is auto)."""
+    """A longer run of missing bars is an error; ``avoid`` picks a window and symbols without one instead."""
     max_missing_settlements: int = Field(1, ge=0)
     """Longest run of missing funding settlements that still counts as covered; they pay nothing and are reported."""
     simulation: SimulationConfig = SimulationConfig()

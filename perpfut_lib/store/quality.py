@@ -55,7 +55,8 @@ def audit(panel: Panel, *, pays_funding: bool = True) -> QualityReport:
     pays_funding : bool
         False where funding is left out on purpose, so that its absence is no finding.
     """
-    rows, findings = [], []
+    rows: list[dict[str, Any]] = []
+    findings: list[_Finding] = []
     for column, symbol in enumerate(panel.symbols):
         rows.append(_summary(panel, column))
         findings += _bar_findings(panel, column)
@@ -107,7 +108,7 @@ def _bar_findings(panel: Panel, column: int) -> Iterator[_Finding]:
     for row, length in runs(_frozen(panel, column), FROZEN_RUN):
         yield _Finding(symbol, "frozen", int(time[row]), length, f"{length} bars at {close[row]:g}")
     returns = _returns(panel, column)
-    for row in np.flatnonzero(_outliers(returns)):
+    for row in np.flatnonzero(_outliers(returns)).tolist():
         after = returns[row + 1] if row + 1 < len(returns) else np.nan
         back = " and back" if abs(returns[row] + after) < abs(returns[row]) / 4 else ""
         detail = f"return {returns[row]:+.2%}{back}"
@@ -192,7 +193,7 @@ def _unsettled(panel: Panel, events: FundingEvents) -> list[tuple[int, int, int]
     steps = zip(events.time[:-1].tolist(), events.time[1:].tolist(), missing_settlements(events.time), strict=True)
     holes = [(a, b, int(count)) for a, b, count in steps if count and b > start and a < end]
     first, last = int(events.time[0]), int(events.time[-1])
-    early, late = (first - start - 1) // int(lengths[0]), (end - last) // int(lengths[-1])
+    early, late = (first - start - 1) // int(lengths[0]), (end - last - 1) // int(lengths[-1])
     holes += [(start, first, early)] if early > 0 else []
     holes += [(last, end, late)] if late > 0 else []
     return holes

@@ -83,7 +83,9 @@ def test_funding_jitter_is_rounded_down_and_kept_apart(acquire, make_funding):
     folder = acquire(funding=funding.assign(funding_time=funding["funding_time"] + late))
     stored = read_funding(folder.path, "AAA")
     assert (stored["funding_time"] % MINUTE == 0).all()
-    assert (stored["funding_time"] + stored["jitter_ms"]).tolist() == (funding["funding_time"] + late)[:12].tolist()
+    raw = (funding["funding_time"] + late)[:12].tolist()
+    assert (stored["funding_time"] + stored["jitter_ms"]).tolist() == raw[: len(stored)]
+    assert len(stored) == 10  # the window's 50 hours and a day after it
 
 
 PLANTED_PRICES = {
@@ -180,7 +182,7 @@ def test_a_symbol_that_changes_its_timeframe_is_named(acquire, make_candles):
     candles = make_candles()
     coarse = candles["open_time"] % (5 * MINUTE) == 0
     mixed = candles[(candles["symbol"] != "BBB") | (candles["open_time"] < T0 + 2000 * MINUTE) | coarse]
-    with pytest.raises(TimestampError, match="bars of BBB that are 5m apart from 2025-01-02 09:15"):
+    with pytest.raises(TimestampError, match="bars of BBB that are 5m apart from 2025-01-02 09:20"):
         acquire(mixed)
 
 
@@ -261,12 +263,13 @@ def test_a_symbol_asked_for_must_have_funding(acquire, make_funding):
         acquire(funding=make_funding(("AAA", "CCC")), symbols=["AAA", "BBB"])
 
 
-def test_one_missing_settlement_passes_and_two_do_not(acquire, make_funding):
-    funding = make_funding()
-    place = funding.groupby("symbol").cumcount()
-    acquire(funding=funding[~((funding["symbol"] == "BBB") & (place == 3))])
-    window = acquire(funding=funding[~((funding["symbol"] == "BBB") & place.isin([2, 3]))]).read_json("window.json")
-    assert window["symbols"] == ["AAA", "CCC"]
+@pytest.mark.parametrize("missing, symbols", [([6], ["AAA", "BBB", "CCC"]), ([6, 7], ["AAA", "CCC"])])
+def test_one_missing_settlement_passes_and_two_do_not(acquire, make_candles, make_funding, missing, symbols):
+    """Two symbols for 100 hours hold more bars than three for the 56 hours up to the hole."""
+    funding = make_funding(settlements=13)
+    hole = (funding["symbol"] == "BBB") & funding.groupby("symbol").cumcount().isin(missing)
+    folder = acquire(make_candles(bars=6000), funding[~hole])
+    assert folder.read_json("window.json")["symbols"] == symbols
 
 
 def test_funding_of_another_year_covers_nothing(acquire, make_funding):
@@ -277,7 +280,9 @@ def test_funding_of_another_year_covers_nothing(acquire, make_funding):
 def test_too_few_symbols_in_common_is_a_universe_error(acquire, make_candles):
     late = make_candles(symbols=("DDD",), start="2025-02-01")
     apart = pd.concat([make_candles(symbols=("AAA",)), late])
-    with pytest.raises(UniverseError, match="no common window of the candles: AAA 2025-01-01 00:00 to 2025-01-03 02:00"):
+    with pytest.raises(
+        UniverseError, match="no common window of the candles: AAA 2025-01-01 00:00 to 2025-01-03 02:00"
+    ):
         acquire(apart, funding_none="none")
 
 
