@@ -63,15 +63,42 @@ def ensure(name: str, profile: Profile, run: Run | None = None) -> StageFolder:
     StageFolder
         Complete and committed.
     """
-    stage = BY_NAME[name]
     run = run or Run.named(profile.name)
+    for stage in needed(name):
+        depends = _depends(stage, profile, run)
+        key = stage_key(depends)
+        if not run.is_current(stage.name, key) and not run.adopt(stage.name, key):
+            with run.commit(stage.name, depends) as folder:
+                stage.room()(profile, run, folder)
+    return run.stage(name)
+
+
+def is_current(name: str, profile: Profile, run: Run | None = None) -> bool:
+    """Return whether a stage and all that it depends on are up to date; nothing is run."""
+    run = run or Run.named(profile.name)
+    return all(run.is_current(stage.name, stage_key(_depends(stage, profile, run))) for stage in needed(name))
+
+
+def needed(name: str) -> tuple[Stage, ...]:
+    """Return the stages that ``name`` depends on, upstream first, and itself last."""
+    wanted = {name}
+    for stage in reversed(BY_NAME.values()):
+        if stage.name in wanted:
+            wanted.update(stage.upstream)
+    return tuple(stage for stage in BY_NAME.values() if stage.name in wanted)
+
+
+def _depends(stage: Stage, profile: Profile, run: Run) -> dict[str, str]:
+    """Return what the stage's result follows from, given that its upstream stages are current."""
     depends = {"config": profile.sections_hash(stage.sections), "code": source_hash(stage.module)}
-    for upstream in stage.upstream:
-        depends[upstream] = ensure(upstream, profile, run).manifest().content_hash()
+    depends |= {upstream: run.stage(upstream).manifest().content_hash() for upstream in stage.upstream}
     if not stage.upstream:
         depends |= importlib.import_module(stage.module).fingerprint(profile)
-    key = stage_key(depends)
-    if not run.is_current(name, key) and not run.adopt(name, key):
-        with run.commit(name, depends) as folder:
-            stage.room()(profile, run, folder)
-    return run.stage(name)
+    return depends
+
+
+def fingerprint(profile: Profile) -> dict[str, str]:
+    """Return the hashes of the input files; a file that is missing is named before anything is run."""
+    first = next(iter(BY_NAME.values()))
+    hashes: dict[str, str] = importlib.import_module(first.module).fingerprint(profile)
+    return hashes

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from perpfut_lib import __version__
-from perpfut_lib.cli import bench
+from perpfut_lib.cli import bench, run
 from perpfut_lib.errors import PerpfutError
 
 FAILED = 2
@@ -29,6 +29,7 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
+    app.command("run")(run.run)
     app.command("bench")(bench.bench)
     for name, noun in _nouns().items():
         app.add_typer(noun, name=name, no_args_is_help=True)

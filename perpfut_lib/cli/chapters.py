@@ -1,0 +1,32 @@
+"""``perpfut chapters``: which chapters there are, whether they may be shown, and keeping their outputs."""
+
+import typer
+
+from perpfut_lib.cli.run import ProfileOption, SetOption
+from perpfut_lib.config import load_profile
+from perpfut_lib.errors import ChapterError
+
+app = typer.Typer(help="The chapters of the book.")
+
+
+@app.command("list")
+def show(profile: ProfileOption = "default", settings: SetOption = None) -> None:
+    """List the chapters and whether each is current, stale, failed or missing under a profile."""
+    from perpfut_lib.chapters import Executed, catalogue
+
+    chosen = load_profile(profile, settings or ())
+    for chapter in catalogue():
+        typer.echo(f"{chapter.name:<24}{Executed(chapter, chosen).status():<10}stage {chapter.stage}")
+
+
+@app.command()
+def verify(profile: ProfileOption = "default", settings: SetOption = None) -> None:
+    """Check that every chapter was executed to its end and is up to date, with all of its artifacts intact."""
+    from perpfut_lib.chapters import Executed, Status, catalogue
+
+    chosen = load_profile(profile, settings or ())
+    states = {chapter.name: Executed(chapter, chosen).status() for chapter in catalogue()}
+    wrong = [f"{name} {state}" for name, state in states.items() if state is not Status.CURRENT]
+    if wrong:
+        raise ChapterError(", ".join(wrong), "every chapter current", f"run: perpfut run --profile {chosen.name}")
+    typer.echo(f"{len(states)} chapters of profile {chosen.name} are current")
