@@ -65,13 +65,15 @@ def test_disclaimer_is_visible():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_keeps_the_house_limits(path):
-    """Files of at most 300 lines, functions of at most 40, and no catch-all modules."""
+    """Files of at most 300 lines, functions of at most 40 (docstring aside), and no catch-all modules."""
     text = path.read_text()
     assert len(text.splitlines()) <= 300
     assert path.stem not in {"utils", "util", "helpers", "common", "misc"}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno < 40, node.name
+            docstring = node.body[0] if ast.get_docstring(node) else None
+            documented = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+            assert node.end_lineno - node.lineno + 1 - documented <= 40, node.name
 
 
 def test_make_help_names_every_command():
