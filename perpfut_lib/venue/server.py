@@ -1,0 +1,92 @@
+"""The running exchange: an aiohttp application, in this thread or in one of its own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from perpfut_lib.venue import binance_market
+from perpfut_lib.venue.binance_rest import route
+from perpfut_lib.venue.exchange import Exchange
+from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.tape import Tape
+
+
+@dataclass(frozen=True)
+class RunningExchange:
+    """An exchange that listens."""
+
+    exchange: Exchange
+    url: str
+    """Address without a path, such as ``http://127.0.0.1:43017``."""
+
+    def binance_urls(self) -> dict[str, str]:
+        """Return the ``urls['api']`` entries that point ccxt's ``binanceusdm`` here."""
+        versions = {"": "v1", "V2": "v2", "V3": "v3"}
+        sides = ("fapiPublic", "fapiPrivate")
+        return {f"{side}{key}": f"{self.url}/fapi/{path}" for side in sides for key, path in versions.items()}
+
+
+def application(exchange: Exchange) -> web.Application:
+    """Return the aiohttp application that serves ``exchange``."""
+    app = web.Application(client_max_size=2**20)
+    app.add_routes([route(exchange, endpoint) for endpoint in binance_market.ENDPOINTS])
+    return app
+
+
+@contextmanager
+def serve(config: VenueConfig | None = None, tape: Tape | None = None) -> Iterator[RunningExchange]:
+    """Run an exchange in a thread of its own while the block runs, and stop it gracefully.
+
+    Parameters
+    ----------
+    config : VenueConfig, optional
+        Settings; by default the default simulated market on a stepped clock that stands at its end, on a free port.
+    tape : Tape, optional
+        The market, instead of the one that ``config`` describes.
+
+    Yields
+    ------
+    RunningExchange
+        Listening before the block begins.
+    """
+    exchange = Exchange.open(config or VenueConfig(), tape)
+    ready: Future[str] = Future()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    thread = threading.Thread(target=_run, args=(loop, exchange, ready, stop), name="venue", daemon=True)
+    thread.start()
+    try:
+        yield RunningExchange(exchange, ready.result())
+    finally:
+        if not ready.exception():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, exchange: Exchange, ready: "Future[str]", stop: asyncio.Event) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(listen(exchange, stop, ready))
+    except OSError as error:  # the port is taken
+        ready.set_exception(error)
+
+
+async def listen(exchange: Exchange, stop: asyncio.Event, ready: "Future[str] | None" = None) -> None:
+    """Serve ``exchange`` until ``stop`` is set; ``ready`` gets the address."""
+    runner = web.AppRunner(application(exchange), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, exchange.config.host, exchange.config.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        if ready is not None:
+            ready.set_result(f"http://{host}:{port}")
+        await stop.wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,58 @@
+"""Settings of the local exchange: its market, its clock, its limits and its customers."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from perpfut_lib.config import Section, SimulationConfig
+
+DEFAULT_KEY = "venue-key"
+DEFAULT_SECRET = "venue-secret"
+
+
+class VenueConfig(Section):
+    """One local exchange. Nothing here is ever a secret of a real account."""
+
+    simulation: SimulationConfig = SimulationConfig()
+    """The simulated market, unless ``candles`` names recorded ones."""
+    candles: Path | None = None
+    """Recorded candles (parquet) to replay instead."""
+    funding: Path | None = None
+    """Recorded funding rates (parquet) that belong to ``candles``."""
+    clock: Literal["real", "accelerated", "stepped"] = "stepped"
+    """How the exchange's time passes."""
+    start: int | None = None
+    """First instant of an accelerated or stepped clock, ms UTC; by default the end of the market's history."""
+    speed: float = Field(60.0, gt=0)
+    """Exchange seconds per second of an accelerated clock."""
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback by default."""
+    port: int = Field(0, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    weight_limit: int = Field(2400, ge=1)
+    """Request weight that one address may use per window; Binance allows 2,400 a minute."""
+    weight_window: float = Field(60.0, gt=0)
+    """Length of that window in seconds of real time."""
+    ban_after: int = Field(20, ge=1)
+    """Requests beyond the limit within one window that turn 429 answers into a 418 ban."""
+    ban_seconds: float = Field(120.0, gt=0)
+    """Length of a ban in seconds of real time."""
+    funding_jitter_ms: int = Field(20, ge=0, lt=1000)
+    """Greatest lateness of published funding stamps, as the real exchange shows it."""
+    api_key: str = DEFAULT_KEY
+    """The Binance key that customers use here."""
+    api_secret: str = DEFAULT_SECRET
+    """The secret that signs Binance requests here."""
+    balance: float = Field(100_000.0, ge=0)
+    """Wallet balance of every account at the start, USDT."""
+    taker_fee_bps: float = Field(4.5, ge=0)
+    """Fee of a fill that takes liquidity, basis points of notional."""
+    maker_fee_bps: float = Field(1.5, ge=0)
+    """Fee of a resting order's fill, basis points of notional."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.candles is None) != (self.funding is None):
+            raise ValueError("candles and funding are set together: a replay needs both files")
+        return self
