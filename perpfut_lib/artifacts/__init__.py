@@ -1,19 +1,54 @@
 """Artifacts are the only doors between rooms; this is the only package that knows their paths."""
 
 from perpfut_lib.artifacts.atomic import read_json, write_bytes, write_json
+from perpfut_lib.artifacts.contract import (
+    ActivePair,
+    ActivePairs,
+    Control,
+    Leg,
+    PairReport,
+    Provenance,
+    Reason,
+    Signal,
+)
+from perpfut_lib.artifacts.contract_feedback import GovernorOrder, Metrics, PerfSnapshot, Position, RetrainRequest
+from perpfut_lib.artifacts.contract_freshness import Clocks, Seen, Tolerance, Verdict, assess
+from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
 from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
 
 __all__ = [
+    "ActivePair",
+    "ActivePairs",
+    "Clocks",
+    "Control",
+    "GovernorOrder",
+    "Leg",
     "Manifest",
+    "Metrics",
+    "PairReport",
+    "PerfSnapshot",
+    "Position",
+    "Provenance",
+    "Reason",
+    "RetrainRequest",
     "Run",
+    "Seen",
+    "Signal",
     "StageFolder",
+    "Tolerance",
+    "Verdict",
+    "assess",
+    "decode",
+    "encode",
     "file_sha256",
     "git_commit",
     "package_versions",
+    "read_document",
     "read_json",
     "source_hash",
     "stage_key",
     "write_bytes",
+    "write_document",
     "write_json",
 ]

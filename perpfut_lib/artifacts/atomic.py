@@ -42,11 +42,19 @@ def read_json(path: Path) -> Any:
         The file is not strict JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        return parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise MissingInputError(f"no {path.name}", f"a file {path}", "run the stage that writes it") from error
     except ValueError as error:
         raise ArtifactError(f"{path}: {error}", "strict JSON", "delete the file and run its stage again") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse strict JSON: a :class:`ValueError` on NaN, duplicate keys, bad UTF-8 or nesting without end."""
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,17 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from perpfut_lib.artifacts.atomic import read_json, sync_folder, write_bytes, write_json
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions
 from perpfut_lib.config import hash_json, project_root
 from perpfut_lib.errors import ArtifactError, MissingInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -69,13 +71,15 @@ class StageFolder:
         """Read strict JSON."""
         return read_json(self.file(name))
 
-    def write_table(self, name: str, table: pd.DataFrame) -> None:
+    def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Write a parquet table (zstd)."""
         self.file(name).parent.mkdir(parents=True, exist_ok=True)
         table.to_parquet(self.file(name), compression="zstd", index=False)
 
-    def read_table(self, name: str) -> pd.DataFrame:
+    def read_table(self, name: str) -> "pd.DataFrame":
         """Read a parquet table."""
+        import pandas as pd  # the agent's fast tick reads no table and does without
+
         return pd.read_parquet(self._existing(name))
 
     def write_array(self, name: str, array: npt.NDArray[Any]) -> None:
