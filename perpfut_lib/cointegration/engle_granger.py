@@ -71,7 +71,7 @@ def engle_granger(
         raise DegenerateSeriesError(shapes, "two series of one length", "align them on one grid")
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
-    result = EngleGranger(*test_pair(y_centred, x_centred, y_mean, x_mean, lags, CRITERIA[autolag]))
+    result = EngleGranger(*pair_test(y_centred, x_centred, y_mean, x_mean, lags, CRITERIA[autolag]))
     if math.isnan(result.stat):
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
@@ -95,7 +95,7 @@ def resolve_maxlag(count: int, maxlag: int | None) -> int:
 
 
 @njit(cache=True)
-def test_pair(
+def pair_test(
     y: Float1D, x: Float1D, y_mean: float, x_mean: float, maxlag: int, criterion: int
 ) -> tuple[float, float, float, float, int, float]:
     """Run both steps on demeaned, finite, moving series; fields as in :class:`EngleGranger`, stat NaN if singular."""

@@ -26,6 +26,10 @@ class CointegrationConfig(Section):
     """Most lags of the augmented Dickey-Fuller regression; by default Schwert's 12 (n/100)^(1/4)."""
     autolag: Literal["aic", "bic"] | None = "aic"
     """Criterion that picks the lag; none uses ``maxlag`` itself."""
+    direction: Literal["best", "both", "listed"] = "best"
+    """Which regression a pair is judged by: ``best`` tests both directions and keeps the one with the smaller
+    statistic; ``both`` does so too, but both must pass; ``listed`` tests only the alphabetically first symbol on the
+    second, as the original study did."""
 
 
 class FeaturesConfig(Section):

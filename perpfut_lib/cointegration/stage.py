@@ -1,0 +1,113 @@
+"""The cointegration stage: from the panel to the pair-days that are traded."""
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.artifacts import Run, StageFolder
+from perpfut_lib.cointegration.calendar import SPLITS, trading_windows
+from perpfut_lib.cointegration.scan import Screen, candidates, select
+from perpfut_lib.cointegration.windows import LagRule, scan_windows
+from perpfut_lib.config import CointegrationConfig, Profile
+from perpfut_lib.errors import NoPairsError
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.store.stage import load_panel
+
+PAIR_DAYS = "pair_days.parquet"
+WINDOWS = "windows.parquet"
+TESTS = "tests.parquet"
+
+
+def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
+    """Write pair-days, windows and all tests of a profile."""
+    panel = load_panel(run)
+    windows = trading_windows(panel, profile.cointegration, profile.split)
+    tests = window_tests(panel, windows, profile)
+    pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
+    names = np.array(panel.symbols)
+    tests = tests.assign(y=names[tests["y"]], x=names[tests["x"]], start=windows["start"].to_numpy()[tests["window"]])
+    folder.write_table(TESTS, tests.astype({"y": "category", "x": "category"}))
+    folder.write_table(WINDOWS, count_windows(windows, tests, Screen.of(profile.cointegration)))
+    folder.write_table(PAIR_DAYS, pair_days)
+
+
+def window_tests(panel: Panel, windows: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Return the tests of all pairs over the formation window before every trading window."""
+    config = profile.cointegration
+    bars = config.formation // panel.timeframe
+    rule = LagRule(config.maxlag, config.autolag)
+    return scan_windows(np.log(panel.close), windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
+
+
+def choose_pair_days(
+    panel: Panel, windows: pd.DataFrame, tests: pd.DataFrame, config: CointegrationConfig
+) -> pd.DataFrame:
+    """Return the pair-days: one row a selected pair and trading window, sorted by start and rank.
+
+    Selection sees the formation window only. A pair that has been selected but lacks a bar of its trading window, or
+    the bar after it, cannot be traded on these data and is dropped afterwards; nobody takes its rank.
+
+    Raises
+    ------
+    NoPairsError
+        A split has no pair at all.
+    """
+    chosen = select(tests, Screen.of(config))
+    bars = config.trading // panel.timeframe
+    row = windows["row"].to_numpy()[chosen["window"]]
+    whole = np.isfinite(panel.close) & np.isfinite(panel.open)
+    missing = np.concatenate([np.zeros((1, whole.shape[1]), np.int64), np.cumsum(~whole, axis=0)])
+    gaps = missing[row + bars + 1] - missing[row]
+    legs = chosen[["y", "x"]].to_numpy()
+    chosen = chosen[np.take_along_axis(gaps, legs, axis=1).sum(axis=1) == 0]
+    days = windows.loc[chosen["window"], ["start", "end", "split"]].reset_index(drop=True)
+    table = pd.concat([days, chosen.drop(columns="window").reset_index(drop=True)], axis=1)
+    names = np.array(panel.symbols)
+    table = table.assign(y=names[table["y"]], x=names[table["x"]])
+    table.insert(0, "episode", np.arange(len(table), dtype=np.int64))
+    _require_pairs(table, windows, config)
+    return table
+
+
+def count_windows(windows: pd.DataFrame, tests: pd.DataFrame, screen: Screen) -> pd.DataFrame:
+    """Return every trading window with the numbers of pairs tested, correlated enough, and passed."""
+    listed = tests[tests["y"] < tests["x"]]
+    counted = {
+        "tested": listed["window"],
+        "correlated": listed["window"][listed["correlation"] >= screen.min_corr],
+        "passed": candidates(tests, screen)["window"],
+    }
+    table = windows[["start", "end", "split"]].copy()
+    for name, numbers in counted.items():
+        table[name] = np.bincount(numbers, minlength=len(windows)).astype(np.int64)
+    return table
+
+
+def load_pair_days(run: Run) -> pd.DataFrame:
+    """Return the pair-days of a run: one *episode* a row, sorted by ``start`` and ``rank``.
+
+    Columns: ``episode``, ``start``, ``end`` (ms UTC, end exclusive), ``split``, ``y``, ``x``, ``correlation``,
+    ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``spread_mean``, ``spread_std`` (log
+    price, over the formation window), ``rank``.
+    """
+    return run.stage("cointegration").read_table(PAIR_DAYS)
+
+
+def load_windows(run: Run) -> pd.DataFrame:
+    """Return every trading window: ``start``, ``end``, ``split``, and pairs ``tested``, ``correlated``, ``passed``."""
+    return run.stage("cointegration").read_table(WINDOWS)
+
+
+def load_tests(run: Run) -> pd.DataFrame:
+    """Return every test that was made: window ``start``, ``y``, ``x`` and the columns of ``TEST_COLUMNS``."""
+    return run.stage("cointegration").read_table(TESTS)
+
+
+def _require_pairs(table: pd.DataFrame, windows: pd.DataFrame, config: CointegrationConfig) -> None:
+    """Raise unless every split that has windows has a pair."""
+    present = set(windows["split"])
+    empty = [name for name in SPLITS if name in present and not (table["split"] == name).any()]
+    if empty:
+        count = int(windows["split"].isin(empty).sum())
+        expected = f"one with correlation ≥ {config.min_correlation:g} and p ≤ {config.max_pvalue:g} in each split"
+        remedy = "lower cointegration.min_correlation, raise max_pvalue, or use more symbols"
+        raise NoPairsError(f"no pair in {count} windows of {', '.join(empty)}", expected, remedy)

@@ -1,0 +1,137 @@
+"""The Engle-Granger test of every pair in many windows: the part of the scan that takes time."""
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from perpfut_lib.cointegration.engle_granger import CRITERIA, Autolag, demean, pair_test, resolve_maxlag
+from perpfut_lib.compute import run_tasks, worker_count
+from perpfut_lib.config import ComputeConfig
+from perpfut_lib.types import Float1D, Float2D, Int1D
+
+TEST_COLUMNS: Final = (
+    "window",
+    "y",
+    "x",
+    "correlation",
+    "alpha",
+    "beta",
+    "stat",
+    "pvalue",
+    "lag",
+    "half_life",
+    "spread_mean",
+    "spread_std",
+)
+_COUNTS: Final = ("window", "y", "x", "lag")
+
+
+class LagRule(NamedTuple):
+    """How the lag of the residual regression is chosen."""
+
+    maxlag: int | None = None
+    autolag: Autolag = "aic"
+
+
+class _Task(NamedTuple):
+    prices: Float2D
+    first_window: int
+    stops: Int1D
+    bars: int
+    maxlag: int
+    criterion: int
+
+
+def scan_windows(
+    log_prices: Float2D, stops: Int1D, bars: int, rule: LagRule, compute: ComputeConfig | None = None
+) -> pd.DataFrame:
+    """Test all pairs of columns, in both directions, in every window.
+
+    Parameters
+    ----------
+    log_prices : Float2D
+        Log prices, (T, N). A column with a NaN in a window, or constant there, is left out of that window.
+    stops : Int1D
+        Row after the last one of each window, (W,).
+    bars : int
+        Rows in a window.
+    rule : LagRule
+        Choice of the lag.
+    compute : ComputeConfig, optional
+        Where the windows are shared out to; by default this process does them all.
+
+    Returns
+    -------
+    DataFrame
+        One row per window and ordered pair with the columns :data:`TEST_COLUMNS`, sorted by window, y, x; ``window``
+        counts ``stops``, ``y`` and ``x`` count columns. ``stat`` is NaN where the residual regression is singular.
+
+    Raises
+    ------
+    DegenerateSeriesError
+        The window is too short for the lags.
+    """
+    compute = compute or ComputeConfig(workers=1)
+    maxlag = resolve_maxlag(bars, rule.maxlag)
+    chunks = min(len(stops), 1 if compute.workers == 1 else 4 * worker_count(compute))
+    tasks = []
+    for part in np.array_split(np.arange(len(stops)), chunks) if chunks else []:
+        low, high = stops[part[0]] - bars, stops[part].max()
+        tasks.append(_Task(log_prices[low:high], int(part[0]), stops[part] - low, bars, maxlag, CRITERIA[rule.autolag]))
+    blocks = run_tasks(_test_chunk, tasks, compute, label="cointegration tests" if len(tasks) > 1 else "")
+    rows = np.concatenate(blocks) if blocks else np.empty((0, len(TEST_COLUMNS)))
+    table = pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+    return table.astype(dict.fromkeys(_COUNTS, "int64"))
+
+
+def _test_chunk(task: _Task) -> Float2D:
+    """Return the rows of consecutive windows."""
+    tables = []
+    for number, stop in enumerate(task.stops):
+        block = np.ascontiguousarray(task.prices[stop - task.bars : stop].T)
+        tables.append(_test_block(block, float(task.first_window + number), task.maxlag, task.criterion))
+    return np.concatenate(tables)
+
+
+@njit(cache=True)
+def _test_block(block: Float2D, window: float, maxlag: int, criterion: int) -> Float2D:
+    """Return one row per ordered pair of usable rows of ``block`` (N, n), columns as in :data:`TEST_COLUMNS`."""
+    count = block.shape[0]
+    centred, mean, norm = np.empty_like(block), np.empty(count), np.empty(count)
+    usable = np.empty(count, np.int64)
+    found = 0
+    for i in range(count):
+        mean[i], span = demean(block[i], centred[i])
+        norm[i] = math.sqrt(np.dot(centred[i], centred[i]))
+        if span > 0.0:
+            usable[found] = i
+            found += 1
+    rows = np.empty((found * (found - 1), 12))
+    row = 0
+    for i in usable[:found]:
+        for j in usable[:found]:
+            if i != j:
+                correlation = np.dot(centred[i], centred[j]) / (norm[i] * norm[j])
+                test = pair_test(centred[i], centred[j], mean[i], mean[j], maxlag, criterion)
+                stat, pvalue, alpha, beta, lag, half_life = test
+                rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3] = window, i, j, correlation
+                rows[row, 4], rows[row, 5], rows[row, 6], rows[row, 7] = alpha, beta, stat, pvalue
+                rows[row, 8], rows[row, 9] = lag, half_life
+                _spread_moments(block[i], block[j], alpha, beta, rows[row, 10:12])
+                row += 1
+    return rows
+
+
+@njit(cache=True)
+def _spread_moments(y: Float1D, x: Float1D, alpha: float, beta: float, moments: Float1D) -> None:
+    """Write mean and sample standard deviation of y - α - βx, computed as the features compute the spread."""
+    total, square = 0.0, 0.0
+    for t in range(y.shape[0]):
+        total += y[t] - alpha - beta * x[t]
+    mean = total / y.shape[0]
+    for t in range(y.shape[0]):
+        square += (y[t] - alpha - beta * x[t] - mean) ** 2
+    moments[0], moments[1] = mean, math.sqrt(square / (y.shape[0] - 1))
