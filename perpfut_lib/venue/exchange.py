@@ -5,11 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from perpfut_lib.errors import MissingInputError
+from perpfut_lib.types import DAY_MS
 from perpfut_lib.venue.clock import ExchangeClock
 from perpfut_lib.venue.errors import bad_request
+from perpfut_lib.venue.faults import Delist, Fault, FaultBoard, Gap, Late, Revise, Skew
+from perpfut_lib.venue.instruments import Instrument
 from perpfut_lib.venue.limits import WeightLimiter
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Bars, Series, Tape
@@ -27,15 +31,20 @@ class Exchange:
     clock: ExchangeClock
     limiter: WeightLimiter
     funding_limiter: WeightLimiter
-    wall: Callable[[], float] = field(default=time.time)
+    faults: FaultBoard = field(default_factory=FaultBoard)
+    delisted: dict[str, int] = field(default_factory=dict)
+    """Symbols whose trading a fault has ended, and when (ms UTC)."""
+    wall: Callable[[], float] = time.time
     """Unix seconds, for limits and bans."""
 
     @classmethod
     def open(cls, config: VenueConfig, tape: Tape | None = None) -> Self:
         """Return an exchange on ``tape``, or on the market that ``config`` describes."""
         tape = tape or _tape(config)
-        start = config.start if config.start is not None else tape.end
-        clock = ExchangeClock(config.clock, start, config.speed)
+        clock = ExchangeClock(config.clock, _start(config, tape), config.speed)
+        if config.clock == "real":
+            today = clock.now() // DAY_MS * DAY_MS
+            tape = tape.moved(today - config.history_days * DAY_MS - tape.start // DAY_MS * DAY_MS)
         limits = (config.weight_window, config.ban_after, config.ban_seconds)
         weights = WeightLimiter(config.weight_limit, *limits)
         return cls(config, tape, clock, weights, WeightLimiter(ADDRESS_FUNDING_LIMIT, 300.0, *limits[1:]))
@@ -53,20 +62,67 @@ class Exchange:
         return [series for series in self.tape.series.values() if series.bars.open_time[0] <= now]
 
     def trading(self, series: Series) -> bool:
-        """Return whether a symbol still trades: its tape has not ended before everybody's."""
+        """Return whether a symbol still trades: it is not delisted, and its tape has not ended before everybody's."""
+        if series.instrument.symbol in self.delisted:
+            return False
         ended = last_closed(series, self.tape.timeframe, self.clock.now()) >= len(series.bars)
         return not ended or int(series.bars.open_time[-1]) + self.tape.timeframe >= self.tape.end
 
+    def moment(self, symbol: str) -> int:
+        """Return the time up to which a symbol's trading is to be told: now, or when it was delisted."""
+        return min(self.clock.now(), self.delisted.get(symbol, self.clock.now()))
+
     def bars(self, symbol: str, page: Page) -> Bars:
-        """Return a page of bars as of the exchange's time."""
-        return bars_page(self.series(symbol), self.tape.timeframe, self.clock.now(), page)
+        """Return a page of bars as of the exchange's time, with the faults that concern bars."""
+        series, now = self.series(symbol), self.moment(symbol)
+        late = self.faults.lasting(Late, symbol)
+        shown = now - late.milliseconds if late else now
+        bars = bars_page(series, self.tape.timeframe, shown, page)
+        if revise := self.faults.lasting(Revise, symbol):
+            bars = _unrevised(bars, series.instrument, now - revise.milliseconds - page.interval)
+        if len(bars) > 2 and (gap := self.faults.use(Gap, "", symbol)):
+            middle = len(bars) // 2
+            bars = bars[:middle].followed_by(bars[middle + gap.rows :])
+        return bars
 
     def quote(self, symbol: str) -> Quote:
         """Return a symbol's prices as of the exchange's time."""
-        answer = quote(self.series(symbol), self.tape.timeframe, self.clock.now())
+        answer = quote(self.series(symbol), self.tape.timeframe, self.moment(symbol))
         if answer is None:
             raise bad_request(-1121, "Invalid symbol.")
         return answer
+
+    def add_fault(self, fault: Fault) -> None:
+        """Switch a fault on."""
+        if isinstance(fault, Skew):
+            self.clock.skew = fault.milliseconds
+        if isinstance(fault, Delist):
+            self.delisted.setdefault(fault.symbol, self.clock.now())
+        self.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Switch all faults off; a delisted symbol trades again."""
+        self.faults.clear()
+        self.delisted.clear()
+        self.clock.skew = 0
+
+
+def _unrevised(bars: Bars, instrument: Instrument, since: int) -> Bars:
+    """Return bars of which those that open after ``since`` close one tick off, with a tenth of their volume missing."""
+    fresh = bars.open_time > since
+    prices, volume = bars.prices.copy(), bars.volume.copy()
+    tick, lots = float(instrument.tick), 10.0**instrument.lot_decimals
+    prices[fresh, 3] = np.round(prices[fresh, 3] + tick, instrument.price_decimals)
+    prices[fresh, 1] = np.maximum(prices[fresh, 1], prices[fresh, 3])
+    volume[fresh] = np.floor(0.9 * volume[fresh] * lots) / lots
+    return Bars(bars.open_time, prices, volume)
+
+
+def _start(config: VenueConfig, tape: Tape) -> int:
+    """Return the first instant of the clock."""
+    if config.start is not None:
+        return config.start
+    return tape.end if config.clock == "stepped" else tape.start + config.history_days * DAY_MS
 
 
 def _tape(config: VenueConfig) -> Tape:

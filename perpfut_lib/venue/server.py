@@ -1,17 +1,20 @@
 """The running exchange: an aiohttp application, in this thread or in one of its own."""
 
 import asyncio
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
-from perpfut_lib.venue import binance_market
+from perpfut_lib.venue import binance_market, control
 from perpfut_lib.venue.binance_rest import route
 from perpfut_lib.venue.exchange import Exchange
+from perpfut_lib.venue.faults import Drop, Latency, Status
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
 
@@ -33,9 +36,34 @@ class RunningExchange:
 
 def application(exchange: Exchange) -> web.Application:
     """Return the aiohttp application that serves ``exchange``."""
-    app = web.Application(client_max_size=2**20)
+    app = web.Application(client_max_size=2**20, middlewares=[transport_faults(exchange)])
     app.add_routes([route(exchange, endpoint) for endpoint in binance_market.ENDPOINTS])
+    app.add_routes(control.routes(exchange))
     return app
+
+
+def transport_faults(exchange: Exchange) -> Middleware:
+    """Return the middleware that delays, drops or replaces answers while such faults are on."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.path
+        if path.startswith(control.PREFIX):
+            return await handler(request)
+        if latency := exchange.faults.use(Latency, path):
+            await asyncio.sleep(latency.milliseconds / 1000)
+        if status := exchange.faults.use(Status, path):
+            return web.Response(text="<html><body>upstream error</body></html>", status=status.status)
+        drop = exchange.faults.use(Drop, path)
+        if drop is None:
+            return await handler(request)
+        if drop.after:
+            await handler(request)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    return middleware
 
 
 @contextmanager
@@ -90,3 +118,14 @@ async def listen(exchange: Exchange, stop: asyncio.Event, ready: "Future[str] | 
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+async def run(config: VenueConfig, say: Callable[[str], None]) -> None:
+    """Serve until interrupted, and ``say`` where."""
+    exchange = Exchange.open(config)
+    stop, ready = asyncio.Event(), Future[str]()
+    ready.add_done_callback(lambda address: say(f"{address.result()} serves {', '.join(exchange.tape.series)}"))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await listen(exchange, stop, ready)

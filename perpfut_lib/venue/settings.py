@@ -1,11 +1,14 @@
 """Settings of the local exchange: its market, its clock, its limits and its customers."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+import yaml
+from pydantic import Field, ValidationError, model_validator
 
 from perpfut_lib.config import Section, SimulationConfig
+from perpfut_lib.errors import ConfigError
 
 DEFAULT_KEY = "venue-key"
 DEFAULT_SECRET = "venue-secret"
@@ -23,7 +26,11 @@ class VenueConfig(Section):
     clock: Literal["real", "accelerated", "stepped"] = "stepped"
     """How the exchange's time passes."""
     start: int | None = None
-    """First instant of an accelerated or stepped clock, ms UTC; by default the end of the market's history."""
+    """First instant of an accelerated or stepped clock, ms UTC; by default a stepped clock stands at the end of the
+    market's history, and an accelerated one starts after ``history_days`` of it."""
+    history_days: int = Field(7, ge=0)
+    """Days that have passed when a real or accelerated clock starts. On a real clock the market is moved by whole days,
+    so that this many lie before today."""
     speed: float = Field(60.0, gt=0)
     """Exchange seconds per second of an accelerated clock."""
     host: str = "127.0.0.1"
@@ -56,3 +63,28 @@ class VenueConfig(Section):
         if (self.candles is None) != (self.funding is None):
             raise ValueError("candles and funding are set together: a replay needs both files")
         return self
+
+
+def read_settings(settings: Sequence[str]) -> VenueConfig:
+    """Return the settings that texts such as ``simulation.symbols=25`` ask for; the rest has its default.
+
+    Raises
+    ------
+    ConfigError
+        A key does not exist, or a value is out of range.
+    """
+    tree: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"setting {setting!r}", "key=value, such as simulation.symbols=25", "write it so")
+        *parents, leaf = key.strip().split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = yaml.safe_load(text)
+    try:
+        return VenueConfig.model_validate(tree)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigError(found, "settings of perpfut_lib/venue/settings.py", "mend the key or the value") from error

@@ -97,6 +97,14 @@ class Tape:
         """Close time of the last bar, ms UTC, exclusive."""
         return max(int(series.bars.open_time[-1]) for series in self.series.values()) + self.timeframe
 
+    def moved(self, milliseconds: int) -> "Tape":
+        """Return the same market at another time; whole days keep the season and the settlements where they belong."""
+        series = {}
+        for symbol, one in self.series.items():
+            bars = Bars(one.bars.open_time + milliseconds, one.bars.prices, one.bars.volume)
+            series[symbol] = Series(one.instrument, bars, one.funding_time + milliseconds, one.funding_rate)
+        return Tape(series, self.timeframe)
+
     @classmethod
     def simulated(cls, config: SimulationConfig) -> Self:
         """Return the tape of a simulated market."""

@@ -1,0 +1,64 @@
+"""The control endpoint, which no real exchange has: move the clock, switch faults, look behind the counter."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from perpfut_lib.errors import ConfigError
+from perpfut_lib.venue.exchange import Exchange
+from perpfut_lib.venue.faults import read_fault
+
+PREFIX = "/control"
+
+
+def routes(exchange: Exchange) -> list[web.RouteDef]:
+    """Return the routes under ``/control``."""
+
+    async def state(_request: web.Request) -> web.Response:
+        return _json(_state(exchange))
+
+    async def clock(request: web.Request) -> web.Response:
+        step = orjson.loads(await request.read() or b"{}").get("advance")
+        if not isinstance(step, int) or step < 0:
+            return _json({"error": f"found advance = {step!r}; expected whole milliseconds, not negative"}, 400)
+        return _json({"now": exchange.clock.advance(step)})
+
+    async def add_fault(request: web.Request) -> web.Response:
+        try:
+            exchange.add_fault(read_fault(await request.read()))
+        except ConfigError as error:
+            return _json({"error": str(error)}, 400)
+        return _json(_state(exchange))
+
+    async def clear_faults(_request: web.Request) -> web.Response:
+        exchange.clear_faults()
+        return _json(_state(exchange))
+
+    async def reset_limits(_request: web.Request) -> web.Response:
+        exchange.limiter.reset()
+        exchange.funding_limiter.reset()
+        return _json(_state(exchange))
+
+    return [
+        web.get(f"{PREFIX}/state", state),
+        web.post(f"{PREFIX}/clock", clock),
+        web.post(f"{PREFIX}/faults", add_fault),
+        web.delete(f"{PREFIX}/faults", clear_faults),
+        web.post(f"{PREFIX}/limits", reset_limits),
+    ]
+
+
+def _state(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "now": exchange.clock.now(),
+        "start": exchange.tape.start,
+        "end": exchange.tape.end,
+        "symbols": list(exchange.tape.series),
+        "weight": exchange.limiter.total,
+        "faults": [fault.model_dump(mode="json") for fault in exchange.faults.active()],
+    }
+
+
+def _json(value: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
