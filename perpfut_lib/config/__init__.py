@@ -1,5 +1,6 @@
 """Versioned settings: one frozen model per stage, profiles in ``configs/``, hashes that artifacts carry."""
 
+from perpfut_lib.config.agent import AgentConfig, AlarmConfig, GovernorConfig, RiskConfig, VenueConfig
 from perpfut_lib.config.base import Duration, Section, format_duration, format_time, hash_json, parse_duration
 from perpfut_lib.config.data import DataConfig, SimulationConfig, SplitConfig, UniverseConfig
 from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
@@ -14,6 +15,8 @@ from perpfut_lib.config.research import (
 )
 
 __all__ = [
+    "AgentConfig",
+    "AlarmConfig",
     "CointegrationConfig",
     "ComputeConfig",
     "CostsConfig",
@@ -22,12 +25,15 @@ __all__ = [
     "EnvConfig",
     "EvaluateConfig",
     "FeaturesConfig",
+    "GovernorConfig",
     "Profile",
+    "RiskConfig",
     "Section",
     "SimulationConfig",
     "SplitConfig",
     "TrainConfig",
     "UniverseConfig",
+    "VenueConfig",
     "format_duration",
     "format_time",
     "hash_json",

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from perpfut_lib.config.agent import AgentConfig
 from perpfut_lib.config.base import Section, hash_json
 from perpfut_lib.config.data import DataConfig, SplitConfig, UniverseConfig
 from perpfut_lib.config.research import (
@@ -43,6 +44,7 @@ class Profile(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compute: ComputeConfig = ComputeConfig()
+    agent: AgentConfig = AgentConfig()
 
     def sections_hash(self, names: Sequence[str]) -> str:
         """Return the SHA-256 of the named sections: what a stage that reads only these depends on."""
