@@ -1,0 +1,73 @@
+"""``ta`` and pandas are the oracles of the indicators after warm-up."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ta.momentum import RSIIndicator, StochRSIIndicator
+from ta.trend import MACD
+
+from perpfut_lib import indicators
+
+WARM = 1500
+
+
+@pytest.fixture
+def prices() -> pd.Series:
+    """Return 5,000 bars with a flat stretch of 74 bars, as after an outage."""
+    steps = np.random.default_rng(4).standard_normal(5000)
+    steps[2000:2074] = 0.0
+    return pd.Series(100 * np.exp(1e-3 * steps.cumsum()))
+
+
+@pytest.mark.parametrize("window", [14, 20])
+def test_rsi(prices: pd.Series, window: int) -> None:
+    """H0: the RSI is that of ``ta`` (Wilder's averages)."""
+    peer = RSIIndicator(prices, window).rsi()
+    assert np.abs(indicators.rsi(prices, window) - peer)[WARM:].max() < 1e-9
+
+
+@pytest.mark.parametrize("window", [14, 20])
+def test_stochastic_rsi(prices: pd.Series, window: int) -> None:
+    """H0: the stochastic RSI is that of ``ta`` wherever the RSI has moved in its window."""
+    peer = StochRSIIndicator(prices, window).stochrsi()[WARM:]
+    ours = pd.Series(indicators.stochastic_rsi(prices, window))[WARM:]
+    moved = peer.notna() & (RSIIndicator(prices, window).rsi().rolling(window).std() > 1e-6)[WARM:]
+    assert moved.mean() > 0.9
+    assert np.abs(ours - peer)[moved].max() < 1e-9
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(12, 26), (5, 14)])
+def test_macd(prices: pd.Series, fast: int, slow: int) -> None:
+    """H0: line and histogram are those of ``ta``."""
+    peer = MACD(prices, slow, fast, 9)
+    ours = indicators.macd(prices, fast, slow, 9)[WARM:]
+    assert np.abs(ours[:, 0] - peer.macd()[WARM:]).max() < 1e-9
+    assert np.abs(ours[:, 1] - peer.macd_diff()[WARM:]).max() < 1e-9
+
+
+def test_ewma_volatility(prices: pd.Series) -> None:
+    """H0: the RiskMetrics volatility is pandas' exponential mean of squared log returns."""
+    squares = np.log(prices).diff() ** 2
+    peer = np.sqrt(squares.ewm(alpha=0.06, adjust=False).mean())
+    assert np.abs(indicators.ewma_volatility(prices, 0.94) - peer)[WARM:].max() < 1e-15
+
+
+def test_a_price_that_never_moved_is_neutral() -> None:
+    """Without a single move there is no strength: RSI 50, stochastic ½, MACD and volatility 0."""
+    flat = np.full(50, 7.0)
+    assert (indicators.rsi(flat) == 50.0).all()
+    assert (indicators.stochastic_rsi(flat) == 0.5).all()
+    assert (indicators.macd(flat) == 0.0).all()
+    assert (indicators.ewma_volatility(flat) == 0.0).all()
+
+
+def test_window_mean_does_not_depend_on_what_is_older() -> None:
+    """H0: the mean of the last values has the same bits whenever the window was started."""
+    values = np.random.default_rng(0).standard_normal(100)
+    early, late = indicators.empty_window(8), indicators.empty_window(8)
+    for t, value in enumerate(values):
+        indicators.push(early, value, t == 0)
+        if t >= 37:
+            indicators.push(late, value, t == 37)
+    assert indicators.window_mean(early, 8) == indicators.window_mean(late, 8)
+    assert indicators.lagged(early, 3) == values[-4]

@@ -1,0 +1,62 @@
+"""pykalman is the oracle of the hedge-ratio filter."""
+
+import json
+
+import numpy as np
+import pytest
+from pykalman import KalmanFilter
+
+from perpfut_lib.errors import DegenerateSeriesError
+from perpfut_lib.kalman import KalmanState, filter_hedge_ratio, kalman_step
+from perpfut_lib.types import Float1D
+
+
+def _series(count: int = 500) -> tuple[Float1D, Float1D]:
+    rng = np.random.default_rng(2)
+    x = 4.0 + 0.01 * rng.standard_normal(count).cumsum()
+    return 0.5 + np.linspace(0.8, 1.1, count) * x + 0.003 * rng.standard_normal(count), x
+
+
+@pytest.mark.parametrize("q", [1e-7, [1e-6, 1e-8], [[1e-6, -2e-7], [-2e-7, 1e-7]]])
+def test_equals_pykalman(q: object) -> None:
+    """H0: filtered means and covariances are those of pykalman, within 1e-10, for any form of Q."""
+    y, x = _series()
+    Q = np.array(q) if np.ndim(q) == 2 else np.diag(np.broadcast_to(q, 2))
+    theta0, P0, r = [0.1, 0.9], [[2.0, 0.1], [0.1, 1.0]], 1e-5
+    peer = KalmanFilter(
+        transition_matrices=np.eye(2), observation_matrices=np.stack([np.ones_like(x), x], axis=1)[:, None, :],
+        transition_covariance=Q, observation_covariance=[[r]], initial_state_mean=theta0, initial_state_covariance=P0,
+    )  # fmt: skip
+    means, covariances = peer.filter(y)
+    theta, P = filter_hedge_ratio(y, x, q=q, r=r, theta0=theta0, P0=P0)
+    assert np.abs(theta - means).max() < 1e-10
+    assert np.abs(P - covariances).max() < 1e-10
+
+
+def test_a_restart_from_json_continues_to_the_bit() -> None:
+    """H0: steps from a state that went through JSON are those of the uninterrupted scan."""
+    y, x = _series()
+    Q, r = np.diag([1e-7, 1e-7]), 1e-5
+    theta, _ = filter_hedge_ratio(y, x, q=1e-7, r=r)
+    state = KalmanState.initial()
+    for t in range(len(y)):
+        state = KalmanState(*map(np.array, json.loads(json.dumps([state.theta.tolist(), state.P.tolist()]))))
+        kalman_step(state, y[t], x[t], Q, r)
+        assert state.theta.tobytes() == theta[t].tobytes()
+
+
+def test_finds_a_drifting_hedge_ratio() -> None:
+    """The filtered hedge ratio follows a planted drift from 0.8 to 1.1."""
+    y, x = _series(4000)
+    theta, _ = filter_hedge_ratio(y - 0.5, x, q=[0.0, 1e-8], r=9e-6, P0=np.diag([1e-9, 1.0]))
+    assert theta[-1, 1] == pytest.approx(1.1, abs=0.01)
+    assert theta[2000, 1] == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("y", "x", "r"), [([1.0, np.nan], [1.0, 2.0], 1.0), ([1.0], [1.0, 2.0], 1.0), ([1.0, 2.0], [1.0, 2.0], 0.0)]
+)
+def test_bad_input_is_a_named_error(y: list[float], x: list[float], r: float) -> None:
+    """NaN, unequal lengths and a variance that is not positive raise a named error."""
+    with pytest.raises(DegenerateSeriesError):
+        filter_hedge_ratio(y, x, q=1e-6, r=r)
