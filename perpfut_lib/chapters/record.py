@@ -10,7 +10,7 @@ import nbformat
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import Run, read_json, write_bytes, write_json
 from perpfut_lib.chapters.catalogue import Chapter
-from perpfut_lib.config import Profile
+from perpfut_lib.config import Profile, hash_json
 from perpfut_lib.errors import ChapterError
 
 REPORT_FILE = "run_report.json"
@@ -23,6 +23,7 @@ class Status(StrEnum):
     CURRENT = "current"
     STALE = "stale"
     FAILED = "failed"
+    ALTERED = "altered"
     MISSING = "missing"
 
 
@@ -54,13 +55,16 @@ class Executed:
         return self.folder / self.chapter.path.name
 
     def status(self) -> Status:
-        """Return whether the copy exists, ran to its end, and follows from today's text, settings, code and inputs."""
+        """Return whether the copy exists, ran to its end, is as written, and follows from what is there today."""
         if not self.path.is_file():
             return Status.MISSING
         notebook = nbformat.read(self.path, as_version=4)
         if not ran_to_its_end(notebook):
             return Status.FAILED
-        same = notebook.metadata.get("perpfut", {}).get("key") == self.chapter.key(self.profile)
+        mark = notebook.metadata.get("perpfut", {})
+        if mark.get("outputs") != outputs_hash(notebook):
+            return Status.ALTERED
+        same = mark.get("key") == self.chapter.key(self.profile)
         return Status.CURRENT if same and pipeline.is_current(self.chapter.stage, self.profile) else Status.STALE
 
     def keep(self, notebook: nbformat.NotebookNode, *, failed: bool) -> None:
@@ -69,8 +73,12 @@ class Executed:
         for name in PATH_KEYS:
             papermill.pop(name, None)
         papermill["exception"] = True if failed else None
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.metadata.tags.append("hide-input")
         if not failed:
-            notebook.metadata.setdefault("perpfut", {})["key"] = self.chapter.key(self.profile)
+            mark = {"key": self.chapter.key(self.profile), "outputs": outputs_hash(notebook)}
+            notebook.metadata.setdefault("perpfut", {}).update(mark)
         write_bytes(self.path, nbformat.writes(notebook).encode())
 
     def require_current(self) -> Path:
@@ -89,6 +97,11 @@ def ran_to_its_end(notebook: nbformat.NotebookNode) -> bool:
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     failed = any(output.output_type == "error" for cell in cells for output in cell.outputs)
     return not failed and all(cell.execution_count is not None for cell in cells)
+
+
+def outputs_hash(notebook: nbformat.NotebookNode) -> str:
+    """Return the SHA-256 of all outputs, so that a number changed by hand is noticed."""
+    return hash_json([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
 
 
 def record(profile: Profile, name: str, measured: Measured) -> None:

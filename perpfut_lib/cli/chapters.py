@@ -30,3 +30,15 @@ def verify(profile: ProfileOption = "default", settings: SetOption = None) -> No
     if wrong:
         raise ChapterError(", ".join(wrong), "every chapter current", f"run: perpfut run --profile {chosen.name}")
     typer.echo(f"{len(states)} chapters of profile {chosen.name} are current")
+
+
+@app.command()
+def keep(profile: ProfileOption = "default", settings: SetOption = None) -> None:
+    """Copy the outputs of the executed chapters into notebooks/, as the repository keeps them."""
+    from perpfut_lib.chapters import Executed, catalogue
+    from perpfut_lib.chapters.keep import keep_outputs
+
+    chosen = load_profile(profile, settings or ())
+    for chapter in catalogue():
+        keep_outputs(Executed(chapter, chosen))
+        typer.echo(f"notebooks/{chapter.path.name}")

@@ -116,6 +116,16 @@ def test_an_unexecuted_cell_counts_as_failed(project):
     assert executed.status() is Status.FAILED
 
 
+def test_a_number_changed_by_hand_is_noticed(project):
+    """An output that differs from what the run wrote may not be shown."""
+    project.run()
+    executed = _executed("02_second")
+    text = executed.path.read_text()
+    executed.path.write_text(text.replace('"text/plain": [\n       "1"', '"text/plain": [\n       "7"'))
+    assert executed.path.read_text() != text
+    assert executed.status() is Status.ALTERED
+
+
 def test_selection_by_number(project):
     """``--from`` and ``--to`` are inclusive, and a range without chapters is an error."""
     assert [chapter.number for chapter in select(2, None)] == [2]
