@@ -33,8 +33,14 @@ def put(venue: RunningExchange, **fault: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(500, ccxt.ExchangeNotAvailable), (502, ccxt.ExchangeNotAvailable), (503, ccxt.ExchangeNotAvailable)]
-    + [(403, ccxt.ExchangeNotAvailable), (451, ccxt.ExchangeNotAvailable), (504, ccxt.RequestTimeout)],
+    [
+        (500, ccxt.ExchangeNotAvailable),
+        (502, ccxt.ExchangeNotAvailable),
+        (503, ccxt.ExchangeNotAvailable),
+        (403, ccxt.ExchangeNotAvailable),
+        (451, ccxt.ExchangeNotAvailable),
+        (504, ccxt.RequestTimeout),
+    ],
 )
 def test_gateway_errors_are_named_and_a_retry_succeeds(
     venue: RunningExchange, status: int, error: type[Exception]
