@@ -1,6 +1,7 @@
 """Metrics, intervals and corrections for multiple trials; each checked against a published or closed-form answer."""
 
 from perpfut_lib.statistics.bootstrap import Interval, Resampling, bootstrap_ci, resample_indices
+from perpfut_lib.statistics.comparison import interquartile_mean, interquartile_mean_ci, spa_pvalue
 from perpfut_lib.statistics.metrics import (
     DAYS_PER_YEAR,
     cumulative_return,
@@ -30,6 +31,8 @@ __all__ = [
     "daily_returns",
     "deflated_sharpe",
     "expected_best_sharpe",
+    "interquartile_mean",
+    "interquartile_mean_ci",
     "longest_drawdown",
     "max_drawdown",
     "minimum_detectable_sharpe",
@@ -38,5 +41,6 @@ __all__ = [
     "resample_indices",
     "sharpe",
     "sortino",
+    "spa_pvalue",
     "volatility",
 ]
