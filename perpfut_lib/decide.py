@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perpfut_lib.accounting import target_weights
+from perpfut_lib.accounting import size_exposure
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.policies import Policy
 from perpfut_lib.types import Float1D, Float2D, Float32, Int1D
@@ -40,6 +40,13 @@ class Holdings:
         """Return cash plus positions at ``prices`` (P, 2)."""
         return (self.cash + self.quantity[:, 0] * prices[:, 0]) + self.quantity[:, 1] * prices[:, 1]
 
+    def weights(self, prices: Float2D) -> Float2D:
+        """Return the value of both legs at ``prices`` (P, 2) as shares of equity; zeros for a ruined pair."""
+        equity = self.equity(prices)[:, None]
+        shares: Float2D = np.zeros_like(self.quantity)
+        np.divide(self.quantity * prices, equity, out=shares, where=equity > 0.0)
+        return shares
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -60,10 +67,9 @@ def observe(view: View, holdings: Holdings) -> Float32:
 
     Weights are those of the position held before the decision, at the last close.
     """
-    equity = holdings.equity(view.marks)
-    weights = holdings.quantity * view.marks / equity[:, None]
+    weights = holdings.weights(view.marks)
     cash = 1.0 - np.abs(weights[:, 0]) - np.abs(weights[:, 1])
-    window = view.window.reshape(len(equity), -1)
+    window = view.window.reshape(len(weights), -1)
     return np.concatenate([window, weights, cash[:, None]], axis=1, dtype=np.float32)
 
 
@@ -95,6 +101,6 @@ def decide(view: View, holdings: Holdings, policy: Policy) -> Decision:
         raise PolicyError(
             f"an action that is not finite for pairs {bad}", "finite actions", "check features and policy"
         )
-    weights = np.stack(target_weights(action, view.hedge_ratio), axis=1)
+    weights = size_exposure(action, holdings.weights(view.marks), view.hedge_ratio, policy.sizing)
     quantity = weights * holdings.equity(view.marks)[:, None] / view.marks
     return Decision(view.as_of, action, weights, quantity)

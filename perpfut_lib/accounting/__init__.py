@@ -1,5 +1,6 @@
 """The two-leg ledger: what a position earns and costs, the same everywhere."""
 
+from perpfut_lib.accounting.exposure import Sizing, size_exposure, size_legs
 from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
 from perpfut_lib.accounting.step import (
     BPS,
@@ -23,6 +24,7 @@ __all__ = [
     "Holding",
     "Ledger",
     "Market",
+    "Sizing",
     "StepPrices",
     "equity_at",
     "flatten_step",
@@ -32,6 +34,8 @@ __all__ = [
     "prices_at",
     "settle",
     "settle_step",
+    "size_exposure",
+    "size_legs",
     "target_weights",
     "trade_cost",
 ]

@@ -87,3 +87,21 @@ def combine(flows: EpisodeFlows, windows: Int1D, slots: int) -> Portfolio:
     price, funding, fees, slippage, traded = np.concatenate(parts, axis=1)
     curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
     return Portfolio(np.concatenate(times), curve, price, funding, fees, slippage, traded)
+
+
+def concatenate(flows: EpisodeFlows) -> Portfolio:
+    """Return the original study's curve: every episode with the whole capital, one after the other.
+
+    Episodes that traded side by side are strung together as if they had come in turn, so the time axis is fictitious:
+    it starts at the first episode and goes on for the length of all of them. Here to replicate, not to believe.
+    """
+    names = (*FLOWS, "traded")
+    steps = {name: getattr(flows, name) for name in names}
+    growth = 1.0 + sum(np.sum(steps[name], axis=1) * sign for name, sign in zip(FLOWS, (1, 1, -1, -1), strict=True))
+    capital = np.concatenate(([1.0], np.cumprod(growth)[:-1]))[:, None]
+    price, funding, fees, slippage = ((steps[name] * capital).ravel() for name in FLOWS)
+    curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
+    length = flows.times[:, 1:] - flows.times[:, :1]
+    offset = np.concatenate(([0], np.cumsum(length[:, -1])[:-1]))[:, None]
+    time = flows.times[0, 0] + np.concatenate(([0], (length + offset).ravel()))
+    return Portfolio(time, curve, price, funding, fees, slippage, steps["traded"].ravel())

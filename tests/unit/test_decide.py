@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from perpfut_lib.accounting import Sizing
 from perpfut_lib.decide import Holdings, View, decide, observe
 from perpfut_lib.errors import PolicyError
 
 
 class Always:
+    sizing = Sizing()
+
     def __init__(self, action):
         self.action = action
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpfut_lib.evaluate.portfolio import EpisodeFlows, combine
+from perpfut_lib.evaluate.portfolio import EpisodeFlows, combine, concatenate
 from perpfut_lib.types import DAY_MS
 
 
@@ -47,3 +47,12 @@ def test_flows_sum_to_the_change_of_equity(seed, slots):
 def test_unused_slots_stay_in_cash():
     one = combine(flows([0], [[0.1, 0.0]]), days(1), 5)
     assert one.equity[-1] == pytest.approx(1.02)
+
+
+def test_the_original_curve_compounds_pairs_of_one_day_as_if_they_had_come_in_turn():
+    """Fault 6: two pairs that each earn 10 % on the same day become 21 % over two fictitious days."""
+    strung = concatenate(flows([0, 0], [[0.05, 0.05], [0.1, 0.0]]))
+    assert strung.equity == pytest.approx([1.0, 1.05, 1.1, 1.21, 1.21])
+    assert strung.time.tolist() == [0, DAY_MS // 2, DAY_MS, 3 * DAY_MS // 2, 2 * DAY_MS]
+    assert strung.imbalance() <= 1e-12
+    assert combine(flows([0, 0], [[0.05, 0.05], [0.1, 0.0]]), days(1), 2).equity[-1] == pytest.approx(1.1)

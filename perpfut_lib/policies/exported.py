@@ -1,0 +1,144 @@
+"""Exported policies: weights in safetensors, all else in a JSON card, checked by hash; nothing executes on load."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import safetensors.numpy
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+
+from perpfut_lib.accounting import Sizing
+from perpfut_lib.artifacts import read_json
+from perpfut_lib.errors import ArtifactError, MissingInputError, PolicyError
+from perpfut_lib.policies.network import Network, forward, make_network
+from perpfut_lib.types import Float1D, Float32
+
+
+class PolicyCard(BaseModel):
+    """What a policy sees, how it acts, and where it came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    algorithm: str
+    """Learning algorithm, such as ``ppo``."""
+    feature_names: tuple[str, ...]
+    """Features of one row, in order."""
+    lookback: int
+    """Rows stacked into an observation, oldest first."""
+    feature_spec: dict[str, Any]
+    """JSON of the feature specification, which live features are computed from."""
+    scaler: dict[str, Any]
+    """JSON of the scaler that was fitted on training data."""
+    hidden: tuple[int, ...]
+    """Widths of the hidden layers."""
+    activation: Literal["relu", "tanh"]
+    squash: bool
+    """Whether the output goes through tanh."""
+    beta_legs: bool
+    """Leg rule; see :class:`perpfut_lib.accounting.Sizing`, likewise the next two."""
+    band: float
+    reach: float
+    weights_file: str
+    """Name of the safetensors file beside the card."""
+    weights_sha256: str
+    training: dict[str, Any]
+    """Fee, seed, steps, hashes of configuration, data and code, package versions."""
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in one observation: features, then both weights and the cash share."""
+        return self.lookback * len(self.feature_names) + 3
+
+
+class ExportedPolicy:
+    """A trained network behind the policy protocol, without torch.
+
+    Parameters
+    ----------
+    card : PolicyCard
+        What it sees and how it acts.
+    network : Network
+        Its weights.
+    """
+
+    def __init__(self, card: PolicyCard, network: Network) -> None:
+        self.card = card
+        self.sizing = Sizing(card.beta_legs, card.band, card.reach)
+        self._network = network
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return actions (P,) for observations (P, D).
+
+        Raises
+        ------
+        PolicyError
+            The observation has another width than the policy was trained with, or holds a value that is not finite.
+        """
+        size = self.card.observation_size
+        if observation.ndim != 2 or observation.shape[1] != size:
+            raise PolicyError(f"an observation of shape {observation.shape}", f"(P, {size})", "use its own features")
+        if not np.all(np.isfinite(observation)):
+            raise PolicyError("an observation that is not finite", "finite features", "hold until data are complete")
+        action = np.empty(len(observation))
+        forward(self._network, np.ascontiguousarray(observation, np.float32), action)
+        return action
+
+    @classmethod
+    def load(cls, card_path: Path) -> Self:
+        """Read a card and the weights that it names.
+
+        Raises
+        ------
+        MissingInputError
+            The card or its weights are not there.
+        ArtifactError
+            The card is not valid, or the weights are not those that it was written for.
+        """
+        try:
+            card = PolicyCard.model_validate(read_json(card_path))
+        except ValidationError as error:
+            raise ArtifactError(
+                f"{card_path.name}: {error}", "a valid policy card", "export the policy again"
+            ) from error
+        path = card_path.parent / card.weights_file
+        if Path(card.weights_file).name != card.weights_file:
+            raise ArtifactError(
+                f"weights at {card.weights_file!r}", "a file beside the card", "export the policy again"
+            )
+        if not path.is_file():
+            raise MissingInputError(f"no {path.name}", "the weights beside their card", "export the policy again")
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != card.weights_sha256:
+            raise ArtifactError(f"{path.name} with sha256 {digest}", card.weights_sha256, "export the policy again")
+        return cls(card, _network(card, content))
+
+
+def pack_weights(layers: list[tuple[Float32, Float32]]) -> bytes:
+    """Return layers of weights (outputs, inputs) and biases (outputs,) as safetensors."""
+    tensors = {}
+    for number, (weight, bias) in enumerate(layers):
+        tensors[f"layer{number}.weight"] = np.ascontiguousarray(weight, np.float32)
+        tensors[f"layer{number}.bias"] = np.ascontiguousarray(bias, np.float32)
+    return safetensors.numpy.save(tensors)
+
+
+def _network(card: PolicyCard, content: bytes) -> Network:
+    """Return the network of a card, with every shape checked."""
+    sizes = (card.observation_size, *card.hidden, 1)
+    try:
+        tensors = safetensors.numpy.load(content)
+    except SafetensorError as error:
+        raise ArtifactError(f"{card.weights_file}: {error}", "a safetensors file", "export the policy again") from error
+    layers = []
+    for number in range(len(sizes) - 1):
+        weight, bias = tensors.get(f"layer{number}.weight"), tensors.get(f"layer{number}.bias")
+        shape = (sizes[number + 1], sizes[number])
+        if weight is None or bias is None or weight.shape != shape or bias.shape != shape[:1]:
+            found = "no such layer" if weight is None else f"weights of shape {weight.shape}"
+            raise ArtifactError(f"layer {number}: {found}", f"shape {shape}", "export the policy again")
+        layers.append((weight, bias))
+    return make_network(layers, activation=card.activation, squash=card.squash)

@@ -1,0 +1,103 @@
+"""Baselines: policies that learn nothing, behind the same protocol."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from perpfut_lib.accounting import Sizing
+from perpfut_lib.errors import PolicyError
+from perpfut_lib.policies.protocol import Policy
+from perpfut_lib.types import Float1D, Float32
+
+PLAIN: Final = Sizing()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the features lie in an observation, and how they were scaled."""
+
+    names: tuple[str, ...]
+    lookback: int
+    center: Float1D
+    scale: Float1D
+
+    def column(self, name: str) -> int:
+        """Return the column of a feature's newest row; :class:`PolicyError` if it is not observed."""
+        if name not in self.names:
+            raise PolicyError(f"no feature {name!r}", f"one of {', '.join(self.names)}", "choose another baseline")
+        return (self.lookback - 1) * len(self.names) + self.names.index(name)
+
+    def raw(self, observation: Float32, name: str) -> Float1D:
+        """Return a feature's newest value (P,) in its own unit."""
+        index = self.names.index(name)
+        scaled: Float1D = observation[:, self.column(name)].astype(np.float64)
+        return scaled * self.scale[index] + self.center[index]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same exposure at all times: 0 is flat, 1 long and -1 short the spread."""
+
+    exposure: float
+    sizing: Sizing = PLAIN
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return the exposure for each row."""
+        return np.full(len(observation), self.exposure)
+
+
+@dataclass(frozen=True)
+class ZScoreRule:
+    """The textbook rule: against the spread beyond ``entry`` standard deviations, out within ``exit``.
+
+    What is held is read from the observation, so the rule needs no memory.
+    """
+
+    layout: Layout
+    entry: float = 2.0
+    exit: float = 0.5
+    sizing: Sizing = PLAIN
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return +1, -1 or 0 per row."""
+        z = self.layout.raw(observation, "spread_z")
+        side = np.sign(observation[:, -3]).astype(np.float64)
+        stay = (side != 0) & (side * z < -self.exit)
+        return np.where(np.abs(z) > self.entry, -np.sign(z), np.where(stay, side, 0.0))
+
+
+@dataclass(frozen=True)
+class RandomSwitch:
+    """A coin-flip trader: keeps its side, and with a fixed probability draws a new one.
+
+    Its randomness is a hash of the observation and the seed, so it is stateless and repeats exactly.
+    """
+
+    switch: float
+    seed: int = 0
+    sizing: Sizing = PLAIN
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return +1 or -1 per row, the held side but for a share ``switch`` of decisions."""
+        bits = np.ascontiguousarray(observation, np.float32).view(np.uint32).astype(np.uint64)
+        state = np.full(len(bits), np.uint64(0x9E3779B97F4A7C15) + np.uint64(self.seed), np.uint64)
+        with np.errstate(over="ignore"):
+            for column in range(bits.shape[1]):
+                state = (state ^ bits[:, column]) * np.uint64(0xBF58476D1CE4E5B9)
+                state ^= state >> np.uint64(29)
+        draw = (state >> np.uint64(11)).astype(np.float64) / 2.0**53
+        side = np.sign(observation[:, -3]).astype(np.float64)
+        fresh = np.where(draw < self.switch / 2.0, 1.0, -1.0)
+        return np.where((side == 0) | (draw < self.switch), fresh, side)
+
+
+def baselines(layout: Layout, sizing: Sizing) -> dict[str, Policy]:
+    """Return the baselines by name: flat, constant long and short, z-score rule, coin flips about 12 times a day."""
+    return {
+        "flat": Constant(0.0, sizing),
+        "long": Constant(1.0, sizing),
+        "short": Constant(-1.0, sizing),
+        "z-score": ZScoreRule(layout, sizing=sizing),
+        "random": RandomSwitch(24 / 1440, sizing=sizing),
+    }
