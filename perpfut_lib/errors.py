@@ -69,6 +69,10 @@ class NoPairsError(PerpfutError):
     """No pair passed the cointegration screen in a span that needs at least one."""
 
 
+class ExchangeError(PerpfutError):
+    """An exchange refuses, does not answer, or keeps answering what cannot be true."""
+
+
 class ArtifactError(PerpfutError):
     """An artifact is incomplete, corrupt, or of another version than expected."""
 

@@ -1,7 +1,8 @@
 """Progress bars that reach the reader wherever the work runs: a terminal, a notebook, or a chapter run by papermill."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -39,3 +40,30 @@ def track(items: Iterable[T], *, label: str, total: int | None = None, unit: str
     else:
         with open(target, "a", encoding="utf-8") as stream:
             yield from tqdm(items, desc=label, total=total, unit=unit, file=stream, mininterval=0.5, dynamic_ncols=True)
+
+
+@contextmanager
+def meter(*, label: str, total: int, unit: str, position: int = 0) -> Iterator[Callable[[int], object]]:
+    """Yield a function that moves a bar forward by so many units; for work done by several threads at once.
+
+    Parameters
+    ----------
+    label : str
+        What is being done.
+    total : int
+        Number of units.
+    unit : str
+        Name of one unit.
+    position : int
+        Line of the bar; only the first one, 0, goes to a file named by ``PERPFUT_PROGRESS``.
+    """
+    target = os.environ.get(PROGRESS_STREAM)
+    look = {"desc": label, "total": total, "unit": unit, "unit_scale": True, "mininterval": 0.5}
+    if target is None:
+        with tqdm_auto(**look, position=position, leave=position == 0) as bar:
+            yield bar.update
+    elif not target or position:
+        yield lambda units: None
+    else:
+        with open(target, "a", encoding="utf-8") as stream, tqdm(**look, file=stream, dynamic_ncols=True) as bar:
+            yield bar.update

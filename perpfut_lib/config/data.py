@@ -55,11 +55,33 @@ class SimulationConfig(Section):
         return self
 
 
+class ExchangeConfig(Section):
+    """Downloads from an exchange's public REST interface (sources ``binance``, ``hyperliquid``, ``venue``)."""
+
+    url: str | None = None
+    """Base URL instead of the exchange's own, such as a local exchange's ``http://127.0.0.1:8080``."""
+    weight_per_minute: int | None = Field(None, ge=20)
+    """Request weight spent per minute; by default five sixths of what the exchange allows."""
+    workers: int = Field(4, ge=1, le=32)
+    """Symbols downloaded at once, under one weight budget."""
+    timeout: float = Field(10.0, gt=0)
+    """Seconds to wait for an answer."""
+    retries: int = Field(8, ge=0)
+    """Further tries of a request that failed for a passing reason, or whose answer cannot be true."""
+    backoff: float = Field(1.0, gt=0)
+    """Seconds before the first further try; they double each time, up to a minute."""
+    mark_prices: bool = False
+    """Whether to keep mark-price candles beside the traded ones."""
+    folder: Path = Path("data")
+    """Where downloads are kept for good, relative to the project's root."""
+
+
 class DataConfig(Section):
     """Acquisition: the source of candles and funding rates."""
 
-    source: Literal["sim", "files"] = "sim"
-    """``sim``: the simulated market; ``files``: recorded candles in parquet, feather or csv."""
+    source: Literal["sim", "files", "venue", "binance", "hyperliquid"] = "sim"
+    """``sim``: the simulated market; ``files``: recorded candles in parquet, feather or csv; ``venue``: the simulated
+    market, downloaded from a local exchange; ``binance``, ``hyperliquid``: the exchanges themselves, through ccxt."""
     files: tuple[Path, ...] | Path | None = None
     """Candle files (``source: files``), relative to the project's root; the schema is in ``data/README.md``."""
     funding: Path | Literal["none"] | None = None
@@ -79,7 +101,9 @@ class DataConfig(Section):
     max_missing_settlements: int = Field(1, ge=0)
     """Longest run of missing funding settlements that still counts as covered; they pay nothing and are reported."""
     simulation: SimulationConfig = SimulationConfig()
-    """The simulated market (``source: sim``)."""
+    """The simulated market (sources ``sim`` and ``venue``)."""
+    exchange: ExchangeConfig = ExchangeConfig()
+    """Downloads (sources ``binance``, ``hyperliquid`` and ``venue``)."""
 
     @model_validator(mode="after")
     def _files_named(self) -> Self:
@@ -87,6 +111,12 @@ class DataConfig(Section):
             raise ValueError("source 'files' needs data.files")
         if self.source == "files" and self.funding is None:
             raise ValueError("source 'files' needs data.funding: a path, or 'none' if no funding is to be paid")
+        return self
+
+    @model_validator(mode="after")
+    def _dates_named(self) -> Self:
+        if self.source in ("binance", "hyperliquid") and "auto" in (self.start, self.end):
+            raise ValueError(f"source {self.source!r} needs data.start and data.end")
         return self
 
     @model_validator(mode="after")
