@@ -23,3 +23,5 @@ class Market:
     ``jitter_ms`` (int64, what rounding down took off). None where no funding is paid on purpose."""
     truth: Mapping[str, Any] | None = None
     """What a simulated market knows about itself; None for recorded ones."""
+    instruments: pd.DataFrame | None = None
+    """Trading rules, one row a symbol, where the source tells them; see :mod:`perpfut_lib.acquire.online`."""

@@ -62,4 +62,3 @@ HYPERLIQUID: Final = Wire(
     from_start=False,
     quote="USDC",
 )
-WIRES: Final = {"binance": BINANCE, "venue": BINANCE, "hyperliquid": HYPERLIQUID}
