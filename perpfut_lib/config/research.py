@@ -41,8 +41,6 @@ class FeaturesConfig(Section):
     """Bars of features stacked into one observation."""
     clip: float = Field(10.0, gt=0)
     """Bound on a scaled feature, in training standard deviations; the share clipped is reported."""
-    only: tuple[str, ...] | None = None
-    """Names of the features to keep; by default all of the list."""
 
 
 class CostsConfig(Section):
@@ -71,6 +69,12 @@ class EnvConfig(Section):
     """Bound on |reward|; none by default."""
     latency: int = Field(0, ge=0, le=5)
     """Bars by which the fill comes later than the next open."""
+    turnover_penalty_bps: float = Field(0.0, ge=0)
+    """Reward taken per unit of turnover beside its cost, basis points; zero by default."""
+    max_bars: int = Field(0, ge=0)
+    """Decisions after which training cuts an episode short (truncated, not flattened); 0 for never."""
+    choices: int = Field(0, ge=0)
+    """Discrete exposures, equally spaced from -1 to 1; 0 for a continuous action."""
 
 
 class TrainConfig(Section):

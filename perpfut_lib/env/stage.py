@@ -1,0 +1,108 @@
+"""Stage ``environment``: what fills, marks and funding each episode will meet, cut from the panel."""
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.artifacts import Run, StageFolder
+from perpfut_lib.cointegration import load_pair_days
+from perpfut_lib.config import EnvConfig, Profile
+from perpfut_lib.errors import GapError
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.store.stage import load_panel
+from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float3D, Int1D
+
+LEGS = ("y", "x")
+
+
+def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
+    """Write ``fills``, ``marks``, ``funding``, ``impact`` and ``fill_times`` of every episode.
+
+    Raises
+    ------
+    GapError
+        A price that an episode needs is not on the panel.
+    """
+    panel, pair_days = load_panel(run), load_pair_days(run)
+    rows = decision_rows(panel, pair_days)
+    fills, fill_times = fill_prices(panel, pair_days, rows, profile.env)
+    marks = np.stack([leg_prices(panel.close, panel, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
+    funding = np.zeros_like(marks)
+    if profile.env.pay_funding:
+        per_leg = [funding_per_unit(panel, pair_days[leg], fill_times) for leg in LEGS]
+        funding = np.stack(per_leg, axis=2)
+    _require_finite(pair_days, {"fill": fills, "mark": marks, "funding": funding})
+    folder.write_array("fills.npy", fills)
+    folder.write_array("marks.npy", marks)
+    folder.write_array("funding.npy", funding)
+    folder.write_array("impact.npy", np.zeros_like(fills))
+    folder.write_array("fill_times.npy", fill_times)
+
+
+def decision_rows(panel: Panel, pair_days: pd.DataFrame) -> Int1D:
+    """Return the panel's row whose bar opens when decision j is made, the window's end included, (E, L+1)."""
+    start, end = pair_days["start"].to_numpy(np.int64), pair_days["end"].to_numpy(np.int64)
+    length = int((end[0] - start[0]) // panel.timeframe)
+    first = np.searchsorted(panel.open_time, start)
+    rows: Int1D = first[:, None] + np.arange(length + 1)
+    if rows.min() < 1 or rows.max() >= len(panel.open_time):
+        found = f"windows over rows {rows.min()} to {rows.max()} of a panel of {len(panel.open_time)} bars"
+        raise GapError(found, "one bar before the first and one after the last", "narrow the split")
+    return rows
+
+
+def leg_prices(prices: Float2D, panel: Panel, symbols: "pd.Series[str]", rows: Int1D) -> Float2D:
+    """Return prices (T, N) of each episode's symbol at ``rows`` (E, R), as (E, R)."""
+    columns = np.array([panel.column(symbol) for symbol in symbols])
+    taken: Float2D = prices[rows, columns[:, None]]
+    return taken
+
+
+def fill_prices(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, config: EnvConfig) -> tuple[Float3D, Int1D]:
+    """Return the price and time at which each decision fills, the flattening included, (E, L+1, 2) and (E, L+1).
+
+    An order that latency carries beyond the window's end fills at the flattening.
+    """
+    late = np.minimum(rows + config.latency, rows[:, -1:])
+    prices = panel.open if config.fill == "next_open" else panel.close
+    shift = 0 if config.fill == "next_open" else 1
+    fills = np.stack([leg_prices(prices, panel, pair_days[leg], late - shift) for leg in LEGS], axis=2)
+    return fills, panel.open_time[late]
+
+
+def funding_per_unit(panel: Panel, symbols: "pd.Series[str]", fill_times: Int1D) -> Float2D:
+    """Return Σ rate·mark over settlements in (t_j, t_j+1] for one long unit of each episode's symbol, (E, L).
+
+    A settlement's mark is the last close before it. Stamps are rounded to the minute: exchanges jitter them by
+    milliseconds, and a settlement at t_j is paid by the position held before the fill at t_j.
+    """
+    paid = np.zeros((len(symbols), fill_times.shape[1] - 1))
+    cumulated = {symbol: _cumulated(panel, symbol) for symbol in set(symbols)}
+    for episode, symbol in enumerate(symbols):
+        time, total = cumulated[symbol]
+        # total[k] is what the first k settlements paid; side "right" counts those at or before t.
+        paid[episode] = np.diff(total[np.searchsorted(time, fill_times[episode], side="right")])
+    return paid
+
+
+def _cumulated(panel: Panel, symbol: str) -> tuple[Int1D, Float1D]:
+    """Return settlement times (S,) and the running sum of rate·mark from zero (S+1,)."""
+    if symbol not in panel.funding:
+        return np.zeros(0, np.int64), np.zeros(1)
+    events = panel.funding[symbol]
+    time: Int1D = (events.time + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS
+    last_closed = (time - panel.open_time[0]) // panel.timeframe - 1
+    inside = (last_closed >= 0) & (last_closed < len(panel.open_time))
+    mark = panel.close[last_closed[inside], panel.column(symbol)]
+    # Settlements while the symbol has no price belong to no episode.
+    payment = np.nan_to_num(events.rate[inside] * mark, nan=0.0)
+    return time[inside], np.concatenate([[0.0], np.cumsum(payment)])
+
+
+def _require_finite(pair_days: pd.DataFrame, arrays: dict[str, Float3D]) -> None:
+    """Raise :class:`GapError` naming the first episode that lacks a price."""
+    for name, array in arrays.items():
+        missing = ~np.isfinite(array).all(axis=(1, 2))
+        if missing.any():
+            pair = pair_days.iloc[int(np.flatnonzero(missing)[0])]
+            found = f"no {name} price for {pair['y']}/{pair['x']} in the window that starts at {pair['start']}"
+            raise GapError(found, "prices over the whole window and one bar after it", "mend the panel")

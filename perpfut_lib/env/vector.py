@@ -1,0 +1,127 @@
+"""The Stable-Baselines3 vector environment: a thin shell over the batched kernel."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv
+
+from perpfut_lib.accounting import Costs, Sizing
+from perpfut_lib.env.episodes import Episodes
+from perpfut_lib.env.kernel import Rules, make_outcome, make_state, reset_all, step_all
+from perpfut_lib.env.spaces import action_space, exposures, observation_space
+from perpfut_lib.types import Float32
+
+
+class PairTradingVecEnv(VecEnv):
+    """N environments stepped together on random episodes.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        What to trade, usually one split.
+    rules : Rules
+        See :func:`perpfut_lib.env.make_rules`.
+    costs : Costs
+        Fee and slippage; :meth:`set_costs` changes them between steps.
+    n_envs : int
+        Environments stepped together.
+    seed : int
+        Seed of the draw of episodes.
+    choices : int
+        Discrete exposures; 0 for a continuous action.
+
+    Notes
+    -----
+    The first episode of each environment begins at a random decision, so that a rollout sees every hour of the
+    trading window; later ones begin at its start. Observations and rewards are fresh arrays at every step; the list of
+    infos is reused and holds dictionaries for ended episodes only.
+    """
+
+    render_mode = None
+
+    def __init__(
+        self, episodes: Episodes, rules: Rules, costs: Costs, *, n_envs: int, seed: int = 0, choices: int = 0
+    ) -> None:
+        super().__init__(n_envs, observation_space(episodes), action_space(choices))
+        self._world, self._rules, self._costs = episodes.world(), rules, costs
+        self._length, self._count = episodes.length, len(episodes)
+        self._exposures = exposures(choices)
+        self.state = make_state(n_envs)
+        self._generator = np.random.default_rng(seed)
+        self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
+        self._action = np.zeros(n_envs)
+        self.unit_gain = np.zeros(n_envs)
+
+    def set_costs(self, costs: Costs) -> None:
+        """Charge other costs from the next step on: a fee that rises during training."""
+        self._costs = costs
+
+    def reset(self) -> Float32:
+        """Start every environment on a random episode at a random decision, flat."""
+        if self._seeds[0] is not None:
+            self._generator = np.random.default_rng(self._seeds[0])
+        self._reset_seeds()
+        self._reset_options()
+        observation = np.empty((self.num_envs, *self.observation_space.shape), np.float32)  # type: ignore[misc]
+        start = self._generator.integers(self._length, size=self.num_envs)
+        reset_all(self._world, self.state, self._draw(self.num_envs), start, observation)
+        self.state.next_episode[:] = self._draw(self.num_envs)
+        return observation
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Keep the actions, (N, 1) or (N,), for :meth:`step_wait`."""
+        chosen = self._exposures[actions] if self._exposures is not None else actions
+        self._action = np.asarray(chosen, np.float64).reshape(self.num_envs)
+
+    def step_wait(self) -> tuple[Float32, Float32, npt.NDArray[np.bool_], list[dict[str, Any]]]:
+        """Advance every environment; see :class:`stable_baselines3.common.vec_env.VecEnv`."""
+        outcome = make_outcome(self.num_envs, self.observation_space.shape[0])  # type: ignore[index]
+        step_all(self._world, self._rules, self._costs, self.state, self._action, outcome)
+        done = outcome.terminated | outcome.truncated
+        ended = np.flatnonzero(done)
+        infos: list[dict[str, Any]] = [self._infos[0]] * self.num_envs
+        for row in ended:
+            infos[row] = {
+                "terminal_observation": outcome.last_observation[row],
+                "TimeLimit.truncated": bool(outcome.truncated[row]),
+                "episode": {"r": float(outcome.score[row]), "l": int(outcome.length[row])},
+            }
+        self.state.next_episode[ended] = self._draw(len(ended))
+        self.unit_gain = outcome.unit_gain
+        return outcome.observation, outcome.reward, done, infos
+
+    def set_sizing(self, sizing: Sizing) -> None:
+        """Widen or narrow the no-trade band from the next step on."""
+        self._rules = self._rules._replace(sizing=sizing)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return copies of everything that changes, for exact resumption; see :meth:`set_state`."""
+        return {name: array.copy() for name, array in self.state._asdict().items()}
+
+    def _draw(self, count: int) -> npt.NDArray[np.int64]:
+        return self._generator.integers(self._count, size=count)
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute once per environment asked for."""
+        return [getattr(self, attr_name)] * len(self._rows(indices))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refuse: environments share everything but their state."""
+        raise AttributeError(f"found set_attr of {attr_name!r}; environments are one batch; use set_costs")
+
+    def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
+        """Call a method of the batch once and return its answer per environment asked for."""
+        return [getattr(self, method_name)(*method_args, **method_kwargs)] * len(self._rows(indices))
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: Any = None) -> list[bool]:
+        """Return False: nothing is wrapped."""
+        return [False] * len(self._rows(indices))
+
+    def _rows(self, indices: Any) -> Sequence[int]:
+        return list(self._get_indices(indices))

@@ -1,0 +1,81 @@
+"""Fills, marks and funding of an episode, cut from a small hand-made panel."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perpfut_lib.config import EnvConfig
+from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.errors import GapError
+from perpfut_lib.store.panel import FundingEvents, Panel
+from perpfut_lib.types import HOUR_MS, MINUTE_MS
+
+
+def panel(timeframe=MINUTE_MS, bars=20, funding=None):
+    time = np.arange(bars) * timeframe
+    opens = np.stack([100.0 + np.arange(bars), 50.0 + np.arange(bars)], axis=1)
+    closes = opens + 0.5
+    flags = np.zeros(opens.shape, bool)
+    return Panel(time, ("A", "B"), timeframe, opens, closes, opens, closes, opens, flags, funding or {})
+
+
+def windows(start, end):
+    return pd.DataFrame({"start": [start], "end": [end], "y": ["B"], "x": ["A"], "beta": [1.0]})
+
+
+def test_fills_are_the_next_open_and_marks_the_last_close():
+    """Proves the timing contract: decision j sees the close of the bar before it and trades at the open of its own."""
+    market, pairs = panel(), windows(5 * MINUTE_MS, 9 * MINUTE_MS)
+    rows = decision_rows(market, pairs)
+    fills, times = fill_prices(market, pairs, rows, EnvConfig())
+    assert fills[0, :, 0].tolist() == [55.0, 56.0, 57.0, 58.0, 59.0]  # y is B; the last one is the open at the end
+    assert times[0].tolist() == [minute * MINUTE_MS for minute in range(5, 10)]
+    assert leg_prices(market.close, market, pairs["x"], rows[:, :-1] - 1).tolist() == [[104.5, 105.5, 106.5, 107.5]]
+
+
+def test_latency_delays_fills_up_to_the_flattening():
+    """Proves that two bars of latency move each fill two opens on, and never past the window's end."""
+    market, pairs = panel(), windows(5 * MINUTE_MS, 9 * MINUTE_MS)
+    fills, _ = fill_prices(market, pairs, decision_rows(market, pairs), EnvConfig(latency=2))
+    assert fills[0, :, 0].tolist() == [57.0, 58.0, 59.0, 59.0, 59.0]
+
+
+def test_same_close_fills_at_the_close_just_seen():
+    """Proves the seed rules' fill: the close that the decision has just observed."""
+    market, pairs = panel(), windows(5 * MINUTE_MS, 9 * MINUTE_MS)
+    rows = decision_rows(market, pairs)
+    fills, _ = fill_prices(market, pairs, rows, EnvConfig(fill="same_close"))
+    marks = leg_prices(market.close, market, pairs["y"], rows[:, :-1] - 1)
+    assert fills[0, :-1, 0].tolist() == marks[0].tolist()
+
+
+@pytest.mark.parametrize("jitter", [0, 17, -12])
+def test_a_settlement_is_paid_once_by_the_position_held_before_it(jitter):
+    """Proves that a settlement at a fill time belongs to the step before it, whatever the stamp's jitter."""
+    time = np.array([5, 7, 9, 12]) * MINUTE_MS + jitter
+    events = {"B": FundingEvents(time, np.array([1.0, 1e-3, 1e-4, 1.0]))}
+    market, pairs = panel(funding=events), windows(5 * MINUTE_MS, 9 * MINUTE_MS)
+    _, times = fill_prices(market, pairs, decision_rows(market, pairs), EnvConfig())
+    paid = funding_per_unit(market, pairs["y"], times)
+    # Settlements at the start are paid by no one; at the end by the last position, before it is flattened.
+    np.testing.assert_allclose(paid, [[0.0, 1e-3 * 56.5, 0.0, 1e-4 * 58.5]], rtol=1e-12)
+    assert funding_per_unit(market, pairs["x"], times).tolist() == [[0.0] * 4]
+
+
+def test_a_settlement_is_paid_once_at_any_bar_size():
+    """Proves that the window's total funding is that of its settlements at 1-minute and at 1-hour bars alike."""
+    stamps = np.array([8, 16, 24]) * HOUR_MS
+    rates = np.array([1e-4, 2e-4, 3e-4])
+    for timeframe, bars in ((MINUTE_MS, 1600), (HOUR_MS, 27)):
+        market = panel(timeframe, bars, {"B": FundingEvents(stamps, rates)})
+        market = Panel(*[getattr(market, name) for name in ("open_time", "symbols", "timeframe")],
+                       *[np.full((bars, 2), 10.0)] * 5, np.zeros((bars, 2), bool), market.funding)  # fmt: skip
+        pairs = windows(2 * HOUR_MS, 26 * HOUR_MS)
+        _, times = fill_prices(market, pairs, decision_rows(market, pairs), EnvConfig())
+        assert funding_per_unit(market, pairs["y"], times).sum() == pytest.approx(10.0 * rates.sum(), rel=1e-12)
+
+
+def test_a_window_without_its_flattening_bar_is_an_error():
+    """Proves that the bar after the window must be on the panel."""
+    with pytest.raises(GapError, match="one bar before the first and one after the last"):
+        decision_rows(panel(), windows(5 * MINUTE_MS, 20 * MINUTE_MS))
