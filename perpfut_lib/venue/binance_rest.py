@@ -1,10 +1,11 @@
 """The door of the Binance part: weight, faults and refusals around every endpoint."""
 
-from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
 
+from perpfut_lib.venue.binance_signature import KEY_HEADER, authorise
 from perpfut_lib.venue.endpoint import Answer, Endpoint
 from perpfut_lib.venue.errors import WireError
 from perpfut_lib.venue.exchange import Exchange
@@ -25,17 +26,19 @@ def route(exchange: Exchange, endpoint: Endpoint) -> web.RouteDef:
 async def _answer(exchange: Exchange, endpoint: Endpoint, request: web.Request) -> web.Response:
     address = request.remote or "unknown"
     headers: dict[str, str] = {}
+    content: Answer
     try:
-        parameters = Parameters(await _fields(request))
+        payload, parameters = await _read(request)
         _charge(exchange, endpoint, parameters, address)
-        content = endpoint.answer(exchange, parameters)
-        status = 200
+        authorise(exchange, endpoint, request.headers.get(KEY_HEADER), payload, parameters)
+        content, status = endpoint.answer(exchange, parameters), 200
     except WireError as error:
         content, status = {"code": error.code, "msg": error.message}, error.status
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
     headers["X-MBX-USED-WEIGHT-1M"] = str(exchange.limiter.used(address))
-    return web.Response(body=_bytes(content), status=status, content_type=JSON, headers=headers)
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return web.Response(body=body, status=status, content_type=JSON, headers=headers)
 
 
 def _charge(exchange: Exchange, endpoint: Endpoint, parameters: Parameters, address: str) -> None:
@@ -43,13 +46,9 @@ def _charge(exchange: Exchange, endpoint: Endpoint, parameters: Parameters, addr
     limiter.charge(address, endpoint.weigh(parameters), exchange.wall())
 
 
-async def _fields(request: web.Request) -> dict[str, str]:
-    """Return query and form fields together, as Binance reads them."""
-    fields = {name: str(value) for name, value in request.query.items()}
-    if request.can_read_body:
-        fields |= {name: str(value) for name, value in (await request.post()).items()}
-    return fields
-
-
-def _bytes(content: Answer | dict[str, Any]) -> bytes:
-    return content if isinstance(content, bytes) else orjson.dumps(content)
+async def _read(request: web.Request) -> tuple[str, Parameters]:
+    """Return what the client signed, and the fields of query and form together."""
+    query = request.raw_path.partition("?")[2]
+    form = await request.text() if request.can_read_body else ""
+    fields = parse_qsl(query, keep_blank_values=True) + parse_qsl(form, keep_blank_values=True)
+    return query + form, Parameters(dict(fields))

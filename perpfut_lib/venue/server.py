@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from perpfut_lib.venue import binance_market, control
+from perpfut_lib.venue import binance_account, binance_market, control
 from perpfut_lib.venue.binance_rest import route
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Drop, Latency, Status
+from perpfut_lib.venue.matching import Matching
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
+
+OTHER_FAMILIES: Final = (
+    *("sapi", "sapiV2", "sapiV3", "sapiV4", "papi", "papiV2", "public", "private", "v1", "fapiData"),
+    *("dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,20 +31,35 @@ class RunningExchange:
     """An exchange that listens."""
 
     exchange: Exchange
+    matching: Matching
     url: str
     """Address without a path, such as ``http://127.0.0.1:43017``."""
 
     def binance_urls(self) -> dict[str, str]:
-        """Return the ``urls['api']`` entries that point ccxt's ``binanceusdm`` here."""
+        """Return the ``urls['api']`` entries that point ccxt's ``binanceusdm`` here, and nothing of it elsewhere."""
         versions = {"": "v1", "V2": "v2", "V3": "v3"}
         sides = ("fapiPublic", "fapiPrivate")
-        return {f"{side}{key}": f"{self.url}/fapi/{path}" for side in sides for key, path in versions.items()}
+        ours = {f"{side}{key}": f"{self.url}/fapi/{path}" for side in sides for key, path in versions.items()}
+        return {family: f"{self.url}/nowhere" for family in OTHER_FAMILIES} | ours
+
+    def binance_settings(self) -> dict[str, Any]:
+        """Return the settings of a ccxt ``binanceusdm`` client, keys included, that trades here."""
+        config = self.exchange.config
+        urls: dict[str, Any] = {**self.binance_urls()}
+        return {
+            "urls": {"api": urls},
+            "apiKey": config.api_key,
+            "secret": config.api_secret,
+            "options": {"fetchCurrencies": False},
+        }
 
 
-def application(exchange: Exchange) -> web.Application:
-    """Return the aiohttp application that serves ``exchange``."""
+def application(matching: Matching) -> web.Application:
+    """Return the aiohttp application that serves an exchange and its accounts."""
+    exchange = matching.exchange
     app = web.Application(client_max_size=2**20, middlewares=[transport_faults(exchange)])
     app.add_routes([route(exchange, endpoint) for endpoint in binance_market.ENDPOINTS])
+    app.add_routes([route(exchange, endpoint) for endpoint in binance_account.endpoints(matching)])
     app.add_routes(control.routes(exchange))
     return app
 
@@ -82,14 +104,14 @@ def serve(config: VenueConfig | None = None, tape: Tape | None = None) -> Iterat
     RunningExchange
         Listening before the block begins.
     """
-    exchange = Exchange.open(config or VenueConfig(), tape)
+    matching = Matching(Exchange.open(config or VenueConfig(), tape))
     ready: Future[str] = Future()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    thread = threading.Thread(target=_run, args=(loop, exchange, ready, stop), name="venue", daemon=True)
+    thread = threading.Thread(target=_run, args=(loop, matching, ready, stop), name="venue", daemon=True)
     thread.start()
     try:
-        yield RunningExchange(exchange, ready.result())
+        yield RunningExchange(matching.exchange, matching, ready.result())
     finally:
         if not ready.exception():
             loop.call_soon_threadsafe(stop.set)
@@ -97,20 +119,21 @@ def serve(config: VenueConfig | None = None, tape: Tape | None = None) -> Iterat
         loop.close()
 
 
-def _run(loop: asyncio.AbstractEventLoop, exchange: Exchange, ready: "Future[str]", stop: asyncio.Event) -> None:
+def _run(loop: asyncio.AbstractEventLoop, matching: Matching, ready: "Future[str]", stop: asyncio.Event) -> None:
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(listen(exchange, stop, ready))
+        loop.run_until_complete(listen(matching, stop, ready))
     except OSError as error:  # the port is taken
         ready.set_exception(error)
 
 
-async def listen(exchange: Exchange, stop: asyncio.Event, ready: "Future[str] | None" = None) -> None:
-    """Serve ``exchange`` until ``stop`` is set; ``ready`` gets the address."""
-    runner = web.AppRunner(application(exchange), access_log=None, shutdown_timeout=1.0)
+async def listen(matching: Matching, stop: asyncio.Event, ready: "Future[str] | None" = None) -> None:
+    """Serve until ``stop`` is set; ``ready`` gets the address."""
+    config = matching.exchange.config
+    runner = web.AppRunner(application(matching), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, exchange.config.host, exchange.config.port)
+        site = web.TCPSite(runner, config.host, config.port)
         await site.start()
         host, port = runner.addresses[0][:2]
         if ready is not None:
@@ -128,4 +151,4 @@ async def run(config: VenueConfig, say: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await listen(exchange, stop, ready)
+    await listen(Matching(exchange), stop, ready)

@@ -85,13 +85,34 @@ def forming_bar(series: Series, timeframe: int, now: int, mark: bool = False) ->
     return Bars(bars.open_time[closed : closed + 1], prices, volume)
 
 
+def _nodes(prices: Float1D) -> Float1D:
+    """Return the prices that a bar passes through at each third of it."""
+    first, high, low, last = prices
+    return np.array([first, low, high, last] if last >= first else [first, high, low, last])
+
+
 def _inside(prices: Float1D, share: float) -> tuple[float, float, float]:
     """Return the price after ``share`` of a bar, and the highest and lowest price until then."""
-    first, high, low, last = prices
-    path = np.array([first, low, high, last] if last >= first else [first, high, low, last])
+    path = _nodes(prices)
     price = float(np.interp(share, NODES, path))
     seen = np.append(path[share >= NODES], price)
     return price, float(seen.max()), float(seen.min())
+
+
+def extremes(series: Series, timeframe: int, start: int, end: int) -> tuple[float, float]:
+    """Return the highest and the lowest trade price in (start, end]; (-inf, inf) if there was none."""
+    bars = series.bars
+    low = max(int(np.searchsorted(bars.open_time, start, side="right")) - 1, 0)
+    high = int(np.searchsorted(bars.open_time, end, side="left"))
+    top, bottom = -np.inf, np.inf
+    for k in range(low, high):
+        opened = int(bars.open_time[k])
+        shares = np.clip([(start - opened) / timeframe, (end - opened) / timeframe], 0.0, 1.0)
+        path = _nodes(bars.prices[k])
+        inside = path[(shares[0] < NODES) & (shares[1] >= NODES)]
+        seen = np.append(inside, np.interp(shares, NODES, path))
+        top, bottom = max(top, float(seen.max())), min(bottom, float(seen.min()))
+    return top, bottom
 
 
 def quote(series: Series, timeframe: int, now: int) -> Quote | None:
