@@ -1,0 +1,139 @@
+"""Features in bulk: the scan of the very same steps over a panel, block by block, so that memory stays small."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from perpfut_lib.features.asset import AssetBar, AssetState, Indicators, empty_asset, scan_asset
+from perpfut_lib.features.pair import Pair, PairState, empty_pair, filter_noise, pair_step
+from perpfut_lib.features.settlement import known_funding
+from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
+from perpfut_lib.progress import track
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.types import Float1D, Float2D, Float3D, Int1D
+
+BLOCK_BARS: Final = 20_000
+
+
+class _Block(NamedTuple):
+    """Rows of the panel whose asset quantities are held at once, and the episodes that lie in them."""
+
+    first: int
+    stop: int
+    episodes: list[int]
+
+
+def compute(
+    spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, *, formation: int, out: Float3D | None = None
+) -> Float3D:
+    """Compute the raw features of every episode.
+
+    A symbol's recursion runs from the panel's first bar to its last; a pair's starts with its formation window.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Which features.
+    panel : Panel
+        Candles and funding.
+    pair_days : DataFrame
+        Episodes, see :func:`perpfut_lib.cointegration.load_pair_days`.
+    formation : int
+        Length of the formation windows, ms.
+    out : Float3D, optional
+        Where to write, such as a memory map.
+
+    Returns
+    -------
+    Float3D
+        (E, K + L, F) with K = lookback - 1: row K + j is known when decision j is made, that is, it comes from the bar
+        that opens one timeframe before ``start`` + j timeframes.
+    """
+    shape = episode_shape(spec, panel, pair_days)
+    out = np.empty(shape) if out is None else out
+    symbols = sorted(set(pair_days["y"]) | set(pair_days["x"]))
+    states = {symbol: empty_asset(spec.indicators) for symbol in symbols}
+    held = dict.fromkeys(symbols, np.empty((0, ASSET_COUNT)))
+    done = 0
+    for block in track(list(_blocks(spec, panel, pair_days, shape[1])), label="features", unit="block"):
+        for symbol in symbols:
+            said = _scan_symbol(spec.indicators, panel, symbol, states[symbol], (done, block.stop))
+            held[symbol] = np.concatenate([held[symbol], said])[block.first - block.stop :]
+        done = block.stop
+        for episode in block.episodes:
+            row = pair_days.iloc[episode]
+            pair = Pair.of(row, formation, panel.timeframe)
+            first = panel.row(int(row["start"])) - spec.lookback
+            legs = [held[row[leg]][first - block.first :][: shape[1]] for leg in ("y", "x")]
+            _scan_episode(spec, panel, pair, (row["y"], row["x"]), (legs[0], legs[1]), out[episode])
+    return out
+
+
+def episode_shape(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame) -> tuple[int, int, int]:
+    """Return (E, K + L, F)."""
+    bars = int(pair_days["end"].iloc[0] - pair_days["start"].iloc[0]) // panel.timeframe if len(pair_days) else 0
+    return len(pair_days), spec.lookback - 1 + bars, len(spec.features)
+
+
+def symbol_bars(panel: Panel, symbol: str, first: int, stop: int) -> Float2D:
+    """Return bars ``first`` to ``stop`` - 1 of one symbol as rows of :class:`AssetBar`."""
+    column, rows = panel.column(symbol), slice(first, stop)
+    funding = known_funding(panel.funding.get(symbol), panel.open_time[rows] + panel.timeframe)
+    fields = [getattr(panel, name)[rows, column] for name in AssetBar._fields[:5]]
+    return np.ascontiguousarray(np.stack([*fields, *funding], axis=1))
+
+
+def _blocks(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> Iterator[_Block]:
+    """Yield blocks of episodes in order of time, each over at most BLOCK_BARS rows unless one episode is longer."""
+    firsts: Int1D = np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
+    order = np.argsort(firsts, kind="stable")
+    begin = 0
+    for number in range(len(order)):
+        low = int(firsts[order[begin]])
+        last = number + 1 == len(order)
+        if last or firsts[order[number + 1]] + length - low > BLOCK_BARS:
+            yield _Block(low, int(firsts[order[number]]) + length, order[begin : number + 1].tolist())
+            begin = number + 1
+
+
+def _scan_symbol(
+    indicators: Indicators, panel: Panel, symbol: str, state: AssetState, rows: tuple[int, int]
+) -> Float2D:
+    """Advance one symbol over panel rows and return its quantities."""
+    bars = symbol_bars(panel, symbol, *rows)
+    said = np.empty((len(bars), ASSET_COUNT))
+    scan_asset(indicators, state, bars, said)
+    return said
+
+
+def _scan_episode(
+    spec: FeatureSpec, panel: Panel, pair: Pair, symbols: tuple[str, str], legs: tuple[Float2D, Float2D], out: Float2D
+) -> None:
+    """Write one episode (K + L, F) from the quantities of its legs over the same rows."""
+    start = panel.row(int(pair.formation_start))
+    stop = panel.row(int(pair.start)) - spec.lookback + len(out)
+    closes = [np.ascontiguousarray(panel.close[start:stop, panel.column(symbol)]) for symbol in symbols]
+    state, noise = empty_pair(pair, spec.indicators), filter_noise(pair, spec.indicators)
+    picks = (spec.columns(), spec.transforms())
+    _scan_pair((spec.indicators, pair, noise, state), (closes[0], closes[1]), legs, picks, out)
+
+
+@njit(cache=True)
+def _scan_pair(
+    recursion: tuple[Indicators, Pair, Float2D, PairState],
+    closes: tuple[Float1D, Float1D],
+    legs: tuple[Float2D, Float2D],
+    picks: tuple[Int1D, Int1D],
+    out: Float2D,
+) -> None:
+    """Step a pair from its formation's first bar; write the last ``len(out)`` rows."""
+    indicators, pair, noise, state = recursion
+    skipped = closes[0].shape[0] - out.shape[0]
+    for t in range(closes[0].shape[0]):
+        time = pair.formation_start + t * pair.timeframe
+        said = pair_step(indicators, pair, noise, state, (time, closes[0][t], closes[1][t]))
+        if t >= skipped:
+            assemble(said, legs[0][t - skipped], legs[1][t - skipped], picks, out[t - skipped])

@@ -1,0 +1,127 @@
+"""The list of features: name, formula, unit, look-back and transform of each, for both specifications."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from numba import njit
+
+from perpfut_lib.features.asset import AssetQuantities, Indicators
+from perpfut_lib.features.pair import PairQuantities
+from perpfut_lib.types import Float1D, Int1D
+
+Block = Literal["pair", "y", "x", "both"]
+Transform = Literal["none", "log", "asinh", "sqrt", "fisher"]
+TRANSFORMS: Final[tuple[Transform, ...]] = ("none", "log", "asinh", "sqrt", "fisher")
+LEAST_ARGUMENT: Final = 1e-8
+
+PAIR_COUNT: Final = len(PairQuantities._fields)
+ASSET_COUNT: Final = len(AssetQuantities._fields)
+# All quantities of one pair at one bar, in this order: the pair's, the first leg's, the second leg's, and the carry.
+QUANTITY_COUNT: Final = PAIR_COUNT + 2 * ASSET_COUNT + 1
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the observation before scaling."""
+
+    name: str
+    """Unique; ``y_`` and ``x_`` mark the legs."""
+    block: Block
+    """Whose quantity it is: the pair's, one leg's, or of both legs."""
+    quantity: str
+    """Field of PairQuantities or AssetQuantities, or ``carry``."""
+    formula: str
+    unit: str
+    lookback: int
+    """Bars that it looks back at least; recursions look back further with fading weight. 0: the formation window."""
+    transform: Transform = "none"
+    """Applied to the quantity before scaling, so that tails stay inside the clip."""
+    least_scale: float = 0.1
+    """Least standard deviation that scaling divides by: differences far below it mean nothing."""
+
+    def column(self) -> int:
+        """Return the position of the quantity among all QUANTITY_COUNT of them."""
+        if self.block == "both":
+            return QUANTITY_COUNT - 1
+        if self.block == "pair":
+            return PairQuantities._fields.index(self.quantity)
+        leg = ("y", "x").index(self.block)
+        return PAIR_COUNT + leg * ASSET_COUNT + AssetQuantities._fields.index(self.quantity)
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Everything that decides the value of a feature row: its columns and the indicators' windows."""
+
+    name: str
+    lookback: int
+    """Rows of features stacked into one observation."""
+    indicators: Indicators
+    features: tuple[Feature, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(feature.name for feature in self.features)
+
+    def columns(self) -> Int1D:
+        """Return which quantity each feature takes."""
+        return np.array([feature.column() for feature in self.features], np.int64)
+
+    def transforms(self) -> Int1D:
+        """Return the transform of each feature as its position in TRANSFORMS."""
+        return np.array([TRANSFORMS.index(feature.transform) for feature in self.features], np.int64)
+
+    def least_scales(self) -> Float1D:
+        """Return the least scale of each feature."""
+        return np.array([feature.least_scale for feature in self.features])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that :meth:`from_json` reads back."""
+        features = [asdict(feature) for feature in self.features]
+        head = {"name": self.name, "lookback": self.lookback, "indicators": self.indicators._asdict()}
+        return {**head, "features": features}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        features = tuple(Feature(**feature) for feature in data["features"])
+        return cls(data["name"], data["lookback"], Indicators(**data["indicators"]), features)
+
+
+@njit(cache=True)
+def transformed(value: float, transform: int) -> float:
+    """Return a quantity after its transform (position in TRANSFORMS); negative arguments of log and sqrt count as 0."""
+    if transform == 1:
+        return math.log(max(value, LEAST_ARGUMENT))
+    if transform == 2:
+        return math.asinh(value)
+    if transform == 3:
+        return math.sqrt(max(value, 0.0))
+    if transform == 4:  # Fisher's z of a correlation, which spreads out those close to one
+        return math.atanh(min(max(value, -1.0 + LEAST_ARGUMENT), 1.0 - LEAST_ARGUMENT))
+    return value
+
+
+@njit(cache=True)
+def assemble(pair: PairQuantities, y: Float1D, x: Float1D, picks: tuple[Int1D, Int1D], row: Float1D) -> None:
+    """Write one feature row (F,) from the quantities of a pair and of its legs, (fields of AssetQuantities,) each.
+
+    ``picks`` are the columns and transforms of the specification. The carry is what a long unit-gross spread is
+    expected to receive from funding, bps of equity a day: -(f_y - β f_x) / (1 + |β|) with daily rates f.
+    """
+    columns, transforms = picks
+    daily = ASSET_COUNT - 1
+    for k in range(columns.shape[0]):
+        column = columns[k]
+        if column < PAIR_COUNT:
+            value = pair[column]
+        elif column < PAIR_COUNT + ASSET_COUNT:
+            value = y[column - PAIR_COUNT]
+        elif column < QUANTITY_COUNT - 1:
+            value = x[column - PAIR_COUNT - ASSET_COUNT]
+        else:
+            value = (pair.beta * x[daily] - y[daily]) / (1.0 + abs(pair.beta))
+        row[k] = transformed(value, transforms[k])
