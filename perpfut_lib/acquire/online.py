@@ -1,4 +1,4 @@
-"""Exchanges as sources: download what is lacking, then read the window from the history kept on disk."""
+"""Exchanges and their archives as sources: get what is lacking, then read the window from the history on disk."""
 
 import tempfile
 from dataclasses import replace
@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from perpfut_lib.acquire.archive import ARCHIVE_FUNDING, Archive, import_archive
 from perpfut_lib.acquire.checks import check_bars, check_settlements
+from perpfut_lib.acquire.crosscheck import cross_check
 from perpfut_lib.acquire.download import Order, download
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.history import CANDLES, FUNDING, MARK, History
@@ -16,6 +18,7 @@ from perpfut_lib.acquire.market import Market
 from perpfut_lib.acquire.wires import BINANCE, HYPERLIQUID, Wire
 from perpfut_lib.config import DataConfig, ExchangeConfig, format_duration, project_root
 from perpfut_lib.errors import MissingInputError
+from perpfut_lib.progress import track
 from perpfut_lib.types import DAY_MS, MINUTE_MS
 from perpfut_lib.venue.market import simulate
 from perpfut_lib.venue.server import serve
@@ -43,7 +46,7 @@ def read_exchange(config: DataConfig) -> Market:
     order = order_of(exchange, config)
     history = History(history_folder(exchange.wire, config))
     download(exchange, history, order)
-    return _market(exchange, history, order, config)
+    return replace(_market(history, order, config), instruments=instruments(exchange, order.symbols))
 
 
 def read_venue(config: DataConfig) -> Market:
@@ -56,14 +59,39 @@ def read_venue(config: DataConfig) -> Market:
         exchange = Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), _at(config.exchange, venue.url))
         wanted = _order(exchange, config, tape.start, tape.end)
         download(exchange, History(Path(folder)), wanted)
-        return replace(_market(exchange, History(Path(folder)), wanted, config), truth=simulated.truth)
+        market = _market(History(Path(folder)), wanted, config)
+        return replace(market, instruments=instruments(exchange, wanted.symbols), truth=simulated.truth)
+
+
+def read_archive(config: DataConfig) -> Market:
+    """Return candles and funding rates of Binance's monthly files, compared with the exchange on a sample.
+
+    Raises
+    ------
+    ArtifactError, SchemaError, TimestampError, MissingInputError, ExchangeError
+        A file does not match its checksum, is not what the archive publishes, or is not there; or the archive or, for
+        the cross-check, the exchange does not answer.
+    """
+    symbols, start, end = tuple(config.symbols), *_window(config)
+    order = Order((CANDLES, ARCHIVE_FUNDING), symbols, start, end, _timeframe(config))
+    history = History(project_root() / config.exchange.folder / "binance-archive" / format_duration(order.timeframe))
+    import_archive(Archive(config.archive, config.exchange), history, symbols, (start, end), order.timeframe)
+    market = _market(history, order, config)
+    if not config.archive.cross_check:
+        return market
+    exchange = Exchange(BINANCE, config.exchange)
+    checks = {
+        symbol: cross_check(exchange, symbol, market.candles[symbol], order.timeframe, config.archive.cross_check)
+        for symbol in track(symbols, label="Comparing with the exchange", unit="symbol")
+    }
+    repaired = {symbol: check.bars for symbol, check in checks.items()} if config.archive.repair else market.candles
+    report = pd.concat([check.report for check in checks.values()], ignore_index=True)
+    return replace(market, candles=repaired, cross_check=report, instruments=instruments(exchange, symbols))
 
 
 def order_of(exchange: Exchange, config: DataConfig) -> Order:
     """Return what a profile asks of an exchange."""
-    if isinstance(config.start, date) and isinstance(config.end, date):
-        return _order(exchange, config, _midnight(config.start), _midnight(config.end))
-    raise MissingInputError("no data.start or data.end", "the first day and the day after the last", "set both")
+    return _order(exchange, config, *_window(config))
 
 
 def history_folder(wire: Wire, config: DataConfig) -> Path:
@@ -87,6 +115,12 @@ def _order(exchange: Exchange, config: DataConfig, start: int, end: int) -> Orde
     return Order(series, symbols, start, end, _timeframe(config))
 
 
+def _window(config: DataConfig) -> tuple[int, int]:
+    if isinstance(config.start, date) and isinstance(config.end, date):
+        return _midnight(config.start), _midnight(config.end)
+    raise MissingInputError("no data.start or data.end", "the first day and the day after the last", "set both")
+
+
 def _timeframe(config: DataConfig) -> int:
     return MINUTE_MS if config.timeframe == "auto" else config.timeframe
 
@@ -95,7 +129,7 @@ def _midnight(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 
-def _market(exchange: Exchange, history: History, order: Order, config: DataConfig) -> Market:
+def _market(history: History, order: Order, config: DataConfig) -> Market:
     """Return what the history holds of an order."""
     candles = {}
     for symbol in order.symbols:
@@ -103,13 +137,13 @@ def _market(exchange: Exchange, history: History, order: Order, config: DataConf
         if len(bars):
             candles[symbol] = check_bars(symbol, bars)
         elif config.symbols != "auto":
-            found = f"no candles of {symbol} on {exchange.wire.name} over the window"
+            found = f"no candles of {symbol} over the window"
             raise MissingInputError(found, "bars between data.start and data.end", "check data.symbols and the dates")
-    rates = None
-    if FUNDING in order.series:
-        held = {symbol: history.read(FUNDING, symbol, order.start - DAY_MS, order.end) for symbol in candles}
-        rates = {symbol: check_settlements(symbol, table) for symbol, table in held.items() if len(table)}
-    return Market(candles, rates, instruments=instruments(exchange, order.symbols))
+    funding = next((series for series in order.series if series.name == FUNDING.name), None)
+    if funding is None:
+        return Market(candles, None)
+    held = {symbol: history.read(funding, symbol, order.start - DAY_MS, order.end) for symbol in candles}
+    return Market(candles, {symbol: check_settlements(symbol, table) for symbol, table in held.items() if len(table)})
 
 
 def instruments(exchange: Exchange, symbols: tuple[str, ...]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from perpfut_lib.types import DAY_MS
 WINDOW = "window.json"
 TRUTH = "truth.json"
 INSTRUMENTS = "instruments.parquet"
+CROSS_CHECK = "cross_check.parquet"
 
 
 def fingerprint(profile: Profile) -> dict[str, str]:
@@ -38,7 +39,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
 
     Everything is read and checked before the first byte is written. Written are ``candles/<symbol>/<month>.parquet``,
     ``funding/<symbol>.parquet``, ``window.json`` (see :class:`Window`; what the source holds of each symbol and why it
-    is in or out), for an exchange ``instruments.parquet``, and for a simulated market ``truth.json``.
+    is in or out), for an exchange ``instruments.parquet``, for an archive ``cross_check.parquet``,
+    and for a simulated market ``truth.json``.
     """
     market = read_source(profile.data)
     timeframe = timeframe_of(market.candles, profile.data.timeframe)
@@ -48,8 +50,9 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         if market.funding is not None and symbol in market.funding:
             write_funding(folder.path, symbol, _settled(market.funding[symbol], window))
     folder.write_json(WINDOW, _window_json(market, window))
-    if market.instruments is not None:
-        folder.write_table(INSTRUMENTS, market.instruments)
+    for name, table in ((INSTRUMENTS, market.instruments), (CROSS_CHECK, market.cross_check)):
+        if table is not None:
+            folder.write_table(name, table)
     if market.truth is not None:
         folder.write_json(TRUTH, dict(market.truth))
 
@@ -60,9 +63,10 @@ def read_source(config: DataConfig) -> Market:
         return read_simulation(config.simulation)
     if config.source == "files":
         return read_files(config)
-    from perpfut_lib.acquire.online import read_exchange, read_venue  # ccxt takes a second to import
+    from perpfut_lib.acquire import online  # ccxt takes a second to import
 
-    return read_venue(config) if config.source == "venue" else read_exchange(config)
+    readers = {"venue": online.read_venue, "archive": online.read_archive}
+    return readers.get(config.source, online.read_exchange)(config)
 
 
 def _inside(bars: pd.DataFrame, window: Window) -> pd.DataFrame:

@@ -2,7 +2,14 @@
 
 from perpfut_lib.config.agent import AgentConfig, AlarmConfig, GovernorConfig, RiskConfig, VenueConfig
 from perpfut_lib.config.base import Duration, Section, format_duration, format_time, hash_json, parse_duration
-from perpfut_lib.config.data import DataConfig, ExchangeConfig, SimulationConfig, SplitConfig, UniverseConfig
+from perpfut_lib.config.data import (
+    ArchiveConfig,
+    DataConfig,
+    ExchangeConfig,
+    SimulationConfig,
+    SplitConfig,
+    UniverseConfig,
+)
 from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
 from perpfut_lib.config.research import (
     CointegrationConfig,
@@ -17,6 +24,7 @@ from perpfut_lib.config.research import (
 __all__ = [
     "AgentConfig",
     "AlarmConfig",
+    "ArchiveConfig",
     "CointegrationConfig",
     "ComputeConfig",
     "CostsConfig",

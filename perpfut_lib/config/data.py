@@ -76,12 +76,27 @@ class ExchangeConfig(Section):
     """Where downloads are kept for good, relative to the project's root."""
 
 
+class ArchiveConfig(Section):
+    """Monthly files of Binance's public archive (source ``archive``)."""
+
+    location: str = "https://data.binance.vision/data"
+    """Base URL, or a local folder: in the archive's own layout, or with the files anywhere below it."""
+    checksums: Literal["required", "if_present"] = "required"
+    """Whether every file needs its ``.CHECKSUM``; one that is there must always match."""
+    cross_check: int = Field(2, ge=0)
+    """Pages of candles per symbol, drawn at random, that are compared with the exchange, and with them every stretch
+    without trades; 0 leaves the exchange alone."""
+    repair: bool = True
+    """Whether bars that the exchange tells differently are taken from it; the stored download stays as it was."""
+
+
 class DataConfig(Section):
     """Acquisition: the source of candles and funding rates."""
 
-    source: Literal["sim", "files", "venue", "binance", "hyperliquid"] = "sim"
+    source: Literal["sim", "files", "venue", "binance", "archive", "hyperliquid"] = "sim"
     """``sim``: the simulated market; ``files``: recorded candles in parquet, feather or csv; ``venue``: the simulated
-    market, downloaded from a local exchange; ``binance``, ``hyperliquid``: the exchanges themselves, through ccxt."""
+    market, downloaded from a local exchange; ``binance``, ``hyperliquid``: the exchanges themselves, through ccxt;
+    ``archive``: Binance's monthly files, much faster for a year."""
     files: tuple[Path, ...] | Path | None = None
     """Candle files (``source: files``), relative to the project's root; the schema is in ``data/README.md``."""
     funding: Path | Literal["none"] | None = None
@@ -103,7 +118,9 @@ class DataConfig(Section):
     simulation: SimulationConfig = SimulationConfig()
     """The simulated market (sources ``sim`` and ``venue``)."""
     exchange: ExchangeConfig = ExchangeConfig()
-    """Downloads (sources ``binance``, ``hyperliquid`` and ``venue``)."""
+    """Downloads (sources ``binance``, ``hyperliquid``, ``venue``, and the cross-check of ``archive``)."""
+    archive: ArchiveConfig = ArchiveConfig()
+    """Monthly files (source ``archive``)."""
 
     @model_validator(mode="after")
     def _files_named(self) -> Self:
@@ -115,8 +132,10 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _dates_named(self) -> Self:
-        if self.source in ("binance", "hyperliquid") and "auto" in (self.start, self.end):
+        if self.source in ("binance", "archive", "hyperliquid") and "auto" in (self.start, self.end):
             raise ValueError(f"source {self.source!r} needs data.start and data.end")
+        if self.source == "archive" and self.symbols == "auto":
+            raise ValueError("source 'archive' needs data.symbols: the archive has no list of them")
         return self
 
     @model_validator(mode="after")

@@ -10,12 +10,12 @@ import pandas as pd
 from perpfut_lib.acquire.grid import missing_settlements, settlement_intervals
 from perpfut_lib.config import format_duration, format_time
 from perpfut_lib.store.panel import FundingEvents, Panel
-from perpfut_lib.types import Bool1D, Float1D
+from perpfut_lib.types import MINUTE_MS, Bool1D, Float1D
 
-ZERO_VOLUME_RUN: Final = 5
-"""Bars in a row without a trade that make a finding."""
-FROZEN_RUN: Final = 10
-"""Bars in a row at one single price that make a finding."""
+ZERO_VOLUME_MS: Final = 5 * MINUTE_MS
+"""So long without a trade is a finding."""
+FROZEN_MS: Final = 10 * MINUTE_MS
+"""So long at one single price is a finding."""
 OUTLIER: Final = 30.0
 """A close-to-close log return beyond that many robust standard deviations (1.4826 MAD) of its symbol."""
 FINDING_COLUMNS: Final = ("symbol", "kind", "start", "bars", "detail")
@@ -102,11 +102,11 @@ def _summary(panel: Panel, column: int) -> dict[str, Any]:
 def _bar_findings(panel: Panel, column: int) -> Iterator[_Finding]:
     symbol, time, close = panel.symbols[column], panel.open_time, panel.close[:, column]
     for row, length in runs(panel.filled[:, column]):
-        yield _Finding(symbol, "gap", int(time[row]), length, f"{length} missing bars, forward-filled")
-    for row, length in runs(_dead(panel, column), ZERO_VOLUME_RUN):
-        yield _Finding(symbol, "zero_volume", int(time[row]), length, f"{length} bars without a trade")
-    for row, length in runs(_frozen(panel, column), FROZEN_RUN):
-        yield _Finding(symbol, "frozen", int(time[row]), length, f"{length} bars at {close[row]:g}")
+        yield _Finding(symbol, "gap", int(time[row]), length, f"missing bars, forward-filled: {length}")
+    for row, length in runs(_dead(panel, column), -(-ZERO_VOLUME_MS // panel.timeframe)):
+        yield _Finding(symbol, "zero_volume", int(time[row]), length, f"bars without a trade: {length}")
+    for row, length in runs(_frozen(panel, column), -(-FROZEN_MS // panel.timeframe)):
+        yield _Finding(symbol, "frozen", int(time[row]), length, f"bars at {close[row]:g}: {length}")
     returns = _returns(panel, column)
     for row in np.flatnonzero(_outliers(returns)).tolist():
         after = returns[row + 1] if row + 1 < len(returns) else np.nan

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from perpfut_lib.acquire.download import Order, download
@@ -186,6 +188,38 @@ def test_mark_prices_are_a_series_of_their_own(local, tmp_path):
         download(_connect(venue), history, wanted)
     marks = history.read(MARK, "SIM01USDT", order.start, order.end)
     assert len(marks) == (order.end - order.start) // MINUTE_MS and (marks["close"] > 0).all()
+
+
+def _write_archive(folder: Path, tape, dead: slice) -> None:
+    """Write the tape as monthly zips, with bars ``dead`` flat and without volume as the archive's bad hours are."""
+    for symbol, series in tape.series.items():
+        prices, volume = series.bars.prices.copy(), series.bars.volume.copy()
+        prices[dead], volume[dead] = prices[dead.start - 1, 3], 0.0
+        table = pd.DataFrame({"time": series.bars.open_time} | {k: prices[:, k] for k in range(4)} | {"v": volume})
+        path = folder / f"{symbol}-1m-2025-01.zip"
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr(path.stem + ".csv", table.to_csv(index=False, header=False))
+        settled = pd.DataFrame({"time": series.funding_time, "hours": 8, "rate": series.funding_rate})
+        with zipfile.ZipFile(folder / f"{symbol}-fundingRate-2025-01.zip", "w") as packed:
+            packed.writestr("x.csv", settled.to_csv(index=False, header=False))
+
+
+@pytest.mark.parametrize("repair", [True, False])
+def test_the_archives_bad_hour_is_found_and_mended_from_the_exchange(local, tape, tmp_path, repair):
+    start, order = local
+    _write_archive(tmp_path, tape, slice(3000, 3074))
+    archive = {"location": str(tmp_path), "checksums": "if_present", "cross_check": 1, "repair": repair}
+    with start() as venue:
+        exchange = {"url": venue.url, "folder": tmp_path / "data"}
+        dates = {"start": "2025-01-01", "end": "2025-01-06"}
+        config = DataConfig(source="archive", archive=archive, exchange=exchange, symbols=order.symbols, **dates)
+        market = read_source(config)
+    quiet = market.cross_check.query("reason == 'no trades'")
+    assert quiet[["start", "differing"]].values.tolist() == [[tape.start + 3000 * MINUTE_MS, 74]] * len(order.symbols)
+    for symbol, series in tape.series.items():
+        close = market.candles[symbol]["close"]
+        assert np.array_equal(close, series.bars.prices[:, 3]) == repair
+        assert np.array_equal(close[3074:], series.bars.prices[3074:, 3])
 
 
 CHILD = """
