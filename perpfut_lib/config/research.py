@@ -41,6 +41,8 @@ class FeaturesConfig(Section):
     """Bars of features stacked into one observation."""
     clip: float = Field(10.0, gt=0)
     """Bound on a scaled feature, in training standard deviations; the share clipped is reported."""
+    only: tuple[str, ...] | None = None
+    """Names of the features to keep; by default all of the list."""
 
 
 class CostsConfig(Section):
