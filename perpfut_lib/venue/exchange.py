@@ -72,12 +72,15 @@ class Exchange:
         """Return the time up to which a symbol's trading is to be told: now, or when it was delisted."""
         return min(self.clock.now(), self.delisted.get(symbol, self.clock.now()))
 
+    def published(self, symbol: str) -> int:
+        """Return the time up to which a symbol's bars are published: a fault may hold them back."""
+        late = self.faults.lasting(Late, symbol)
+        return self.moment(symbol) - (late.milliseconds if late else 0)
+
     def bars(self, symbol: str, page: Page) -> Bars:
         """Return a page of bars as of the exchange's time, with the faults that concern bars."""
         series, now = self.series(symbol), self.moment(symbol)
-        late = self.faults.lasting(Late, symbol)
-        shown = now - late.milliseconds if late else now
-        bars = bars_page(series, self.tape.timeframe, shown, page)
+        bars = bars_page(series, self.tape.timeframe, self.published(symbol), page)
         if revise := self.faults.lasting(Revise, symbol):
             bars = _unrevised(bars, series.instrument, now - revise.milliseconds - page.interval)
         if len(bars) > 2 and (gap := self.faults.use(Gap, "", symbol)):

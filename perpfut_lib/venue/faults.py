@@ -1,7 +1,7 @@
 """Faults on demand: what can go wrong at an exchange, switched on by a test and counted down by its use."""
 
 import threading
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -125,8 +125,6 @@ def read_fault(text: str | bytes) -> AnyFault:
 class FaultBoard:
     """The faults that are switched on. Safe to use from several threads."""
 
-    ONCE: ClassVar[tuple[type[Fault], ...]] = (Disconnect,)
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._active: list[tuple[Fault, int]] = []  # with the number of matching uses so far
@@ -151,6 +149,15 @@ class FaultBoard:
         matching = (fault for fault in self.active() if isinstance(fault, kind) and _concerns(fault, "", symbol))
         return next(matching, None)
 
+    def take(self, kind: type[F]) -> F | None:
+        """Return a fault of a kind and switch it off."""
+        with self._lock:
+            for k, (fault, _) in enumerate(self._active):
+                if isinstance(fault, kind):
+                    del self._active[k]
+                    return fault
+        return None
+
     def use(self, kind: type[F], path: str = "", symbol: str | None = None) -> F | None:
         """Return a fault of a kind that hits this use, and count the use; None if none does."""
         with self._lock:
@@ -159,7 +166,7 @@ class FaultBoard:
                     self._active[k] = (fault, uses + 1)
                     if (uses + 1) % fault.every:
                         continue
-                    if isinstance(fault, self.ONCE) or (uses + 1) // fault.every == fault.count:
+                    if (uses + 1) // fault.every == fault.count:
                         del self._active[k]
                     return fault
         return None

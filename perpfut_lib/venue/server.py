@@ -3,27 +3,30 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from perpfut_lib.venue import binance_account, binance_market, control
+from perpfut_lib.venue import binance_account, binance_market, binance_sockets, control
 from perpfut_lib.venue.binance_rest import route
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Drop, Latency, Status
 from perpfut_lib.venue.matching import Matching
 from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.streams import Hub
 from perpfut_lib.venue.tape import Tape
 
 OTHER_FAMILIES: Final = (
     *("sapi", "sapiV2", "sapiV3", "sapiV4", "papi", "papiV2", "public", "private", "v1", "fapiData"),
     *("dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate"),
 )
+OTHER_STREAMS: Final = ("spot", "margin", "inverse", "stock", "option", "optionMarket", "optionPrivate", "papi")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ class RunningExchange:
     def binance_settings(self) -> dict[str, Any]:
         """Return the settings of a ccxt ``binanceusdm`` client, keys included, that trades here."""
         config = self.exchange.config
-        urls: dict[str, Any] = {**self.binance_urls()}
+        socket = self.url.replace("http", "ws", 1)
+        nowhere = f"{socket}/nowhere"
+        calls = {kind: nowhere for kind in ("spot", "linear", "inverse")}
+        streams = {"linear": f"{socket}/ws", "ws-api": calls, **{kind: nowhere for kind in OTHER_STREAMS}}
+        urls: dict[str, Any] = {**self.binance_urls(), "ws": streams}
         return {
             "urls": {"api": urls},
             "apiKey": config.api_key,
@@ -61,7 +68,19 @@ def application(matching: Matching) -> web.Application:
     app.add_routes([route(exchange, endpoint) for endpoint in binance_market.ENDPOINTS])
     app.add_routes([route(exchange, endpoint) for endpoint in binance_account.endpoints(matching)])
     app.add_routes(control.routes(exchange))
+    hub = Hub(exchange)
+    app.add_routes(binance_sockets.routes(matching, hub))
+    app.cleanup_ctx.append(partial(_pump, hub))
     return app
+
+
+async def _pump(hub: Hub, _app: web.Application) -> AsyncIterator[None]:
+    """Run the hub while the application runs."""
+    task = asyncio.create_task(hub.run())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def transport_faults(exchange: Exchange) -> Middleware:

@@ -47,6 +47,8 @@ class VenueConfig(Section):
     """Length of a ban in seconds of real time."""
     funding_jitter_ms: int = Field(20, ge=0, lt=1000)
     """Greatest lateness of published funding stamps, as the real exchange shows it."""
+    stream_interval: float = Field(0.1, gt=0)
+    """Seconds of real time between pushes on the websockets."""
     api_key: str = DEFAULT_KEY
     """The Binance key that customers use here."""
     api_secret: str = DEFAULT_SECRET
