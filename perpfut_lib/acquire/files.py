@@ -11,8 +11,9 @@ import pyarrow.feather
 import pyarrow.parquet
 
 from perpfut_lib.acquire.checks import by_symbol, check_bars, check_settlements
+from perpfut_lib.acquire.freqtrade import from_freqtrade, is_wanted
 from perpfut_lib.acquire.market import Market
-from perpfut_lib.config import DataConfig, project_root
+from perpfut_lib.config import DataConfig, format_duration, project_root
 from perpfut_lib.errors import MissingInputError, SchemaError, TimestampError
 from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS
 
@@ -23,22 +24,32 @@ _LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: microseconds and nanosecond
 
 
 def input_paths(config: DataConfig) -> dict[str, Path]:
-    """Return the input files by role (``candles 0``, ``funding``), resolved against the project's root.
+    """Return the input files by role (``candles 0``, ``funding 0``, …), resolved against the project's root.
+
+    A folder stands for the files in it.
 
     Raises
     ------
     MissingInputError
-        A file does not exist.
+        A file does not exist, or a folder holds none of a known ending.
     """
-    paths = {f"candles {number}": path for number, path in enumerate(config.candle_files())}
-    if isinstance(config.funding, Path):
-        paths["funding"] = config.funding
-    resolved = {role: project_root() / path.expanduser() for role, path in paths.items()}
-    for role, path in resolved.items():
-        if not path.is_file():
-            key = "data.files" if role.startswith("candles") else "data.funding"
-            raise MissingInputError(f"no file {path}", f"the {role.split()[0]} file that {key} names", f"check {key}")
-    return resolved
+    length = "any" if config.timeframe == "auto" else format_duration(config.timeframe)
+    candles = [file for path in config.candle_files() for file in _files(path, "data.files", length)]
+    funding = _files(config.funding, "data.funding", None) if isinstance(config.funding, Path) else []
+    roles = {f"candles {number}": path for number, path in enumerate(candles)}
+    return roles | {f"funding {number}": path for number, path in enumerate(funding)}
+
+
+def _files(path: Path, key: str, timeframe: str | None) -> list[Path]:
+    path = project_root() / path.expanduser()
+    if path.is_dir():
+        inside = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and is_wanted(file, timeframe))
+        if not inside:
+            raise MissingInputError(f"no file in {path}", f"files ending in {', '.join(SUFFIXES)}", f"check {key}")
+        return inside
+    if not path.is_file():
+        raise MissingInputError(f"no file {path}", f"the file or folder that {key} names", f"check {key}")
+    return [path]
 
 
 def read_files(config: DataConfig) -> Market:
@@ -50,11 +61,12 @@ def read_files(config: DataConfig) -> Market:
         Each names the file or the symbol, the time and what was expected instead.
     """
     paths = input_paths(config)
-    tables = [read_table(path, CANDLE_COLUMNS) for role, path in paths.items() if role != "funding"]
+    tables = [read_table(path, CANDLE_COLUMNS) for role, path in paths.items() if role.startswith("candles")]
     candles = {symbol: check_bars(symbol, bars) for symbol, bars in by_symbol(tables, "open_time").items()}
-    if "funding" not in paths:
+    rates = [read_table(path, FUNDING_COLUMNS) for role, path in paths.items() if role.startswith("funding")]
+    if not rates:
         return Market(candles, None)
-    settlements = by_symbol([read_table(paths["funding"], FUNDING_COLUMNS)], "funding_time")
+    settlements = by_symbol(rates, "funding_time")
     return Market(candles, {symbol: check_settlements(symbol, table) for symbol, table in settlements.items()})
 
 
@@ -95,7 +107,7 @@ def _load(path: Path, columns: Sequence[str]) -> pa.Table:
             _require_columns(path, names, columns)
             return pa.parquet.read_table(path, columns=list(columns))
         if path.suffix == ".feather":
-            table = pa.feather.read_table(path)
+            table = from_freqtrade(path, pa.feather.read_table(path))
         elif path.suffix == ".csv":
             table = pa.csv.read_csv(path)
         else:

@@ -98,9 +98,10 @@ class DataConfig(Section):
     market, downloaded from a local exchange; ``binance``, ``hyperliquid``: the exchanges themselves, through ccxt;
     ``archive``: Binance's monthly files, much faster for a year."""
     files: tuple[Path, ...] | Path | None = None
-    """Candle files (``source: files``), relative to the project's root; the schema is in ``data/README.md``."""
+    """Candle files, or folders of them (``source: files``), relative to the project's root; their schema is in
+    ``data/README.md``."""
     funding: Path | Literal["none"] | None = None
-    """Funding file (``source: files``); ``none`` states on purpose that no funding is paid."""
+    """Funding file or folder (``source: files``); ``none`` states on purpose that no funding is paid."""
     timeframe: Duration | Literal["auto"] = "auto"
     """Length of a bar; ``auto`` takes the most common step between bars."""
     symbols: tuple[str, ...] | Literal["auto"] = "auto"

@@ -9,7 +9,7 @@ import pytest
 from perpfut_lib.acquire import stage
 from perpfut_lib.acquire.partitions import candle_symbols, read_candles, read_funding
 from perpfut_lib.artifacts import Run
-from perpfut_lib.config import Profile
+from perpfut_lib.config import DataConfig, Profile
 from perpfut_lib.errors import (
     DuplicateBarError,
     FundingError,
@@ -293,3 +293,24 @@ def test_the_window_holds_the_most_symbol_bars(acquire, make_candles):
     assert (window["start"], window["end"]) == (T0, T0 + 3000 * MINUTE)
     assert window["symbols"] == ["AAA", "BBB", "CCC"]
     assert "candles do not cover the window (2025-01-03 00:00 to" in window["source"]["DDD"]["reason"]
+
+
+def test_a_folder_stands_for_its_files(tmp_path, make_candles, make_funding):
+    candles, folder = make_candles(), tmp_path / "candles"
+    folder.mkdir()
+    for symbol, part in candles.groupby("symbol"):
+        part.to_parquet(folder / f"{symbol}.parquet", index=False)
+    make_funding().to_csv(tmp_path / "funding.csv", index=False)
+    config = DataConfig(source="files", files=folder, funding=tmp_path / "funding.csv")
+    assert sorted(stage.read_source(config).candles) == ["AAA", "BBB", "CCC"]
+
+
+def test_freqtrade_files_are_read_by_their_names(shared_data):
+    """Of a folder with several lengths and mark prices, only the candles of the length asked for are taken."""
+    folder = shared_data / "fixtures" / "freqtrade"
+    config = DataConfig(source="files", files=folder, funding=folder, timeframe="5m")
+    market = stage.read_source(config)
+    assert list(market.candles) == ["XRPUSDT"] and len(market.candles["XRPUSDT"]) == 1999
+    raw = pd.read_feather(folder / "XRP_USDT_USDT-8h-funding_rate.feather")
+    assert market.funding["XRPUSDT"]["funding_rate"].tolist() == raw["open"].tolist()
+    assert market.funding["XRPUSDT"]["jitter_ms"].tolist() == (raw["date"].dt.microsecond // 1000).tolist()
