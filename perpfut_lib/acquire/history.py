@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +135,18 @@ class History:
         """Remove journals of complete units, which a kill right after the manifest was written leaves behind."""
         for label in self.manifest(series, symbol):
             (self._folder(series, symbol) / f"{label}.journal").unlink(missing_ok=True)
+
+    def symbols(self, series: Series) -> tuple[str, ...]:
+        """Return the symbols of which something is held, sorted."""
+        return tuple(sorted(unquote(folder.name) for folder in (self.root / series.name).glob("*") if folder.is_dir()))
+
+    def span(self, series: Series, symbol: str) -> tuple[int, int] | None:
+        """Return the first and the last time held, None if there is none."""
+        held = [(entry["first"], entry["last"]) for entry in self.manifest(series, symbol).values() if entry["rows"]]
+        for path in self._folder(series, symbol).glob("*.journal"):
+            times = Journal(path, series).table()[series.columns[0]]
+            held += [(int(times.iloc[0]), int(times.iloc[-1]))] if len(times) else []
+        return (min(first for first, _ in held), max(last for _, last in held)) if held else None
 
     def read(self, series: Series, symbol: str, start: int, end: int) -> pd.DataFrame:
         """Return what is held of [``start``, ``end``), complete or not, sorted by time.

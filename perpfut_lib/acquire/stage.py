@@ -1,18 +1,20 @@
 """Stage "acquire": read the source, check everything, choose the window, write candles, funding and truth."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from perpfut_lib.acquire.files import input_paths, read_files
-from perpfut_lib.acquire.grid import timeframe_of
+from perpfut_lib.acquire.grid import Span, timeframe_of
+from perpfut_lib.acquire.listings import read_listings
 from perpfut_lib.acquire.market import Market
 from perpfut_lib.acquire.partitions import write_candles, write_funding
 from perpfut_lib.acquire.sim import read_simulation
 from perpfut_lib.acquire.window import Window, choose_window
 from perpfut_lib.artifacts import Run, StageFolder, file_sha256
-from perpfut_lib.config import DataConfig, Profile
+from perpfut_lib.config import DataConfig, Profile, hash_json
 from perpfut_lib.progress import track
 from perpfut_lib.types import DAY_MS
 
@@ -31,7 +33,13 @@ def fingerprint(profile: Profile) -> dict[str, str]:
         An input file does not exist.
     """
     inputs = {role: file_sha256(path) for role, path in input_paths(profile.data).items()}
+    if profile.universe.hyperliquid is not None:
+        inputs["hyperliquid"] = hash_json({name: list(ends) for name, ends in _listings(profile.universe.hyperliquid)})
     return {**inputs, "universe": profile.universe.content_hash()}
+
+
+def _listings(path: Path) -> list[tuple[str, tuple[int, int]]]:
+    return [(coin, (span.start, span.end)) for coin, span in read_listings(path).items()]
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
@@ -46,7 +54,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     timeframe = timeframe_of(market.candles, profile.data.timeframe)
     window = choose_window(market, timeframe, profile.data, profile.universe)
     for symbol in track(window.symbols, label="Writing candles", unit="symbol"):
-        write_candles(folder.path, symbol, _inside(market.candles[symbol], window))
+        write_candles(folder.path, symbol, _inside(market.candles[symbol], window.spans[symbol]))
         if market.funding is not None and symbol in market.funding:
             write_funding(folder.path, symbol, _settled(market.funding[symbol], window))
     folder.write_json(WINDOW, _window_json(market, window))
@@ -69,8 +77,8 @@ def read_source(config: DataConfig) -> Market:
     return readers.get(config.source, online.read_exchange)(config)
 
 
-def _inside(bars: pd.DataFrame, window: Window) -> pd.DataFrame:
-    low, high = bars["open_time"].searchsorted([window.start, window.end])
+def _inside(bars: pd.DataFrame, span: Span) -> pd.DataFrame:
+    low, high = bars["open_time"].searchsorted([span.start, span.end])
     return bars.iloc[low:high]
 
 

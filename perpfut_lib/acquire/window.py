@@ -1,4 +1,4 @@
-"""Which symbols over which stretch of time: the common window of a market."""
+"""Which symbols over which stretch of time: the window of a market."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,14 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.acquire.grid import (
-    Span,
-    covered_spans,
-    funded_spans,
-    gap_error,
-    gaps,
-    intersect,
-)
+from perpfut_lib.acquire.coverage import Coverage, Spans, coverage_of, spans_text
+from perpfut_lib.acquire.grid import Span
 from perpfut_lib.acquire.market import Market
 from perpfut_lib.config import DataConfig, UniverseConfig, format_time
 from perpfut_lib.errors import FundingError, MissingInputError, PerpfutError, UniverseError
+from perpfut_lib.types import Int1D
+
+Bounds = tuple[int | None, int | None]  # dates asked for in ms UTC, None where auto
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,22 @@ class Window:
     """End of the last bar, ms UTC."""
     timeframe: int
     """Length of a bar, ms."""
-    symbols: tuple[str, ...]
-    """Symbols that cover the window, sorted."""
+    spans: Mapping[str, Span]
+    """Symbols that are in, sorted, and the span that each is used in: the whole window unless the market is ragged."""
     reasons: Mapping[str, str]
     """Why each symbol of the source is in or out."""
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols that are in, sorted."""
+        return tuple(self.spans)
+
 
 def choose_window(market: Market, timeframe: int, data: DataConfig, universe: UniverseConfig) -> Window:
-    """Pick the window and the symbols with the most symbol-bars such that every symbol covers the window.
+    """Pick the window and the symbols.
+
+    With ``coverage: common`` it is the window with the most symbol-bars such that every symbol covers it; with
+    ``ragged`` it spans everything, and each symbol is used in its longest usable span.
 
     Parameters
     ----------
@@ -46,15 +51,9 @@ def choose_window(market: Market, timeframe: int, data: DataConfig, universe: Un
     timeframe : int
         Length of a bar, ms.
     data : DataConfig
-        ``symbols``, ``start``, ``end`` where they are given; ``max_gap_bars``, ``gaps``, ``max_missing_settlements``.
+        ``symbols``, ``start``, ``end`` where they are given; what is allowed.
     universe : UniverseConfig
-        ``min_symbols`` and ``require_funding``.
-
-    Returns
-    -------
-    Window
-        A symbol's time counts where its candles have no hole beyond ``max_gap_bars`` and, with ``require_funding``,
-        its funding rates are there as well.
+        ``min_symbols``, and what is required of a symbol beside its candles.
 
     Raises
     ------
@@ -69,20 +68,33 @@ def choose_window(market: Market, timeframe: int, data: DataConfig, universe: Un
     """
     chosen = _asked_for(market.candles, data)
     bounds = _bounds(chosen, timeframe, data)
-    cropped = {symbol: _crop(bars, bounds) for symbol, bars in chosen.items()}
-    traded = {symbol: _traded(symbol, time, timeframe, data) for symbol, time in cropped.items()}
-    spans = traded
-    if market.funding is not None and universe.require_funding:
-        funded = _funded(market.funding, tuple(chosen), data)
-        spans = {symbol: intersect(traded[symbol], funded[symbol]) for symbol in chosen}
-    needed = max(universe.min_symbols, 0 if data.symbols == "auto" else len(chosen))
-    start, end = _largest(spans, bounds, needed)
-    if end <= start:
-        raise _nothing_common(spans, traded, bounds, needed)
-    reasons = {symbol: _reason(symbol, traded, spans, Span(start, end)) for symbol in chosen}
+    times = {symbol: _crop(bars, bounds) for symbol, bars in chosen.items()}
+    coverage = coverage_of(market, times, timeframe, data, universe)
+    if data.coverage == "ragged":
+        window, spans = _ragged(coverage, bounds, universe)
+    else:
+        needed = max(universe.min_symbols, 0 if data.symbols == "auto" else len(chosen))
+        window = Span(*_largest(coverage.usable, bounds, needed))
+        if window.end <= window.start:
+            raise _nothing_common(coverage, bounds, needed)
+        spans = {s: window for s in sorted(chosen) if any(x.within(*_ends(window)) for x in coverage.usable[s])}
+    reasons = {symbol: _reason(symbol, coverage, window, spans) for symbol in chosen}
     reasons |= {symbol: "out: not in data.symbols" for symbol in market.candles if symbol not in chosen}
-    symbols = tuple(sorted(s for s in chosen if any(span.within(start, end) for span in spans[s])))
-    return Window(start, end, timeframe, symbols, reasons)
+    return Window(window.start, window.end, timeframe, spans, reasons)
+
+
+def _ends(span: Span) -> tuple[int, int]:
+    return span.start, span.end
+
+
+def _ragged(coverage: Coverage, bounds: Bounds, universe: UniverseConfig) -> tuple[Span, dict[str, Span]]:
+    """Return the hull of all usable spans (or the dates asked for), and each symbol's longest span."""
+    longest = {s: max(own, key=lambda x: x.end - x.start) for s, own in sorted(coverage.usable.items()) if own}
+    if len(longest) < universe.min_symbols:
+        raise _nothing_common(coverage, bounds, universe.min_symbols)
+    start = min(span.start for span in longest.values()) if bounds[0] is None else bounds[0]
+    end = max(span.end for span in longest.values()) if bounds[1] is None else bounds[1]
+    return Span(start, end), longest
 
 
 def _asked_for(candles: Mapping[str, pd.DataFrame], data: DataConfig) -> dict[str, pd.DataFrame]:
@@ -95,7 +107,7 @@ def _asked_for(candles: Mapping[str, pd.DataFrame], data: DataConfig) -> dict[st
     return {symbol: candles[symbol] for symbol in data.symbols}
 
 
-def _bounds(candles: Mapping[str, pd.DataFrame], timeframe: int, data: DataConfig) -> tuple[int | None, int | None]:
+def _bounds(candles: Mapping[str, pd.DataFrame], timeframe: int, data: DataConfig) -> Bounds:
     """Return the dates asked for in ms (None where auto), which must lie inside the data."""
     first = min(int(bars["open_time"].iloc[0]) for bars in candles.values())
     last = max(int(bars["open_time"].iloc[-1]) for bars in candles.values()) + timeframe
@@ -112,7 +124,7 @@ def _midnight(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 
-def _crop(bars: pd.DataFrame, bounds: tuple[int | None, int | None]) -> np.ndarray:
+def _crop(bars: pd.DataFrame, bounds: Bounds) -> Int1D:
     """Return a symbol's open times inside the bounds."""
     time = bars["open_time"].to_numpy()
     low = 0 if bounds[0] is None else np.searchsorted(time, bounds[0])
@@ -120,27 +132,7 @@ def _crop(bars: pd.DataFrame, bounds: tuple[int | None, int | None]) -> np.ndarr
     return time[low:high]
 
 
-def _traded(symbol: str, time: np.ndarray, timeframe: int, data: DataConfig) -> list[Span]:
-    """Return the spans that a symbol's candles cover; holes are an error unless they are to be avoided."""
-    holes = gaps(time, timeframe, data.max_gap_bars)
-    if holes and data.gaps == "error":
-        raise gap_error(symbol, holes, timeframe, data.max_gap_bars)
-    return covered_spans(time, timeframe, data.max_gap_bars) if len(time) else []
-
-
-def _funded(funding: Mapping[str, pd.DataFrame], symbols: tuple[str, ...], data: DataConfig) -> dict[str, list[Span]]:
-    allowed = data.max_missing_settlements
-    spans = {s: funded_spans(funding[s]["funding_time"].to_numpy(), allowed) if s in funding else [] for s in symbols}
-    absent = [symbol for symbol in symbols if not spans[symbol]]
-    if len(absent) == len(symbols) or (absent and data.symbols != "auto"):
-        found = f"no funding rates of {', '.join(absent[:10])}"
-        expected = "funding rates of every symbol asked for" if data.symbols != "auto" else "those of some symbol"
-        remedy = "check data.funding, set universe.require_funding=false, or data.funding=none to pay no funding"
-        raise FundingError(found, expected, remedy)
-    return spans
-
-
-def _largest(spans: Mapping[str, list[Span]], bounds: tuple[int | None, int | None], needed: int) -> tuple[int, int]:
+def _largest(spans: Spans, bounds: Bounds, needed: int) -> tuple[int, int]:
     """Return the window that maximises symbols times length; equal ones: more symbols, then the earlier one.
 
     An optimal window starts where some span starts and ends where some span ends. With the start fixed, the k-th
@@ -165,33 +157,22 @@ def _largest(spans: Mapping[str, list[Span]], bounds: tuple[int | None, int | No
     return answer
 
 
-def _nothing_common(
-    spans: Mapping[str, list[Span]],
-    traded: Mapping[str, list[Span]],
-    bounds: tuple[int | None, int | None],
-    needed: int,
-) -> PerpfutError:
+def _nothing_common(coverage: Coverage, bounds: Bounds, needed: int) -> PerpfutError:
     """Return the error for a market without a window that ``needed`` symbols cover, with what each covers."""
-    covers = "; ".join(f"{symbol} {_text(own)}" for symbol, own in sorted(spans.items())[:8])
+    covers = "; ".join(f"{symbol} {spans_text(own)}" for symbol, own in sorted(coverage.usable.items())[:8])
     asked = " to ".join("auto" if bound is None else format_time(bound) for bound in bounds)
     expected = f"at least {needed} symbols over one window ({asked})"
-    if any(_largest(traded, bounds, needed)):
-        found = f"candles over a common window, but funding rates only here: {covers}"
-        return FundingError(found, expected, "add the rates, or set universe.require_funding=false")
-    found = f"no common window of the candles: {covers}"
-    return UniverseError(found, expected, "widen data.symbols, data.start and data.end")
+    if coverage.funded is not None and any(_largest(coverage.traded, bounds, needed)):
+        if coverage.listed is None or not any(_largest(coverage.funded, bounds, needed)):
+            found = f"candles over a common window, but funding rates only here: {covers}"
+            return FundingError(found, expected, "add the rates, or set universe.require_funding=false")
+    found = f"no common window: {covers}"
+    return UniverseError(found, expected, "widen data.symbols, data.start and data.end, or set data.coverage=ragged")
 
 
-def _reason(symbol: str, traded: Mapping[str, list[Span]], spans: Mapping[str, list[Span]], window: Span) -> str:
-    if any(span.within(window.start, window.end) for span in spans[symbol]):
+def _reason(symbol: str, coverage: Coverage, window: Span, spans: Mapping[str, Span]) -> str:
+    if symbol not in spans:
+        return f"out: {coverage.reason(symbol, window)}"
+    if spans[symbol].within(*_ends(window)):
         return "in: covers the window"
-    if any(span.within(window.start, window.end) for span in traded[symbol]):
-        return f"out: funding rates do not cover the window ({_text(spans[symbol])})"
-    return f"out: candles do not cover the window ({_text(traded[symbol])})"
-
-
-def _text(spans: list[Span]) -> str:
-    """Return what spans cover, in words."""
-    shown = [f"{format_time(span.start)} to {format_time(span.end)}" for span in spans[:3]]
-    more = f" and {len(spans) - 3} more" if len(spans) > 3 else ""
-    return (", ".join(shown) + more) or "nothing"
+    return f"in: {spans_text([spans[symbol]])}; {coverage.reason(symbol, window)}"

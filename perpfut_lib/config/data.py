@@ -110,6 +110,9 @@ class DataConfig(Section):
     """First day of the window, UTC; ``auto`` picks the window that holds the most symbol-bars on a common grid."""
     end: date | Literal["auto"] = "auto"
     """Day after the last one of the window, UTC."""
+    coverage: Literal["common", "ragged"] = "common"
+    """``common``: every symbol covers the whole window; ``ragged``: symbols may be listed later or end sooner, each
+    trading window takes those that are there (then ``start`` and ``end`` are not searched for but span all)."""
     max_gap_bars: int = Field(0, ge=0)
     """Longest run of missing bars inside a symbol that is forward-filled, with a mask; ``gaps`` judges a longer one."""
     gaps: Literal["error", "avoid"] = "error"
@@ -159,6 +162,11 @@ class UniverseConfig(Section):
     """Fewer eligible symbols than this is an error."""
     require_funding: bool = True
     """Leave out symbols without funding rates over the window (no effect with ``data.funding: none``)."""
+    hyperliquid: Path | None = None
+    """History of Hyperliquid (a file of candles or funding rates, or a folder of downloads): only while a symbol is in
+    it, under Hyperliquid's name, may it be used. By default listings there do not matter."""
+    min_turnover: float = Field(0.0, ge=0)
+    """Least turnover per day over a formation window, in quote currency, for a symbol to be paired after it."""
 
 
 class SplitConfig(Section):

@@ -161,12 +161,12 @@ def _funding_summary(panel: Panel, symbol: str) -> dict[str, Any]:
     lengths = settlement_intervals(events.time)
     changes = np.flatnonzero(np.diff(lengths))
     named = [format_duration(int(lengths[row])) for row in (*changes, len(lengths) - 1) if row >= 0]
-    start, end = _window(panel)
+    start, end = _window(panel, symbol)
     return {
         "settlements": int(((events.time >= start) & (events.time < end)).sum()),
         "funding_interval": " ".join(named),
         "interval_changes": len(changes),
-        "missing_settlements": sum(count for _, _, count in _unsettled(panel, events)),
+        "missing_settlements": sum(count for _, _, count in _unsettled(panel, symbol, events)),
     }
 
 
@@ -179,14 +179,14 @@ def _funding_findings(panel: Panel, symbol: str) -> Iterator[_Finding]:
     for row in np.flatnonzero(np.diff(lengths)):
         text = f"{format_duration(int(lengths[row]))} to {format_duration(int(lengths[row + 1]))}"
         yield _Finding(symbol, "interval_change", int(events.time[row + 1]), 0, f"funding interval {text}")
-    for after, before, count in _unsettled(panel, events):
+    for after, before, count in _unsettled(panel, symbol, events):
         detail = f"{count} missing between {format_time(after)} and {format_time(before)}"
         yield _Finding(symbol, "missing_settlement", after, 0, detail)
 
 
-def _unsettled(panel: Panel, events: FundingEvents) -> list[tuple[int, int, int]]:
+def _unsettled(panel: Panel, symbol: str, events: FundingEvents) -> list[tuple[int, int, int]]:
     """Return (after, before, count) of settlements missing inside the window, its two edges included."""
-    start, end = _window(panel)
+    start, end = _window(panel, symbol)
     lengths = settlement_intervals(events.time)
     if len(lengths) == 0:
         return []
@@ -199,5 +199,7 @@ def _unsettled(panel: Panel, events: FundingEvents) -> list[tuple[int, int, int]
     return holes
 
 
-def _window(panel: Panel) -> tuple[int, int]:
-    return int(panel.open_time[0]), int(panel.open_time[-1]) + panel.timeframe
+def _window(panel: Panel, symbol: str) -> tuple[int, int]:
+    """Return the span in which a symbol has bars."""
+    rows = np.flatnonzero(~np.isnan(panel.close[:, panel.column(symbol)]))
+    return int(panel.open_time[rows[0]]), int(panel.open_time[rows[-1]]) + panel.timeframe

@@ -1,0 +1,64 @@
+"""Point-in-time eligibility: bars and turnover over the formation window only, with the reason for every symbol."""
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.acquire.listings import match_names
+from perpfut_lib.config import UniverseConfig, format_time
+from perpfut_lib.errors import MissingInputError
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.types import DAY_MS
+
+__all__ = ["eligible_at", "match_names"]
+
+
+def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig) -> pd.DataFrame:
+    """Return which symbols may be paired at ``as_of``, and why.
+
+    A symbol must have every bar of the formation window [``as_of`` - ``formation``, ``as_of``) (bars filled forward
+    count, bars before its listing on either venue are NaN on the panel), and have turned over enough in it.
+
+    Parameters
+    ----------
+    panel : Panel
+        Only rows of the formation window are read.
+    as_of : int
+        Start of the trading window, ms UTC.
+    formation : int
+        Length of the formation window, ms.
+    config : UniverseConfig
+        ``min_turnover``, quote currency per day.
+
+    Returns
+    -------
+    DataFrame
+        One row a symbol of the panel: ``symbol``, ``eligible`` (bool), ``reason`` (text), ``bars`` (present or filled),
+        ``turnover`` (quote currency per day: close times volume, summed; filled bars have none).
+
+    Raises
+    ------
+    MissingInputError
+        The panel does not hold the whole formation window.
+    """
+    start, end = panel.row(as_of - formation), panel.row(as_of)
+    wanted = formation // panel.timeframe
+    if end - start != wanted or int(panel.open_time[start]) != as_of - formation:
+        found = f"{end - start} bars from {format_time(as_of - formation)} to {format_time(as_of)}"
+        raise MissingInputError(found, f"{wanted} on the panel", "choose a later as_of or a shorter formation window")
+    close, volume = panel.close[start:end], panel.volume[start:end]
+    bars = (~np.isnan(close)).sum(axis=0)
+    turnover = np.nansum(close * volume, axis=0) * (DAY_MS / formation)
+    whole, liquid = bars == wanted, turnover >= config.min_turnover
+    reasons = [
+        _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover) for k in range(len(panel.symbols))
+    ]
+    columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
+    return pd.DataFrame({"symbol": list(panel.symbols), **columns})
+
+
+def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:
+    if bars < wanted:
+        return f"out: {bars} of {wanted} bars"
+    if turnover < least:
+        return f"out: turnover {turnover:,.0f} a day, below {least:,.0f}"
+    return f"in: all bars, turnover {turnover:,.0f} a day"
