@@ -1,13 +1,16 @@
 """Fixtures that tests of several rooms share."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from perpfut_lib.config import project_root
+from perpfut_lib import pipeline
+from perpfut_lib.artifacts import Run
+from perpfut_lib.config import Profile, load_profile, project_root
 
 
 @pytest.fixture
@@ -52,3 +55,20 @@ def make_funding():
         )
 
     return make
+
+
+@dataclass(frozen=True)
+class SmokeRun:
+    """The whole study on the smoke profile, run once for all tests that need it."""
+
+    profile: Profile
+    run: Run
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Run every stage of the smoke profile, once a session."""
+    profile = load_profile("smoke")
+    run = Run(tmp_path_factory.mktemp("runs") / "smoke")
+    pipeline.ensure("evaluate", profile, run)
+    return SmokeRun(profile, run)

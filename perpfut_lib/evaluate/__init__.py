@@ -1,1 +1,36 @@
 """Out-of-sample evaluation: rollouts through the one decision function, calendar-time portfolios, metrics."""
+
+import pandas as pd
+
+from perpfut_lib.artifacts import Run
+from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of
+from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
+from perpfut_lib.evaluate.rollout import Rollout, rollout, view_at
+from perpfut_lib.evaluate.stage import ALL_SEEDS
+
+
+def load_metrics(run: Run) -> pd.DataFrame:
+    """Return one row per agent, training fee, test fee and seed (-1: all seeds side by side)."""
+    return run.stage("evaluate").read_table("metrics.parquet")
+
+
+def load_curves(run: Run) -> pd.DataFrame:
+    """Return the portfolio's equity and flows at every mark, by agent, training fee, test fee and seed."""
+    return run.stage("evaluate").read_table("curves.parquet")
+
+
+__all__ = [
+    "ALL_SEEDS",
+    "EpisodeFlows",
+    "Portfolio",
+    "Rollout",
+    "Trial",
+    "action_measures",
+    "combine",
+    "load_curves",
+    "load_metrics",
+    "performance",
+    "portfolio_of",
+    "rollout",
+    "view_at",
+]

@@ -1,0 +1,37 @@
+"""Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
+
+from perpfut_lib.report.figures import (
+    learning_curves,
+    plot_equity,
+    plot_fee_matrix,
+    plot_pass_rates,
+    plot_prices,
+    plot_spread,
+)
+from perpfut_lib.report.tables import (
+    attribution_table,
+    data_summary,
+    environment_check,
+    feature_table,
+    fee_table,
+    ledger_check,
+    pair_table,
+    window_table,
+)
+
+__all__ = [
+    "attribution_table",
+    "data_summary",
+    "environment_check",
+    "feature_table",
+    "fee_table",
+    "learning_curves",
+    "ledger_check",
+    "pair_table",
+    "plot_equity",
+    "plot_fee_matrix",
+    "plot_pass_rates",
+    "plot_prices",
+    "plot_spread",
+    "window_table",
+]

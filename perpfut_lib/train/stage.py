@@ -1,0 +1,92 @@
+"""The training stage: one agent per fee regime and seed, exported as card and weights."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from perpfut_lib.artifacts import Run, StageFolder
+from perpfut_lib.compute import run_tasks
+from perpfut_lib.config import Profile
+from perpfut_lib.env import load_episodes
+from perpfut_lib.features.stage import Features, load_features
+from perpfut_lib.policies import ExportedPolicy, PolicyCard, pack_weights
+from perpfut_lib.train.ppo import Fitted, Lesson, fit
+
+CURVES = "curves.parquet"
+
+
+@dataclass(frozen=True)
+class TrainedPolicy:
+    """A trained agent as evaluation and live agent use it."""
+
+    fee_bps: float
+    """Fee that it was trained with."""
+    seed: int
+    policy: ExportedPolicy
+    card: PolicyCard
+
+
+def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
+    """Write ``policies/*.json`` with their weights, and the learning curves."""
+    episodes, features = load_episodes(run), load_features(run)
+    train, validate = episodes.select("train"), episodes.select("validate")
+    settings = profile.train
+    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    lessons = [
+        Lesson(train, validate, profile.env, profile.costs, settings, fee, seed)
+        for fee in profile.costs.fees_bps
+        for seed in seeds
+    ]
+    curves = []
+    for lesson, fitted in zip(lessons, run_tasks(fit, lessons, profile.compute, label="agents"), strict=True):
+        _export(folder, profile, features, lesson, fitted)
+        rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
+        curves.append(pd.DataFrame({"fee_bps": lesson.fee_bps, "seed": lesson.seed, **rows}))
+    folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
+
+
+def load_policies(run: Run) -> list[TrainedPolicy]:
+    """Return every trained agent of a run, by fee and seed, each checked by hash."""
+    loaded = [ExportedPolicy.load(path) for path in (run.stage("train").path / "policies").glob("*.json")]
+    agents = [TrainedPolicy(p.card.training["fee_bps"], p.card.training["seed"], p, p.card) for p in loaded]
+    return sorted(agents, key=lambda agent: (agent.fee_bps, agent.seed))
+
+
+def load_curves(run: Run) -> pd.DataFrame:
+    """Return ``fee_bps``, ``seed``, ``steps`` and ``validation_utility`` (mean sum of rewards per episode)."""
+    return run.stage("train").read_table(CURVES)
+
+
+def _export(folder: StageFolder, profile: Profile, features: Features, lesson: Lesson, fitted: Fitted) -> None:
+    content, name = pack_weights(fitted.layers), f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
+    card = PolicyCard(
+        algorithm="ppo",
+        feature_names=features.names,
+        lookback=features.lookback,
+        feature_spec=features.spec.to_json(),
+        scaler=features.scaler.to_json(),
+        hidden=lesson.settings.hidden,
+        activation=lesson.settings.activation,
+        squash=False,
+        beta_legs=lesson.env.legs == "beta",
+        band=0.0,
+        reach=1.0,
+        weights_file=f"{name}.safetensors",
+        weights_sha256=hashlib.sha256(content).hexdigest(),
+        training=_provenance(profile, lesson, fitted),
+    )
+    folder.write_bytes(f"policies/{name}.safetensors", content)
+    folder.write_json(f"policies/{name}.json", card.model_dump(mode="json"))
+
+
+def _provenance(profile: Profile, lesson: Lesson, fitted: Fitted) -> dict[str, Any]:
+    return {
+        "profile": profile.name,
+        "fee_bps": lesson.fee_bps,
+        "seed": lesson.seed,
+        "total_steps": lesson.settings.total_steps,
+        "config_hash": profile.sections_hash(("train", "env", "costs")),
+        "best_validation_utility": max(fitted.validation_utility),
+    }

@@ -1,0 +1,84 @@
+"""Evaluation on a whole small run: one decision function, one ledger, numbers recomputed from raw accounts."""
+
+import numpy as np
+import pytest
+
+from perpfut_lib import statistics
+from perpfut_lib.accounting import BPS, Costs
+from perpfut_lib.evaluate import ALL_SEEDS, load_curves, load_metrics, portfolio_of, rollout
+from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
+
+
+@pytest.fixture(scope="module")
+def span(smoke):
+    return load_test_span(smoke.profile, smoke.run)
+
+
+def test_pairs_side_by_side_decide_the_same_bits_as_one_by_one(smoke, span):
+    """Rule 1: batching is an implementation detail; every pair alone gives the same actions and accounts."""
+    policy = next(agents(smoke.profile, smoke.run))[1]
+    costs = Costs(1.44 * BPS, 0.0)
+    together = rollout(span.episodes, policy, costs)
+    for number in range(len(span.episodes)):
+        alone = rollout(span.episodes.rows(np.array([number])), policy, costs)
+        assert alone.action[0].tobytes() == together.action[number].tobytes()
+        assert alone.ledger.equity[0].tobytes() == together.ledger.equity[number].tobytes()
+
+
+def test_every_curve_is_the_sum_of_its_flows(smoke):
+    curves = load_curves(smoke.run)
+    for _, curve in curves.groupby(["agent", "train_fee_bps", "test_fee_bps", "seed"], dropna=False):
+        flows = curve["price"] + curve["funding"] - curve["fees"] - curve["slippage"]
+        assert np.abs(flows.cumsum() + 1.0 - curve["equity"]).max() <= 1e-12
+        assert curve["time"].is_monotonic_increasing
+
+
+def test_every_agent_is_tested_at_every_fee(smoke):
+    metrics = load_metrics(smoke.run)
+    fees = len(smoke.profile.costs.fees_bps)
+    trained = metrics[metrics["agent"] == "ppo"]
+    assert (trained["seed"] != ALL_SEEDS).sum() == fees * fees * smoke.profile.train.seeds
+    assert (trained["seed"] == ALL_SEEDS).sum() == fees * fees
+    assert (metrics.groupby("agent").size()[["flat", "long", "short", "z-score", "random"]] == fees).all()
+    assert (metrics["imbalance"] <= 1e-12).all()
+
+
+def test_returns_are_recomputed_from_raw_ledgers(smoke, span):
+    """One cell of the table, from the ledger on disk: capital split over slots, compounded over windows."""
+    fee, seed = smoke.profile.costs.fees_bps[1], smoke.profile.train.first_seed
+    ledger = smoke.run.stage("evaluate").read_table(f"ledgers/{ledger_name(Trial('ppo', fee, fee, seed))}")
+    net = ledger["price"] + ledger["funding"] - ledger["fees"] - ledger["slippage"]
+    start = span.episodes.pair_days["start"].to_numpy()[ledger["episode"]]
+    growth = 1.0 + net.groupby(start).sum() / span.slots
+    metrics = load_metrics(smoke.run)
+    own = (metrics["train_fee_bps"] == fee) & (metrics["test_fee_bps"] == fee) & (metrics["seed"] == seed)
+    assert metrics.loc[own, "return"].item() == pytest.approx(growth.prod() - 1.0, abs=1e-12)
+
+
+def test_flat_earns_nothing_and_costs_only_ever_hurt(smoke):
+    metrics = load_metrics(smoke.run).sort_values("test_fee_bps").set_index("agent")
+    assert (metrics.loc["flat", "return"] == 0.0).all()
+    for name in ("long", "short", "z-score", "random"):
+        assert metrics.loc[name, "return"].is_monotonic_decreasing
+
+
+def test_the_pooled_row_is_the_mean_daily_return_over_seeds(smoke):
+    metrics, curves = load_metrics(smoke.run), load_curves(smoke.run)
+    row = metrics[metrics["seed"] == ALL_SEEDS].iloc[0]
+    same = (curves["train_fee_bps"] == row["train_fee_bps"]) & (curves["test_fee_bps"] == row["test_fee_bps"])
+    series = [
+        statistics.daily_returns(part["time"].to_numpy(), part["equity"].to_numpy())[1]
+        for _, part in curves[same].groupby("seed")
+    ]
+    assert row["return"] == pytest.approx(statistics.cumulative_return(np.mean(series, axis=0)))
+
+
+def test_a_window_without_pairs_stays_in_cash(smoke, span):
+    """Drop the pairs of the first test window: its time passes and its equity does not move."""
+    policy = next(agents(smoke.profile, smoke.run))[1]
+    kept = span.episodes.rows((span.episodes.pair_days["start"] != span.windows[0, 0]).to_numpy())
+    portfolio = portfolio_of(rollout(kept, policy, Costs(0.0, 0.0)), kept, span.windows, span.slots)
+    inside = portfolio.time <= span.windows[0, 1]
+    assert portfolio.time[0] == span.windows[0, 0]
+    assert inside.sum() == 2
+    assert np.all(portfolio.equity[inside] == 1.0)
