@@ -1,6 +1,6 @@
 """Kalman filter of a dynamic hedge ratio: y_t = alpha_t + beta_t x_t + noise, (alpha, beta) a random walk."""
 
-from typing import NamedTuple, Self
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,26 +10,20 @@ from perpfut_lib.errors import DegenerateSeriesError
 from perpfut_lib.types import Float1D, Float2D, Float3D
 
 DIMENSION = 2  # intercept and hedge ratio
+KALMAN = np.dtype([("theta", np.float64, (DIMENSION,)), ("P", np.float64, (DIMENSION, DIMENSION))])
 
 
-class KalmanState(NamedTuple):
-    """What the filter expects of the next bar, before it is seen."""
+class Kalman(Protocol):
+    """What the filter expects of the next bar, before it is seen; a record of dtype KALMAN."""
 
     theta: Float1D
     """Mean of (intercept, hedge ratio), (2,)."""
     P: Float2D
     """Its covariance, (2, 2)."""
 
-    @classmethod
-    def initial(cls, theta0: npt.ArrayLike | None = None, P0: npt.ArrayLike | None = None) -> Self:
-        """Return the state before the first bar: by default mean zero and identity covariance."""
-        theta = np.zeros(DIMENSION) if theta0 is None else np.array(theta0, np.float64)
-        P = np.eye(DIMENSION) if P0 is None else np.array(P0, np.float64)
-        return cls(theta.reshape(DIMENSION), P.reshape(DIMENSION, DIMENSION))
 
-
-@njit(cache=True)
-def kalman_step(state: KalmanState, y: float, x: float, Q: Float2D, r: float) -> tuple[float, float]:
+@njit(cache=True, error_model="numpy")
+def kalman_step(state: Kalman, y: float, x: float, Q: Float2D, r: float) -> tuple[float, float]:
     """Advance ``state`` in place by one bar and return the innovation and its variance.
 
     On return the state holds the *prediction* for the next bar; its mean is also the filtered mean of this one, and
@@ -90,7 +84,10 @@ def filter_hedge_ratio(
         raise DegenerateSeriesError(found, "two finite series of one length", "align and fill them first")
     if not r > 0:
         raise DegenerateSeriesError(f"observation variance {r:g}", "a positive one", "set r")
-    return _scan(y, x, noise_covariance(q), float(r), KalmanState.initial(theta0, P0))
+    state = np.zeros(1, KALMAN)[0]
+    state["theta"] = np.zeros(DIMENSION) if theta0 is None else np.asarray(theta0, np.float64)
+    state["P"] = np.eye(DIMENSION) if P0 is None else np.asarray(P0, np.float64)
+    return _scan(y, x, noise_covariance(q), float(r), state)
 
 
 def noise_covariance(q: float | npt.ArrayLike) -> Float2D:
@@ -101,8 +98,8 @@ def noise_covariance(q: float | npt.ArrayLike) -> Float2D:
     return np.diag(np.broadcast_to(given, (DIMENSION,))).copy()
 
 
-@njit(cache=True)
-def _scan(y: Float1D, x: Float1D, Q: Float2D, r: float, state: KalmanState) -> tuple[Float2D, Float3D]:
+@njit(cache=True, error_model="numpy")
+def _scan(y: Float1D, x: Float1D, Q: Float2D, r: float, state: Kalman) -> tuple[Float2D, Float3D]:
     """Return filtered means and covariances of every bar."""
     theta, P = np.empty((y.shape[0], 2)), np.empty((y.shape[0], 2, 2))
     for t in range(y.shape[0]):

@@ -1,33 +1,41 @@
 """What one symbol's bars say: a recursion over its candles and funding, from the panel's first bar on."""
 
 import math
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 
 from perpfut_lib.indicators import (
-    MacdState,
-    RsiState,
+    MACD,
+    RSI,
+    Macd,
+    MovingMean,
+    Rsi,
     Window,
-    average_step,
-    empty_macd,
-    empty_rsi,
-    empty_window,
+    averaged,
     lagged,
     macd_step,
+    macd_values,
+    mean_dtype,
+    mean_step,
+    moving_mean,
     push,
     rsi_step,
-    window_mean,
+    window_dtype,
     window_position,
 )
-from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.types import Bool1D, Float2D
 
 LONGEST_RETURN: Final = 240
 MOVES: Final = 10
 # A hundredth of a basis point a bar: what divides by volatility stays finite after an hour without a trade.
 LEAST_VOLATILITY: Final = 1e-6
 MINUTES_A_DAY: Final = 1440.0
+ROOT_5: Final = 5**-0.5
+ROOT_15: Final = 15**-0.5
+ROOT_60: Final = 60**-0.5
+ROOT_240: Final = 240**-0.5
 
 
 class Indicators(NamedTuple):
@@ -65,29 +73,30 @@ class AssetBar(NamedTuple):
     """Minutes between settlements."""
 
 
-class AssetState(NamedTuple):
-    """What the recursion remembers of one symbol."""
+class AssetState(Protocol):
+    """What the recursion remembers of one symbol; a record of :func:`asset_dtype`."""
 
-    bars: Float1D
-    """Bars seen, (1,)."""
+    bars: float
+    """Bars seen."""
     logs: Window
     """Log closes, LONGEST_RETURN + 1."""
-    closes: Window
-    """Closes, for the moving average."""
-    rsi: RsiState
+    closes: MovingMean
+    rsi: Rsi
     rsi_recent: Window
-    macd: MacdState
-    variance: Float1D
-    """EWMA variance of log returns, (1,)."""
-    volume: Float1D
-    """EWMA volume, (1,)."""
+    macd: Macd
+    variance: float
+    """EWMA variance of log returns."""
+    volume: float
+    """EWMA volume."""
+    balance: float
+    """Rises less falls among the last MOVES moves."""
 
 
 class AssetQuantities(NamedTuple):
-    """What is computed of one symbol at each bar; σ is its EWMA volatility, and h-bar moves are per σ√h."""
+    """What is said of one symbol at each bar; vol is its EWMA volatility, and moves over h bars are per vol √h."""
 
     log_close: float
-    log_mean: float
+    mean: float
     return_1: float
     return_5: float
     return_15: float
@@ -95,14 +104,12 @@ class AssetQuantities(NamedTuple):
     return_240: float
     rsi: float
     stochastic_rsi: float
-    macd_line: float
+    macd_fraction: float
     macd: float
     bias_fraction: float
     bias: float
     volatility: float
     up_share: float
-    upper_fraction: float
-    lower_fraction: float
     upper_shadow: float
     lower_shadow: float
     volume: float
@@ -115,81 +122,83 @@ class AssetQuantities(NamedTuple):
 NOTHING: Final = AssetQuantities(*[math.nan] * len(AssetQuantities._fields))
 
 
-def empty_asset(indicators: Indicators) -> AssetState:
-    """Return the state of a symbol before its first bar."""
-    return AssetState(
-        np.zeros(1),
-        empty_window(LONGEST_RETURN + 1),
-        empty_window(indicators.mean),
-        empty_rsi(),
-        empty_window(indicators.rsi),
-        empty_macd(),
-        np.zeros(1),
-        np.zeros(1),
+def asset_dtype(indicators: Indicators) -> np.dtype[np.void]:
+    """Return the record of an :class:`AssetState`."""
+    return np.dtype(
+        [
+            ("bars", np.float64),
+            ("logs", window_dtype(LONGEST_RETURN + 1)),
+            ("closes", mean_dtype(indicators.mean)),
+            ("rsi", RSI),
+            ("rsi_recent", window_dtype(indicators.rsi)),
+            ("macd", MACD),
+            ("variance", np.float64),
+            ("volume", np.float64),
+            ("balance", np.float64),
+        ]
     )
 
 
-@njit(cache=True)
-def asset_step(indicators: Indicators, state: AssetState, bar: AssetBar) -> AssetQuantities:
-    """Advance ``state`` in place by one bar and return what it says.
+@njit(cache=True, error_model="numpy")
+def advance_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> None:
+    """Advance ``state`` in place by one bar.
 
-    A bar without a price (close NaN: not listed yet, or delisted) leaves the state as it was and says NaN.
+    A bar without a price (close NaN: not listed yet, or delisted) leaves the state as it was.
     """
     if math.isnan(bar.close):
-        return NOTHING
-    first = state.bars[0] == 0.0
-    state.bars[0] += 1.0
+        return
+    first = state.bars == 0.0
+    state.bars += 1.0
     log_close = math.log(bar.close)
+    change = 0.0 if first else log_close - lagged(state.logs, 0)
+    leaving = 0.0 if first else lagged(state.logs, MOVES - 1) - lagged(state.logs, MOVES)
     push(state.logs, log_close, first)
-    push(state.closes, bar.close, first)
-    change = log_close - lagged(state.logs, 1)
-    variance = average_step(state.variance, change * change, 1.0 - indicators.decay, first)
-    volatility = max(math.sqrt(variance), LEAST_VOLATILITY)
-    strength = rsi_step(state.rsi, bar.close, indicators.rsi, first)
-    push(state.rsi_recent, strength, first)
-    spans = (indicators.macd_fast, indicators.macd_slow, indicators.macd_signal)
-    line, histogram = macd_step(state.macd, bar.close, spans, first)
-    mean = window_mean(state.closes, indicators.mean)
+    state.balance += _sign(change) - _sign(leaving)
+    state.variance = averaged(state.variance, change * change, 1.0 - indicators.decay, first)
+    push(state.rsi_recent, rsi_step(state.rsi, bar.close, indicators.rsi, first), first)
+    macd_step(state.macd, bar.close, (indicators.macd_fast, indicators.macd_slow, indicators.macd_signal), first)
+    mean_step(state.closes, bar.close, first)
+    state.volume = averaged(state.volume, bar.volume, 1.0 - indicators.volume_decay, first)
+
+
+@njit(cache=True, error_model="numpy")
+def describe_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> AssetQuantities:
+    """Return what is said after ``bar``, by which ``state`` has been advanced; NaN where the bar has no price."""
+    if math.isnan(bar.close):
+        return NOTHING
+    volatility = max(math.sqrt(state.variance), LEAST_VOLATILITY)
+    per_vol, per_price = 1.0 / volatility, 1.0 / bar.close
+    last, mean, usual_volume = lagged(state.logs, 0), moving_mean(state.closes), state.volume
     bias = bar.close / mean - 1.0
-    usual_volume = average_step(state.volume, bar.volume, 1.0 - indicators.volume_decay, first)
-    upper = (bar.high - max(bar.open, bar.close)) / bar.close
-    lower = (min(bar.open, bar.close) - bar.low) / bar.close
-    daily = MINUTES_A_DAY / bar.settlement_interval
+    line, histogram = macd_values(state.macd)
     return AssetQuantities(
-        log_close, math.log(mean), change / volatility,
-        _scaled_return(state.logs, 5, volatility), _scaled_return(state.logs, 15, volatility),
-        _scaled_return(state.logs, 60, volatility), _scaled_return(state.logs, LONGEST_RETURN, volatility),
-        strength, window_position(state.rsi_recent),
-        line / bar.close, histogram / bar.close / volatility,
-        bias, bias / (volatility * math.sqrt(indicators.mean)), volatility, _up_share(state.logs),
-        upper, lower, upper / volatility, lower / volatility,
+        last, mean,
+        (last - lagged(state.logs, 1)) * per_vol,
+        (last - lagged(state.logs, 5)) * per_vol * ROOT_5,
+        (last - lagged(state.logs, 15)) * per_vol * ROOT_15,
+        (last - lagged(state.logs, 60)) * per_vol * ROOT_60,
+        (last - lagged(state.logs, LONGEST_RETURN)) * per_vol * ROOT_240,
+        lagged(state.rsi_recent, 0), window_position(state.rsi_recent),
+        line * per_price, histogram * per_price * per_vol,
+        bias, bias * per_vol / math.sqrt(indicators.mean), volatility, state.balance / MOVES,
+        (bar.high - max(bar.open, bar.close)) * per_price * per_vol,
+        (min(bar.open, bar.close) - bar.low) * per_price * per_vol,
         bar.volume / usual_volume if usual_volume > 0.0 else 0.0,
         1e4 * bar.funding_rate, bar.settlement_minutes, bar.settlement_minutes / bar.settlement_interval,
-        1e4 * bar.funding_rate * daily,
+        1e4 * bar.funding_rate * MINUTES_A_DAY / bar.settlement_interval,
     )  # fmt: skip
 
 
-@njit(cache=True)
-def scan_asset(indicators: Indicators, state: AssetState, bars: Float2D, quantities: Float2D) -> None:
-    """Step through ``bars`` (T, fields of AssetBar) and write (T, fields of AssetQuantities)."""
+@njit(cache=True, error_model="numpy")
+def scan_asset(indicators: Indicators, state: AssetState, bars: Float2D, wanted: Bool1D, said: Float2D) -> None:
+    """Step through ``bars`` (T, fields of AssetBar); write the wanted rows of (T, fields of AssetQuantities)."""
     for t in range(bars.shape[0]):
         bar = AssetBar(bars[t, 0], bars[t, 1], bars[t, 2], bars[t, 3], bars[t, 4], bars[t, 5], bars[t, 6], bars[t, 7])
-        said = asset_step(indicators, state, bar)
-        for k in range(quantities.shape[1]):
-            quantities[t, k] = said[k]
+        advance_asset(indicators, state, bar)
+        if wanted[t]:
+            said[t] = describe_asset(indicators, state, bar)
 
 
 @njit(cache=True)
-def _scaled_return(logs: Window, bars: int, volatility: float) -> float:
-    """Return the log return over ``bars`` bars in units of σ√bars."""
-    return (lagged(logs, 0) - lagged(logs, bars)) / (volatility * math.sqrt(bars))
-
-
-@njit(cache=True)
-def _up_share(logs: Window) -> float:
-    """Return rises less falls among the last MOVES moves, as a share of them."""
-    balance = 0.0
-    for lag in range(MOVES):
-        change = lagged(logs, lag) - lagged(logs, lag + 1)
-        balance += 1.0 if change > 0.0 else (-1.0 if change < 0.0 else 0.0)
-    return balance / MOVES
+def _sign(value: float) -> float:
+    return 1.0 if value > 0.0 else (-1.0 if value < 0.0 else 0.0)

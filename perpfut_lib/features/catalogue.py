@@ -31,8 +31,8 @@ _SPREAD: Final = (
     Feature("spread_z", "pair", "spread_z", "(s - mean) / std of the formation window", "std", 1),
     Feature("kalman_z", "pair", "kalman_z", "innovation of the dynamic hedge ratio over its std", "std", 480),
     Feature("spread_volatility", "pair", "volatility_ratio", "log EWMA volatility of Δs over std", "1", 33, "log"),
-    Feature("momentum_5", "pair", "momentum_5", "s less its value 5 bars ago", "std", 5, "asinh"),
-    Feature("momentum_60", "pair", "momentum_60", "s less its value 60 bars ago", "std", 60, "asinh"),
+    Feature("momentum_5", "pair", "momentum_5", "s less its value 5 bars ago", "std", 5, "soft"),
+    Feature("momentum_60", "pair", "momentum_60", "s less its value 60 bars ago", "std", 60, "soft"),
     Feature("distance", "pair", "distance", "s less its value when the trading window began", "std", 1),
 )
 
@@ -40,15 +40,15 @@ _SPREAD: Final = (
 def _leg(leg: Block) -> tuple[Feature, ...]:
     """Return our features of one leg; vol is its EWMA volatility per bar."""
     returns = (
-        Feature(f"{leg}_return_{h}", leg, f"return_{h}", f"log return over {h} bars / (vol √{h})", "vol √h", h, "asinh")
+        Feature(f"{leg}_return_{h}", leg, f"return_{h}", f"log return over {h} bars / (vol √{h})", "vol √h", h)
         for h in (1, 15, 60, 240)
     )
     return (
         *returns,
         Feature(f"{leg}_rsi", leg, "rsi", "RSI(14), Wilder", "0-100", 14, least_scale=1.0),
         Feature(f"{leg}_stochastic_rsi", leg, "stochastic_rsi", "RSI within its range of 14 bars", "0-1", 28),
-        Feature(f"{leg}_macd", leg, "macd", "MACD(12,26) less its signal(9), over price vol", "vol", 26, "asinh"),
-        Feature(f"{leg}_bias", leg, "bias", "(close / mean of 20 - 1) / (vol √20)", "vol √h", 20, "asinh"),
+        Feature(f"{leg}_macd", leg, "macd", "MACD(12,26) less its signal(9), over price vol", "vol", 26),
+        Feature(f"{leg}_bias", leg, "bias", "(close / mean of 20 - 1) / (vol √20)", "vol √h", 20),
         Feature(f"{leg}_volatility", leg, "volatility", "log of vol", "log", 33, "log"),
         Feature(
             f"{leg}_upper_shadow", leg, "upper_shadow", "(high - max(open, close)) / (close vol)", "vol", 1, "asinh"
@@ -56,7 +56,7 @@ def _leg(leg: Block) -> tuple[Feature, ...]:
         Feature(
             f"{leg}_lower_shadow", leg, "lower_shadow", "(min(open, close) - low) / (close vol)", "vol", 1, "asinh"
         ),
-        Feature(f"{leg}_volume", leg, "volume", "volume over its EWMA", "1", 100, "asinh"),
+        Feature(f"{leg}_volume", leg, "volume", "volume over its EWMA", "1", 100, "soft"),
     )
 
 
@@ -72,16 +72,16 @@ def _seed_leg(leg: Block) -> tuple[Feature, ...]:
     return (
         Feature(f"{leg}_close", leg, "log_close", "log close", "log price", 1),
         Feature(f"{leg}_rsi", leg, "rsi", "RSI(20)", "0-100", 20, least_scale=1.0),
-        Feature(f"{leg}_macd", leg, "macd_line", "MACD(5,14) over price", "1", 14, "none", 1e-6),
+        Feature(f"{leg}_macd", leg, "macd_fraction", "MACD(5,14) over price", "1", 14, "none", 1e-6),
         Feature(f"{leg}_stochastic_rsi", leg, "stochastic_rsi", "RSI within its range of 20 bars", "0-1", 40),
-        Feature(f"{leg}_mean", leg, "log_mean", "log of the mean of 20 closes", "log price", 20),
+        Feature(f"{leg}_mean", leg, "mean", "log of the mean of 20 closes", "log price", 20, "log"),
         Feature(f"{leg}_bias", leg, "bias_fraction", "close / mean of 20 - 1", "1", 20, "none", 1e-6),
         Feature(f"{leg}_volatility", leg, "volatility", "log of EWMA volatility, λ = 0.94", "log", 16, "log"),
         Feature(f"{leg}_moves", leg, "up_share", f"rises less falls of {MOVES} moves, as a share", "1", MOVES),
         Feature(f"{leg}_funding", leg, "funding_bps", "last settled funding rate", "bps", 1, "asinh"),
         Feature(f"{leg}_settlement", leg, "settlement_minutes", "time to settlement", "minutes", 1, least_scale=1.0),
-        Feature(f"{leg}_upper_shadow", leg, "upper_shadow", "upper shadow / (close vol)", "vol", 1, "asinh"),
-        Feature(f"{leg}_lower_shadow", leg, "lower_shadow", "lower shadow / (close vol)", "vol", 1, "asinh"),
+        Feature(f"{leg}_upper_shadow", leg, "upper_shadow", "upper shadow / (close vol)", "vol", 1, "soft"),
+        Feature(f"{leg}_lower_shadow", leg, "lower_shadow", "lower shadow / (close vol)", "vol", 1, "soft"),
     )
 
 

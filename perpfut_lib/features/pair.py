@@ -1,16 +1,26 @@
 """What one pair's spread says: a recursion that starts with the formation window and is warm when trading begins."""
 
 import math
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
 from numba import njit
 
 from perpfut_lib.features.asset import LEAST_VOLATILITY, Indicators
-from perpfut_lib.indicators import Window, average_step, empty_window, lagged, push, window_mean
-from perpfut_lib.kalman import KalmanState, kalman_step
-from perpfut_lib.types import DAY_MS, Float1D, Float2D
+from perpfut_lib.indicators import (
+    MovingMean,
+    Window,
+    averaged,
+    lagged,
+    mean_dtype,
+    mean_step,
+    moving_mean,
+    push,
+    window_dtype,
+)
+from perpfut_lib.kalman import KALMAN, Kalman, kalman_step
+from perpfut_lib.types import DAY_MS, Float2D
 
 LONGEST_MOMENTUM: Final = 60
 LEAST_HALF_LIFE: Final = 0.1
@@ -47,23 +57,29 @@ class Pair(NamedTuple):
         return pair._replace(half_life=min(max(pair.half_life, LEAST_HALF_LIFE), formation / timeframe))
 
 
-class PairState(NamedTuple):
-    """What the recursion remembers of one pair."""
+class PairState(Protocol):
+    """What the recursion remembers of one pair; a record of :func:`pair_dtype`."""
 
-    bars: Float1D
-    """Bars seen, (1,)."""
-    anchor: Float1D
-    """Log close of the second leg at the first bar: the filter's hedge ratio turns about it, (1,)."""
-    filter: KalmanState
+    bars: float
+    """Bars seen."""
+    anchor: float
+    """Log close of the second leg at the first bar: the filter's hedge ratio turns about it."""
+    filter: Kalman
     """Shift of the spread's level and of the hedge ratio, in units of the spread's standard deviation."""
-    level: Float1D
-    """Local-level filter of the z-score: mean and variance, (2,)."""
-    variance: Float1D
-    """EWMA variance of the spread's changes, (1,)."""
+    surprise: float
+    """Last innovation of the filter, in standard deviations of the innovation."""
+    level: float
+    """Mean of the local-level filter of the z-score."""
+    level_variance: float
+    """Variance of the same."""
+    variance: float
+    """EWMA variance of the spread's changes."""
     spreads: Window
-    """Last spreads."""
-    start_spread: Float1D
-    """Spread at the last bar before trading, (1,)."""
+    """Last spreads, LONGEST_MOMENTUM + 1."""
+    mean: MovingMean
+    """Moving mean of the spread."""
+    start_spread: float
+    """Spread at the last bar before trading."""
 
 
 class PairQuantities(NamedTuple):
@@ -90,19 +106,34 @@ class PairQuantities(NamedTuple):
     hour_cos: float
 
 
-def empty_pair(pair: Pair, indicators: Indicators) -> PairState:
-    """Return the state of a pair before the first bar of its formation window."""
-    bars = (pair.start - pair.formation_start) / pair.timeframe
-    prior = np.diag([1.0 / bars, 1.0 / (bars * _second_leg_std(pair) ** 2)])
-    return PairState(
-        np.zeros(1),
-        np.zeros(1),
-        KalmanState.initial(P0=prior),
-        np.array([0.0, 1.0]),
-        np.zeros(1),
-        empty_window(max(LONGEST_MOMENTUM + 1, indicators.mean)),
-        np.zeros(1),
+def pair_dtype(indicators: Indicators) -> np.dtype[np.void]:
+    """Return the record of a :class:`PairState`."""
+    return np.dtype(
+        [
+            ("bars", np.float64),
+            ("anchor", np.float64),
+            ("filter", KALMAN),
+            ("surprise", np.float64),
+            ("level", np.float64),
+            ("level_variance", np.float64),
+            ("variance", np.float64),
+            ("spreads", window_dtype(LONGEST_MOMENTUM + 1)),
+            ("mean", mean_dtype(indicators.mean)),
+            ("start_spread", np.float64),
+        ]
     )
+
+
+def empty_pair(pair: Pair, indicators: Indicators) -> Any:
+    """Return the state of a pair before the first bar of its formation window.
+
+    The filter starts as sure of level and hedge ratio as the formation regression is, were its noise white.
+    """
+    state = np.zeros(1, pair_dtype(indicators))[0]
+    bars = (pair.start - pair.formation_start) / pair.timeframe
+    state["filter"]["P"] = np.diag([1.0 / bars, 1.0 / (bars * _second_leg_std(pair) ** 2)])
+    state["level_variance"] = 1.0
+    return state
 
 
 def filter_noise(pair: Pair, indicators: Indicators) -> Float2D:
@@ -115,56 +146,62 @@ def filter_noise(pair: Pair, indicators: Indicators) -> Float2D:
     return np.diag([rate, rate / _second_leg_std(pair) ** 2])
 
 
-@njit(cache=True)
-def pair_step(
+@njit(cache=True, error_model="numpy")
+def advance_pair(
     indicators: Indicators, pair: Pair, noise: Float2D, state: PairState, bar: tuple[float, float, float]
-) -> PairQuantities:
-    """Advance ``state`` in place by one bar and return what it says.
-
-    ``bar`` is open time (ms), close of the first leg, close of the second.
-    """
+) -> None:
+    """Advance ``state`` in place by one bar: its open time (ms) and the closes of the first and the second leg."""
     open_time, close_y, close_x = bar
-    first = state.bars[0] == 0.0
-    state.bars[0] += 1.0
+    first = state.bars == 0.0
+    state.bars += 1.0
     log_x = math.log(close_x)
     spread = math.log(close_y) - pair.alpha - pair.beta * log_x
     z = (spread - pair.spread_mean) / pair.spread_std
     if first:
-        state.anchor[0] = log_x
+        state.anchor = log_x
+    change = 0.0 if first else spread - lagged(state.spreads, 0)
     push(state.spreads, spread, first)
-    change = spread - lagged(state.spreads, 1)
-    variance = average_step(state.variance, change * change, 1.0 - indicators.decay, first)
-    innovation, uncertainty = kalman_step(state.filter, z, log_x - state.anchor[0], noise, 1.0)
+    mean_step(state.mean, spread, first)
+    state.variance = averaged(state.variance, change * change, 1.0 - indicators.decay, first)
+    innovation, uncertainty = kalman_step(state.filter, z, log_x - state.anchor, noise, 1.0)
+    state.surprise = innovation / math.sqrt(uncertainty)
+    # A random walk of variance memory^-2 per bar has a steady-state gain of about 1/memory.
+    variance = state.level_variance + 1.0 / indicators.mean**2
+    gain = variance / (variance + 1.0)
+    state.level += gain * (z - state.level)
+    state.level_variance = (1.0 - gain) * variance
     if open_time < pair.start:
-        state.start_spread[0] = spread
-    volatility = max(math.sqrt(variance), LEAST_VOLATILITY)
+        state.start_spread = spread
+
+
+@njit(cache=True, error_model="numpy")
+def describe_pair(pair: Pair, state: PairState, open_time: float) -> PairQuantities:
+    """Return what is said after the bar of ``open_time`` (ms), by which ``state`` has been advanced."""
+    spread, per_std = lagged(state.spreads, 0), 1.0 / pair.spread_std
+    volatility = max(math.sqrt(state.variance), LEAST_VOLATILITY)
     decided = open_time + pair.timeframe
     hour = 2.0 * math.pi * ((decided % DAY_MS) / DAY_MS)
     return PairQuantities(
-        z,
-        innovation / math.sqrt(uncertainty),
+        (spread - pair.spread_mean) * per_std,
+        state.surprise,
         state.filter.theta[1] * pair.spread_std / (1.0 + abs(pair.beta)),
-        _level_step(state.level, z, indicators.mean),
-        (window_mean(state.spreads, indicators.mean) - pair.spread_mean) / pair.spread_std,
+        state.level,
+        (moving_mean(state.mean) - pair.spread_mean) * per_std,
         volatility,
-        volatility / pair.spread_std,
-        (spread - lagged(state.spreads, 5)) / pair.spread_std,
-        (spread - lagged(state.spreads, 15)) / pair.spread_std,
-        (spread - lagged(state.spreads, LONGEST_MOMENTUM)) / pair.spread_std,
-        (spread - state.start_spread[0]) / pair.spread_std,
-        pair.alpha, pair.beta, pair.correlation, pair.pvalue, pair.half_life,
-        max(decided - pair.start, 0.0) / (pair.end - pair.start), math.sin(hour), math.cos(hour),
-    )  # fmt: skip
-
-
-@njit(cache=True)
-def _level_step(level: Float1D, z: float, memory: int) -> float:
-    """Advance a local-level Kalman filter of steady-state gain 1/memory; return the filtered mean."""
-    variance = level[1] + 1.0 / memory**2
-    gain = variance / (variance + 1.0)
-    level[0] += gain * (z - level[0])
-    level[1] = (1.0 - gain) * variance
-    return float(level[0])
+        volatility * per_std,
+        (spread - lagged(state.spreads, 5)) * per_std,
+        (spread - lagged(state.spreads, 15)) * per_std,
+        (spread - lagged(state.spreads, LONGEST_MOMENTUM)) * per_std,
+        (spread - state.start_spread) * per_std,
+        pair.alpha,
+        pair.beta,
+        pair.correlation,
+        pair.pvalue,
+        pair.half_life,
+        max(decided - pair.start, 0.0) / (pair.end - pair.start),
+        math.sin(hour),
+        math.cos(hour),
+    )
 
 
 def _second_leg_std(pair: Pair) -> float:

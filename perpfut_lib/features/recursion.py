@@ -3,25 +3,27 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.features.asset import AssetBar, AssetState, asset_step, empty_asset
-from perpfut_lib.features.pair import Pair, PairState, empty_pair, filter_noise, pair_step
+from perpfut_lib.features.asset import AssetBar, advance_asset, asset_dtype, describe_asset
+from perpfut_lib.features.pair import Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
+from perpfut_lib.indicators import blank
 from perpfut_lib.types import Float1D, Float2D
 
 SCHEMA: Final = 1
-Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True)
 class AssetTrack:
     """One symbol: its recursion and what it said of the last bars."""
 
-    state: AssetState
+    state: Any
+    """Record of :class:`~perpfut_lib.features.asset.AssetState`."""
     recent: Float2D
     """Quantities of the last ``lookback`` bars, oldest first, (lookback, fields of AssetQuantities); 0 before them."""
 
@@ -33,7 +35,8 @@ class PairTrack:
     y: str
     x: str
     pair: Pair
-    state: PairState
+    state: Any
+    """Record of :class:`~perpfut_lib.features.pair.PairState`."""
     window: Float2D
     """Raw features of the last ``lookback`` bars, oldest first, (lookback, F)."""
 
@@ -67,23 +70,34 @@ class FeatureState:
         return {"schema": SCHEMA, "time": self.time, "assets": assets, "pairs": pairs}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote.
+    def from_json(cls, spec: FeatureSpec, data: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote of a state of the same specification.
 
         Raises
         ------
         ArtifactError
-            The object has another schema, or lacks a field.
+            The object has another schema, lacks a field, or belongs to another specification.
         """
         if data.get("schema") != SCHEMA:
             found = f"a feature state of schema {data.get('schema')!r}"
             raise ArtifactError(found, f"schema {SCHEMA}", "start the recursion afresh from stored candles")
+        asset_record, pair_record = asset_dtype(spec.indicators), pair_dtype(spec.indicators)
+        recent, window = (spec.lookback, ASSET_COUNT), (spec.lookback, len(spec.features))
         try:
             assets = {
-                name: AssetTrack(load(AssetState, track["state"]), _array(track["recent"]))
+                name: AssetTrack(load(asset_record, track["state"]), _table(track["recent"], recent))
                 for name, track in data["assets"].items()
             }
-            pairs = {key: _load_pair(track) for key, track in data["pairs"].items()}
+            pairs = {
+                key: PairTrack(
+                    track["y"],
+                    track["x"],
+                    Pair(**track["pair"]),
+                    load(pair_record, track["state"]),
+                    _table(track["window"], window),
+                )
+                for key, track in data["pairs"].items()
+            }
             return cls(int(data["time"]), assets, pairs)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
@@ -93,9 +107,8 @@ class FeatureState:
 
 def init_state(spec: FeatureSpec, symbols: tuple[str, ...]) -> FeatureState:
     """Return the state before the first bar of ``symbols``, without pairs."""
-    blank = np.zeros((spec.lookback, ASSET_COUNT))
-    tracks = {symbol: AssetTrack(empty_asset(spec.indicators), blank.copy()) for symbol in symbols}
-    return FeatureState(-1, tracks, {})
+    record, shape = asset_dtype(spec.indicators), (spec.lookback, ASSET_COUNT)
+    return FeatureState(-1, {symbol: AssetTrack(blank(record), np.zeros(shape)) for symbol in symbols}, {})
 
 
 def step(
@@ -169,59 +182,64 @@ def open_pair(
         found = f"{len(closes)} closes of {'/'.join(legs)}, without a state of {', '.join(unknown) or 'none'}"
         raise ArtifactError(found, f"{count} closes and both states", "read the bars from the formation's start")
     track = PairTrack(*legs, pair, empty_pair(pair, spec.indicators), np.zeros((spec.lookback, len(spec.features))))
-    noise, picks = filter_noise(pair, spec.indicators), (spec.columns(), spec.transforms())
+    noise = filter_noise(pair, spec.indicators)
     for number, (close_y, close_x) in enumerate(closes):
         time = pair.formation_start + number * pair.timeframe
-        said = pair_step(spec.indicators, pair, noise, track.state, (time, float(close_y), float(close_x)))
-        age = count - number
-        if age <= spec.lookback:
-            recent_y, recent_x = (state.assets[symbol].recent[spec.lookback - age] for symbol in legs)
-            assemble(said, recent_y, recent_x, picks, track.window[spec.lookback - age])
+        advance_pair(spec.indicators, pair, noise, track.state, (time, float(close_y), float(close_x)))
+        slot = spec.lookback - (count - number)
+        if slot >= 0:
+            recent_y, recent_x = (state.assets[symbol].recent[slot] for symbol in legs)
+            track.window[slot] = _row(spec, track, time, recent_y, recent_x)
     return replace(state, pairs={**state.pairs, key: track})
 
 
-def dump(state: tuple[Any, ...]) -> dict[str, Any]:
-    """Return a (nested) NamedTuple of float64 arrays as JSON."""
-    fields = zip(state._fields, state, strict=True)  # type: ignore[attr-defined]
-    return {name: dump(value) if isinstance(value, tuple) else value.tolist() for name, value in fields}
+def dump(record: Any) -> dict[str, Any]:
+    """Return a (nested) record of float64 fields as JSON."""
+    fields = ((name, record[name]) for name in record.dtype.names or ())
+    return {name: dump(value) if value.dtype.names else value.tolist() for name, value in fields}
 
 
-def load(kind: type[Tuple], data: Mapping[str, Any]) -> Tuple:
-    """Read what :func:`dump` wrote of a NamedTuple class."""
-    fields = kind.__annotations__.items()
-    return kind(*(load(part, data[name]) if hasattr(part, "_fields") else _array(data[name]) for name, part in fields))
+def load(dtype: np.dtype[np.void], data: Mapping[str, Any]) -> Any:
+    """Read what :func:`dump` wrote of a record; KeyError or ValueError if a field is missing or of another shape."""
+    record = blank(dtype)
+    for name in dtype.names or ():
+        part, value = dtype[name], data[name]
+        record[name] = load(part, value) if part.names else _table(value, part.shape)
+    return record
 
 
-def _copy(state: Tuple) -> Tuple:
-    """Return a copy that shares no memory."""
-    return type(state)(*(_copy(value) if isinstance(value, tuple) else value.copy() for value in state))
+def _table(data: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return nested lists as an array of that shape, null as NaN."""
+    table = np.array(data, np.float64)
+    if table.shape != shape:
+        raise ValueError(f"shape {table.shape} where {shape} belongs")
+    return table
 
 
 def _step_asset(spec: FeatureSpec, track: AssetTrack, bar: AssetBar) -> AssetTrack:
-    state = _copy(track.state)
-    said = asset_step(spec.indicators, state, AssetBar(*map(float, bar)))
-    return AssetTrack(state, np.vstack([track.recent[1:], said]))
+    state, bar = track.state.copy(), AssetBar(*map(float, bar))
+    advance_asset(spec.indicators, state, bar)
+    return AssetTrack(state, np.vstack([track.recent[1:], describe_asset(spec.indicators, state, bar)]))
 
 
 def _step_pair(
     spec: FeatureSpec, track: PairTrack, open_time: int, assets: Mapping[str, AssetTrack], closes: tuple[float, float]
 ) -> PairTrack:
+    track = replace(track, state=track.state.copy())
     row = np.full(len(spec.features), math.nan)
-    state = _copy(track.state)
     if not any(map(math.isnan, closes)):
         bar = (float(open_time), float(closes[0]), float(closes[1]))
-        said = pair_step(spec.indicators, track.pair, filter_noise(track.pair, spec.indicators), state, bar)
-        assemble(said, assets[track.y].recent[-1], assets[track.x].recent[-1], (spec.columns(), spec.transforms()), row)
-    return replace(track, state=state, window=np.vstack([track.window[1:], row]))
+        advance_pair(spec.indicators, track.pair, filter_noise(track.pair, spec.indicators), track.state, bar)
+        row = _row(spec, track, float(open_time), assets[track.y].recent[-1], assets[track.x].recent[-1])
+    return replace(track, window=np.vstack([track.window[1:], row]))
 
 
-def _load_pair(data: Mapping[str, Any]) -> PairTrack:
-    state, window = load(PairState, data["state"]), _array(data["window"])
-    return PairTrack(data["y"], data["x"], Pair(**data["pair"]), state, window)
-
-
-def _array(data: Any) -> Any:
-    return np.array(data, np.float64)
+def _row(spec: FeatureSpec, track: PairTrack, time: float, recent_y: Float1D, recent_x: Float1D) -> Float1D:
+    """Return the feature row of a pair whose state has been advanced to the bar of ``time``."""
+    row = np.empty(len(spec.features))
+    said = np.array(describe_pair(track.pair, track.state, time))
+    assemble(said, recent_y, recent_x, spec.columns(), spec.transforms(), row)
+    return row
 
 
 def _rows(table: Float2D) -> list[Any]:

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from perpfut_lib.features.asset import AssetBar, AssetState, Indicators, empty_asset, scan_asset
-from perpfut_lib.features.pair import Pair, PairState, empty_pair, filter_noise, pair_step
+from perpfut_lib.features.asset import AssetBar, Indicators, asset_dtype, scan_asset
+from perpfut_lib.features.pair import Pair, PairState, advance_pair, describe_pair, empty_pair, filter_noise
 from perpfut_lib.features.settlement import known_funding
-from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
+from perpfut_lib.features.spec import ASSET_COUNT, PAIR_COUNT, FeatureSpec, assemble
+from perpfut_lib.indicators import blank
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Float1D, Float2D, Float3D, Int1D
+from perpfut_lib.types import Bool1D, Float1D, Float2D, Float3D, Int1D
 
 BLOCK_BARS: Final = 20_000
 
@@ -55,12 +56,15 @@ def compute(
     shape = episode_shape(spec, panel, pair_days)
     out = np.empty(shape) if out is None else out
     symbols = sorted(set(pair_days["y"]) | set(pair_days["x"]))
-    states = {symbol: empty_asset(spec.indicators) for symbol in symbols}
+    states = {symbol: blank(asset_dtype(spec.indicators)) for symbol in symbols}
     held = dict.fromkeys(symbols, np.empty((0, ASSET_COUNT)))
+    wanted = _wanted_rows(spec, panel, pair_days, shape[1])
     done = 0
     for block in track(list(_blocks(spec, panel, pair_days, shape[1])), label="features", unit="block"):
         for symbol in symbols:
-            said = _scan_symbol(spec.indicators, panel, symbol, states[symbol], (done, block.stop))
+            bars = symbol_bars(panel, symbol, done, block.stop)
+            said = np.empty((len(bars), ASSET_COUNT))
+            scan_asset(spec.indicators, states[symbol], bars, wanted[symbol][done : block.stop], said)
             held[symbol] = np.concatenate([held[symbol], said])[block.first - block.stop :]
         done = block.stop
         for episode in block.episodes:
@@ -99,14 +103,14 @@ def _blocks(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: in
             begin = number + 1
 
 
-def _scan_symbol(
-    indicators: Indicators, panel: Panel, symbol: str, state: AssetState, rows: tuple[int, int]
-) -> Float2D:
-    """Advance one symbol over panel rows and return its quantities."""
-    bars = symbol_bars(panel, symbol, *rows)
-    said = np.empty((len(bars), ASSET_COUNT))
-    scan_asset(indicators, state, bars, said)
-    return said
+def _wanted_rows(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> dict[str, Bool1D]:
+    """Return for every symbol the rows of the panel that an episode of it needs: (T,) each."""
+    wanted = {symbol: np.zeros(len(panel.open_time), bool) for symbol in panel.symbols}
+    for start, y, x in zip(pair_days["start"], pair_days["y"], pair_days["x"], strict=True):
+        first = panel.row(int(start)) - spec.lookback
+        wanted[y][first : first + length] = True
+        wanted[x][first : first + length] = True
+    return wanted
 
 
 def _scan_episode(
@@ -116,24 +120,29 @@ def _scan_episode(
     start = panel.row(int(pair.formation_start))
     stop = panel.row(int(pair.start)) - spec.lookback + len(out)
     closes = [np.ascontiguousarray(panel.close[start:stop, panel.column(symbol)]) for symbol in symbols]
-    state, noise = empty_pair(pair, spec.indicators), filter_noise(pair, spec.indicators)
+    recursion = (spec.indicators, pair, filter_noise(pair, spec.indicators))
     picks = (spec.columns(), spec.transforms())
-    _scan_pair((spec.indicators, pair, noise, state), (closes[0], closes[1]), legs, picks, out)
+    _scan_pair(recursion, empty_pair(pair, spec.indicators), (closes[0], closes[1]), legs, picks, out)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _scan_pair(
-    recursion: tuple[Indicators, Pair, Float2D, PairState],
+    recursion: tuple[Indicators, Pair, Float2D],
+    state: PairState,
     closes: tuple[Float1D, Float1D],
     legs: tuple[Float2D, Float2D],
     picks: tuple[Int1D, Int1D],
     out: Float2D,
 ) -> None:
     """Step a pair from its formation's first bar; write the last ``len(out)`` rows."""
-    indicators, pair, noise, state = recursion
-    skipped = closes[0].shape[0] - out.shape[0]
-    for t in range(closes[0].shape[0]):
+    indicators, pair, noise = recursion
+    (close_y, close_x), (said_y, said_x), (columns, transforms) = closes, legs, picks
+    said = np.empty((1, PAIR_COUNT))
+    skipped = close_y.shape[0] - out.shape[0]
+    for t in range(close_y.shape[0]):
         time = pair.formation_start + t * pair.timeframe
-        said = pair_step(indicators, pair, noise, state, (time, closes[0][t], closes[1][t]))
-        if t >= skipped:
-            assemble(said, legs[0][t - skipped], legs[1][t - skipped], picks, out[t - skipped])
+        advance_pair(indicators, pair, noise, state, (time, close_y[t], close_x[t]))
+        k = t - skipped
+        if k >= 0:
+            said[0] = describe_pair(pair, state, time)
+            assemble(said[0], said_y[k], said_x[k], columns, transforms, out[k])

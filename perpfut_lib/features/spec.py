@@ -12,9 +12,11 @@ from perpfut_lib.features.pair import PairQuantities
 from perpfut_lib.types import Float1D, Int1D
 
 Block = Literal["pair", "y", "x", "both"]
-Transform = Literal["none", "log", "asinh", "sqrt", "fisher"]
-TRANSFORMS: Final[tuple[Transform, ...]] = ("none", "log", "asinh", "sqrt", "fisher")
+Transform = Literal["none", "log", "asinh", "sqrt", "fisher", "soft"]
+TRANSFORMS: Final[tuple[Transform, ...]] = ("none", "log", "asinh", "sqrt", "fisher", "soft")
 LEAST_ARGUMENT: Final = 1e-8
+BETA: Final = PairQuantities._fields.index("beta")
+DAILY_FUNDING: Final = AssetQuantities._fields.index("daily_funding_bps")
 
 PAIR_COUNT: Final = len(PairQuantities._fields)
 ASSET_COUNT: Final = len(AssetQuantities._fields)
@@ -91,29 +93,33 @@ class FeatureSpec:
         return cls(data["name"], data["lookback"], Indicators(**data["indicators"]), features)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def transformed(value: float, transform: int) -> float:
-    """Return a quantity after its transform (position in TRANSFORMS); negative arguments of log and sqrt count as 0."""
+    """Return a quantity after its transform (position in TRANSFORMS).
+
+    ``none``; ``log`` and ``sqrt``, arguments below 0 counting as 0; ``asinh``; ``fisher`` (atanh, spreads out
+    correlations close to one); ``soft`` (v / √(1 + |v|): v near 0, ±√|v| far out).
+    """
+    if transform == 0:
+        return value
+    if transform == 5:
+        return value / math.sqrt(1.0 + abs(value))
     if transform == 1:
         return math.log(max(value, LEAST_ARGUMENT))
     if transform == 2:
         return math.asinh(value)
     if transform == 3:
         return math.sqrt(max(value, 0.0))
-    if transform == 4:  # Fisher's z of a correlation, which spreads out those close to one
-        return math.atanh(min(max(value, -1.0 + LEAST_ARGUMENT), 1.0 - LEAST_ARGUMENT))
-    return value
+    return math.atanh(min(max(value, -1.0 + LEAST_ARGUMENT), 1.0 - LEAST_ARGUMENT))
 
 
-@njit(cache=True)
-def assemble(pair: PairQuantities, y: Float1D, x: Float1D, picks: tuple[Int1D, Int1D], row: Float1D) -> None:
-    """Write one feature row (F,) from the quantities of a pair and of its legs, (fields of AssetQuantities,) each.
+@njit(cache=True, error_model="numpy")
+def assemble(pair: Float1D, y: Float1D, x: Float1D, columns: Int1D, transforms: Int1D, row: Float1D) -> None:
+    """Write one feature row (F,) from what is said of a pair (fields of PairQuantities) and of its legs.
 
-    ``picks`` are the columns and transforms of the specification. The carry is what a long unit-gross spread is
-    expected to receive from funding, bps of equity a day: -(f_y - β f_x) / (1 + |β|) with daily rates f.
+    ``columns`` and ``transforms`` are those of the specification. The carry is what a long spread of unit gross
+    exposure expects to receive from funding, bps of equity a day: -(f_y - β f_x) / (1 + |β|) with daily rates f.
     """
-    columns, transforms = picks
-    daily = ASSET_COUNT - 1
     for k in range(columns.shape[0]):
         column = columns[k]
         if column < PAIR_COUNT:
@@ -123,5 +129,5 @@ def assemble(pair: PairQuantities, y: Float1D, x: Float1D, picks: tuple[Int1D, I
         elif column < QUANTITY_COUNT - 1:
             value = x[column - PAIR_COUNT - ASSET_COUNT]
         else:
-            value = (pair.beta * x[daily] - y[daily]) / (1.0 + abs(pair.beta))
+            value = (pair[BETA] * x[DAILY_FUNDING] - y[DAILY_FUNDING]) / (1.0 + abs(pair[BETA]))
         row[k] = transformed(value, transforms[k])

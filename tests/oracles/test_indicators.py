@@ -61,13 +61,21 @@ def test_a_price_that_never_moved_is_neutral() -> None:
     assert (indicators.ewma_volatility(flat) == 0.0).all()
 
 
-def test_window_mean_does_not_depend_on_what_is_older() -> None:
-    """H0: the mean of the last values has the same bits whenever the window was started."""
+def test_moving_mean(prices: pd.Series) -> None:
+    """H0: the moving mean is pandas' rolling mean, without drift over thousands of bars."""
+    state = indicators.blank(indicators.mean_dtype(20))
+    ours = []
+    for t, price in enumerate(prices):
+        indicators.mean_step(state, price, t == 0)
+        ours.append(indicators.moving_mean(state))
+    assert np.abs(np.array(ours) - prices.rolling(20).mean())[WARM:].max() < 1e-11
+
+
+def test_window_holds_the_last_values() -> None:
+    """A window returns the value any number of pushes ago, and its range."""
     values = np.random.default_rng(0).standard_normal(100)
-    early, late = indicators.empty_window(8), indicators.empty_window(8)
+    window = indicators.blank(indicators.window_dtype(8))
     for t, value in enumerate(values):
-        indicators.push(early, value, t == 0)
-        if t >= 37:
-            indicators.push(late, value, t == 37)
-    assert indicators.window_mean(early, 8) == indicators.window_mean(late, 8)
-    assert indicators.lagged(early, 3) == values[-4]
+        indicators.push(window, value, t == 0)
+    assert [indicators.lagged(window, lag) for lag in range(8)] == values[:-9:-1].tolist()
+    assert indicators.window_range(window) == (values[-8:].min(), values[-8:].max())

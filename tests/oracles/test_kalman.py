@@ -7,7 +7,9 @@ import pytest
 from pykalman import KalmanFilter
 
 from perpfut_lib.errors import DegenerateSeriesError
-from perpfut_lib.kalman import KalmanState, filter_hedge_ratio, kalman_step
+from perpfut_lib.features.recursion import dump, load
+from perpfut_lib.indicators import blank
+from perpfut_lib.kalman import KALMAN, filter_hedge_ratio, kalman_step
 from perpfut_lib.types import Float1D
 
 
@@ -38,11 +40,12 @@ def test_a_restart_from_json_continues_to_the_bit() -> None:
     y, x = _series()
     Q, r = np.diag([1e-7, 1e-7]), 1e-5
     theta, _ = filter_hedge_ratio(y, x, q=1e-7, r=r)
-    state = KalmanState.initial()
+    state = blank(KALMAN)
+    state["P"] = np.eye(2)
     for t in range(len(y)):
-        state = KalmanState(*map(np.array, json.loads(json.dumps([state.theta.tolist(), state.P.tolist()]))))
+        state = load(KALMAN, json.loads(json.dumps(dump(state))))
         kalman_step(state, y[t], x[t], Q, r)
-        assert state.theta.tobytes() == theta[t].tobytes()
+        assert state["theta"].tobytes() == theta[t].tobytes()
 
 
 def test_finds_a_drifting_hedge_ratio() -> None:

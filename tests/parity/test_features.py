@@ -109,7 +109,7 @@ def live(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, restarts: set
     opening = panel.row(int(pair_days["start"].iloc[0])) - 1
     for t, time in enumerate(panel.open_time[: opening + TRADING].tolist()):
         if t in restarts:
-            state = FeatureState.from_json(json.loads(json.dumps(state.to_json(), allow_nan=False)))
+            state = FeatureState.from_json(spec, json.loads(json.dumps(state.to_json(), allow_nan=False)))
         state, said = step(spec, state, time, {name: AssetBar(*bars[name][t]) for name in panel.symbols})
         for key, row in said.items():
             rows[key].append(row)

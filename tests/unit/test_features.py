@@ -87,9 +87,9 @@ def test_a_bar_without_a_price_leaves_the_state_and_says_nan() -> None:
     state = open_pair(SPEC, state, "p", ("Y", "X"), PAIR, np.full((1, 2), 100.5))
     after, rows = step(SPEC, state, MINUTE_MS, {"Y": BAR, "X": BAR._replace(close=math.nan)})
     assert np.isnan(rows["p"]).all()
-    assert after.assets["X"].state.bars[0] == 1.0
-    assert after.pairs["p"].state.bars[0] == 1.0
-    again = FeatureState.from_json(json.loads(json.dumps(after.to_json(), allow_nan=False)))
+    assert after.assets["X"].state["bars"] == 1.0
+    assert after.pairs["p"].state["bars"] == 1.0
+    again = FeatureState.from_json(SPEC, json.loads(json.dumps(after.to_json(), allow_nan=False)))
     assert np.isnan(again.pairs["p"].window[-1]).all()
 
 
@@ -115,11 +115,14 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ArtifactError, match="without a state of Z"):
         open_pair(SPEC, state, "p", ("Y", "Z"), PAIR, np.ones((1, 2)))
     with pytest.raises(ArtifactError, match="schema 0"):
-        FeatureState.from_json({"schema": 0})
+        FeatureState.from_json(SPEC, {"schema": 0})
+    other = FeatureSpec("other", 1, SPEC.indicators._replace(mean=30), SPEC.features)
+    with pytest.raises(ArtifactError, match="shape"):
+        FeatureState.from_json(other, state.to_json())
     broken = state.to_json()
     del broken["assets"]["X"]["state"]["rsi"]
     with pytest.raises(ArtifactError, match="rsi"):
-        FeatureState.from_json(broken)
+        FeatureState.from_json(SPEC, broken)
 
 
 def test_infinite_half_life_becomes_the_length_of_the_window() -> None:
@@ -173,7 +176,7 @@ def test_every_transform_is_the_named_function() -> None:
     from perpfut_lib.features.spec import TRANSFORMS, transformed
 
     expected = {"none": -2.0, "log": math.log(1e-8), "asinh": math.asinh(-2.0), "sqrt": 0.0}
-    expected["fisher"] = math.atanh(-1.0 + 1e-8)
+    expected |= {"fisher": math.atanh(-1.0 + 1e-8), "soft": -2.0 / math.sqrt(3.0)}
     for position, name in enumerate(TRANSFORMS):
         assert transformed(-2.0, position) == expected[name]
         assert math.isfinite(transformed(0.9, position))
@@ -188,7 +191,8 @@ def test_columns_find_their_quantities() -> None:
     legs = {leg: AssetQuantities(*[base + k for k in range(len(AssetQuantities._fields))]) for leg, base in
             (("y", 100.0), ("x", 500.0))}  # fmt: skip
     row = np.empty(len(spec.features))
-    assemble(pair, np.array(legs["y"]), np.array(legs["x"]), (spec.columns(), np.zeros(len(row), np.int64)), row)
+    plain = np.zeros(len(row), np.int64)
+    assemble(np.array(pair), np.array(legs["y"]), np.array(legs["x"]), spec.columns(), plain, row)
     for feature, value in zip(spec.features, row, strict=True):
         if feature.block == "pair":
             assert value == getattr(pair, feature.quantity)
