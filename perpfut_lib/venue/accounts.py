@@ -168,6 +168,8 @@ class Account:
 
     name: str
     wallet: Decimal
+    hourly: bool = False
+    """Whether funding is settled every hour instead of at the contract's interval."""
     positions: dict[str, Position] = field(default_factory=dict)
     leverage: dict[str, int] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)

@@ -35,11 +35,14 @@ class Matching:
         self._numbers = itertools.count(1000)
 
     def account(self, name: str) -> Account:
-        """Return an account, opened at the first use, with funding paid and resting orders matched until now."""
+        """Return an account, opened at the first use, with funding paid and resting orders matched until now.
+
+        A name that is an address is an account of Hyperliquid, which settles funding every hour.
+        """
         with self.lock:
             if name not in self.accounts:
-                opening = Decimal(str(self.exchange.config.balance))
-                self.accounts[name] = Account(name, opening, settled=self.exchange.clock.now())
+                opening, now = Decimal(str(self.exchange.config.balance)), self.exchange.clock.now()
+                self.accounts[name] = Account(name, opening, hourly=name.startswith("0x"), settled=now)
             account = self.accounts[name]
             self._catch_up(account, self.exchange.clock.now())
             return account
@@ -206,8 +209,9 @@ class Matching:
         found = []
         for symbol in symbols:
             series, until = self.exchange.series(symbol), self.exchange.moment(symbol)
-            low, high = np.searchsorted(series.funding_time, [before, min(now, until)], side="right")
-            rows = zip(series.funding_time[low:high], series.funding_rate[low:high], strict=True)
+            times, rates = series.hourly_funding if account.hourly else (series.funding_time, series.funding_rate)
+            low, high = np.searchsorted(times, [before, min(now, until)], side="right")
+            rows = zip(times[low:high], rates[low:high], strict=True)
             found += [(int(time), symbol, float(rate)) for time, rate in rows]
         return found
 
@@ -218,7 +222,7 @@ class Matching:
             return
         series = self.exchange.series(symbol)
         row = max(int(np.searchsorted(series.bars.open_time, time)) - 1, 0)
-        mark, exact = Decimal(f"{series.mark.prices[row, 3]:.8f}"), Decimal(f"{rate:.8f}")
+        mark, exact = Decimal(f"{series.mark.prices[row, 3]:.8f}"), Decimal(f"{rate:.10f}")
         amount = (-exact * quantity * mark).quantize(Decimal("1e-8"))
         account.wallet += amount
         payment = Income(next(self._numbers), "FUNDING_FEE", symbol, amount, time, exact, quantity)

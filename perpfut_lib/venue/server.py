@@ -13,12 +13,20 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from perpfut_lib.venue import binance_account, binance_market, binance_sockets, control
+from perpfut_lib.venue import (
+    binance_account,
+    binance_market,
+    binance_sockets,
+    control,
+    hyperliquid_rest,
+    hyperliquid_streams,
+)
 from perpfut_lib.venue.binance_rest import route
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Drop, Latency, Status
+from perpfut_lib.venue.hyperliquid_actions import Actions
 from perpfut_lib.venue.matching import Matching
-from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.settings import DEFAULT_WALLET, DEFAULT_WALLET_KEY, VenueConfig
 from perpfut_lib.venue.streams import Hub
 from perpfut_lib.venue.tape import Tape
 
@@ -60,6 +68,13 @@ class RunningExchange:
             "options": {"fetchCurrencies": False},
         }
 
+    def hyperliquid_settings(self) -> dict[str, Any]:
+        """Return the settings of a ccxt ``hyperliquid`` client, keys included, that trades here."""
+        streams = {"public": self.url.replace("http", "ws", 1) + "/ws"}
+        urls: dict[str, Any] = {"public": self.url, "private": self.url, "ws": streams}
+        wallet = {"walletAddress": DEFAULT_WALLET, "privateKey": DEFAULT_WALLET_KEY}
+        return {"urls": {"api": urls}, **wallet, "options": {"fetchMarkets": {"types": ["swap"]}}}
+
 
 def application(matching: Matching) -> web.Application:
     """Return the aiohttp application that serves an exchange and its accounts."""
@@ -70,6 +85,9 @@ def application(matching: Matching) -> web.Application:
     app.add_routes(control.routes(exchange))
     hub = Hub(exchange)
     app.add_routes(binance_sockets.routes(matching, hub))
+    actions = Actions(matching)
+    app.add_routes(hyperliquid_rest.routes(matching, actions))
+    app.add_routes(hyperliquid_streams.routes(matching, actions, hub))
     app.cleanup_ctx.append(partial(_pump, hub))
     return app
 

@@ -12,6 +12,8 @@ from perpfut_lib.errors import ConfigError
 
 DEFAULT_KEY = "venue-key"
 DEFAULT_SECRET = "venue-secret"
+DEFAULT_WALLET_KEY = "0x" + "11" * 32
+DEFAULT_WALLET = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a"
 
 
 class VenueConfig(Section):
@@ -53,6 +55,10 @@ class VenueConfig(Section):
     """The Binance key that customers use here."""
     api_secret: str = DEFAULT_SECRET
     """The secret that signs Binance requests here."""
+    wallet: str = DEFAULT_WALLET
+    """The Hyperliquid address that customers use here, lower case; its private key is ``DEFAULT_WALLET_KEY``."""
+    hyperliquid_weight_limit: int = Field(1200, ge=1)
+    """Request weight that one address may use per window at Hyperliquid's doors; the real one allows 1,200."""
     balance: float = Field(100_000.0, ge=0)
     """Wallet balance of every account at the start, USDT."""
     taker_fee_bps: float = Field(4.5, ge=0)

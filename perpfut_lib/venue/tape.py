@@ -78,6 +78,17 @@ class Series:
         marked = np.column_stack([start, *extremes, close])
         return Bars(self.bars.open_time, np.round(marked, 8), np.zeros(len(self.bars)))
 
+    @cached_property
+    def hourly_funding(self) -> tuple[Int1D, Float1D]:
+        """Funding as Hyperliquid settles it: every full hour, each rate spread evenly over its own interval."""
+        times, rates = self.funding_time, self.funding_rate
+        if times.size < 2:
+            return times, rates
+        hours = np.arange(times[0] // HOUR_MS, times[-1] // HOUR_MS + 1, dtype=np.int64) * HOUR_MS
+        k = np.searchsorted(times, hours)
+        steps = np.maximum(np.diff(times, prepend=2 * times[0] - times[1]) // HOUR_MS, 1)
+        return hours, np.round(rates[k] / steps[k], 10)
+
 
 @dataclass(frozen=True)
 class Tape:

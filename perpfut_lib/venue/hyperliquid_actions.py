@@ -1,0 +1,166 @@
+"""What a user does on Hyperliquid: signed actions of ``POST /exchange``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, DecimalException
+from typing import Any, Final, Literal
+
+from perpfut_lib.venue.accounts import Order, Refusal, Refused, Request
+from perpfut_lib.venue.ethereum import action_digest, signer, user_digest
+from perpfut_lib.venue.hyperliquid_market import FIGURES, MOST_DECIMALS, UnknownRequest, universe
+from perpfut_lib.venue.instruments import Instrument
+from perpfut_lib.venue.matching import Matching
+
+LEAST_NOTIONAL: Final = Decimal(10)
+DAY_S: Final = 86_400
+TIMES_IN_FORCE: Final[dict[str, Literal["GTC", "IOC", "GTX"]]] = {
+    "Gtc": "GTC",
+    "Ioc": "IOC",
+    "FrontendMarket": "IOC",
+    "Alo": "GTX",
+}
+TEXTS: Final = {
+    Refusal.CLOSED: "Trading is halted.",
+    Refusal.QUANTITY_GRID: "Order has invalid size.",
+    Refusal.QUANTITY_ZERO: "Order has zero size.",
+    Refusal.PRICE_GRID: "Price must be divisible by tick size.",
+    Refusal.PRICE_RANGE: "Order price cannot be more than 80% away from the reference price",
+    Refusal.NOTIONAL: "Order must have minimum value of $10.",
+    Refusal.REDUCE_ONLY: "Reduce only order would increase position.",
+    Refusal.POST_ONLY: "Post only order would have immediately matched, bbo was {bound}.",
+    Refusal.NOT_FILLED: "Order could not immediately match against any resting orders.",
+    Refusal.MARGIN: "Insufficient margin to place order.",
+    Refusal.DUPLICATE: "Duplicate cloid.",
+    Refusal.LEVERAGE: "Invalid leverage value",
+    Refusal.BUSY: "Too many cumulative requests sent",
+}
+BUILDER_FEE: Final = (
+    ("hyperliquidChain", "string"),
+    ("maxFeeRate", "string"),
+    ("builder", "address"),
+    ("nonce", "uint64"),
+)
+DEFAULT: Final = {"status": "ok", "response": {"type": "default"}}
+MISSING_ORDER: Final = "Order was never placed, already canceled, or filled."
+
+
+@dataclass
+class Actions:
+    """The signed door: who has signed, whether the nonce is new, what is to be done."""
+
+    matching: Matching
+    nonces: set[int] = field(default_factory=set)
+
+    def answer(self, body: Any) -> dict[str, Any]:
+        """Return the answer to a signed action; a refusal is an answer too, with HTTP status 200."""
+        try:
+            action, nonce = body["action"], int(body["nonce"])
+            kind, vault, expires = action["type"], body.get("vaultAddress"), body.get("expiresAfter")
+            address = signer(body["signature"], _signed(action, nonce, vault, expires))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
+        if address != self.matching.exchange.config.wallet:
+            return _error(f"User or API Wallet {address} does not exist.")
+        if problem := self._stale(nonce):
+            return _error(problem)
+        self.nonces.add(nonce)
+        doing = self._kinds().get(kind)
+        return doing(action) if doing else _error(f"Unsupported action {kind}")
+
+    def _kinds(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        nothing = dict.fromkeys(("setReferrer", "approveBuilderFee", "noop"), lambda _action: DEFAULT)
+        return {
+            **nothing,
+            "order": self._order,
+            "cancel": self._cancel,
+            "cancelByCloid": self._cancel,
+            "updateLeverage": self._leverage,
+        }
+
+    def _stale(self, nonce: int) -> str:
+        """Return why a nonce is refused: used before, or too far from the time."""
+        exchange = self.matching.exchange
+        if nonce in self.nonces:
+            return f"Invalid nonce: duplicate nonce {nonce}"
+        clocks = [exchange.clock.shown(), int(exchange.wall() * 1000) + exchange.clock.skew]
+        near = any(clock - 2 * DAY_S * 1000 < nonce < clock + DAY_S * 1000 for clock in clocks)
+        return "" if near else f"Invalid nonce: {nonce} is too far from {clocks[0]}"
+
+    def _order(self, action: dict[str, Any]) -> dict[str, Any]:
+        statuses = [self._placed(order) for order in action["orders"]]
+        return {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}}
+
+    def _placed(self, order: dict[str, Any]) -> dict[str, Any]:
+        number = order.get("a")
+        try:
+            request = self._request(order)
+            placed = self.matching.place(self.matching.exchange.config.wallet, request)
+            if not placed.open and not placed.executed:
+                raise Refused(Refusal.NOT_FILLED, request.symbol)
+        except Refused as error:
+            return {"error": f"{TEXTS[error.reason].format(bound=error.bound)} asset={number}"}
+        return _outcome(placed)
+
+    def _request(self, order: dict[str, Any]) -> Request:
+        """Read an order, on Hyperliquid's own grids and least notional."""
+        try:
+            rules = universe(self.matching.exchange)[int(order["a"])].instrument
+            price, size = Decimal(str(order["p"])), Decimal(str(order["s"]))
+            in_force = TIMES_IN_FORCE[order["t"]["limit"]["tif"]]
+            buys, reduces = bool(order["b"]), bool(order["r"])
+        except (KeyError, IndexError, TypeError, ValueError, DecimalException) as error:
+            raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
+        _check_grid(rules, price)
+        if size * price < LEAST_NOTIONAL and not reduces and size > 0:
+            raise Refused(Refusal.NOTIONAL, rules.symbol)
+        # The book only has whole ticks, so a finer limit is as good as the next tick on its passive side.
+        price = (price / rules.tick).to_integral_value(ROUND_FLOOR if buys else ROUND_CEILING) * rules.tick
+        client_id = str(order.get("c") or "")
+        return Request(rules.symbol, "BUY" if buys else "SELL", size, price, in_force, reduces, client_id)
+
+    def _cancel(self, action: dict[str, Any]) -> dict[str, Any]:
+        wallet, statuses = self.matching.exchange.config.wallet, []
+        for one in action["cancels"]:
+            number = None if "cloid" in one else int(one["o"])
+            done = self.matching.cancel(wallet, number, str(one.get("cloid", "")))
+            asset = one.get("asset", one.get("a"))
+            statuses.append("success" if done else {"error": f"{MISSING_ORDER} asset={asset}"})
+        return {"status": "ok", "response": {"type": "cancel", "data": {"statuses": statuses}}}
+
+    def _leverage(self, action: dict[str, Any]) -> dict[str, Any]:
+        exchange = self.matching.exchange
+        try:
+            symbol = universe(exchange)[int(action["asset"])].instrument.symbol
+            self.matching.set_leverage(exchange.config.wallet, symbol, int(action["leverage"]))
+        except Refused as error:
+            return _error(TEXTS[error.reason])
+        return DEFAULT
+
+
+def _signed(action: dict[str, Any], nonce: int, vault: str | None, expires: int | None) -> bytes:
+    """Return the digest that the signature of an action must fit."""
+    if action["type"] == "approveBuilderFee":
+        return user_digest("ApproveBuilderFee", BUILDER_FEE, action)
+    return action_digest(action, nonce, vault, expires)
+
+
+def _check_grid(rules: Instrument, price: Decimal) -> None:
+    """Refuse prices of more than five significant figures or too many decimals; whole numbers always pass."""
+    if price <= 0:
+        raise Refused(Refusal.PRICE_GRID, rules.symbol)
+    _, digits, exponent = price.normalize().as_tuple()
+    decimals = max(-int(exponent), 0)
+    if decimals and (len(digits) > FIGURES or decimals > MOST_DECIMALS - rules.lot_decimals):
+        raise Refused(Refusal.PRICE_GRID, rules.symbol)
+
+
+def _outcome(order: Order) -> dict[str, Any]:
+    named = {"cloid": order.request.client_id} if order.request.client_id else {}
+    if order.open:
+        return {"resting": {"oid": order.number, **named}}
+    filled = {"totalSz": f"{order.executed:f}", "avgPx": f"{order.average:.8f}", "oid": order.number}
+    return {"filled": {**filled, **named}}
+
+
+def _error(text: str) -> dict[str, Any]:
+    return {"status": "err", "response": text}
