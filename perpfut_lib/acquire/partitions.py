@@ -4,12 +4,15 @@
 system would object. Equal tables give equal bytes.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 
 from perpfut_lib.acquire.market import BAR_COLUMNS, SETTLEMENT_COLUMNS
 from perpfut_lib.errors import MissingInputError
@@ -31,10 +34,16 @@ def write_candles(root: Path, symbol: str, bars: pd.DataFrame) -> None:
 
 def read_candles(root: Path, symbol: str) -> pd.DataFrame:
     """Read one symbol's bars back, sorted by time."""
+    return pd.concat([table.to_pandas() for table in candle_months(root, symbol)], ignore_index=True)
+
+
+def candle_months(root: Path, symbol: str) -> Iterator[pa.Table]:
+    """Yield one symbol's bars month by month as Arrow tables, whose columns become numpy arrays without a copy."""
     files = sorted((root / CANDLES / quote(symbol, safe="")).glob("*.parquet"))
     if not files:
         raise MissingInputError(f"no candles of {symbol} in {root}", "one file a month", "run the acquisition again")
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    for file in files:
+        yield pa.parquet.ParquetFile(file).read(use_threads=False)
 
 
 def candle_symbols(root: Path) -> tuple[str, ...]:

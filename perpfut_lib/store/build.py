@@ -1,18 +1,20 @@
 """From candles on disk to the panel: one grid, missing bars forward-filled with a mask, never silently."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
-from perpfut_lib.acquire.partitions import read_candles, read_funding
+from perpfut_lib.acquire.partitions import candle_months, read_funding
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import FundingEvents, Panel
-from perpfut_lib.types import PRICE_COLUMNS, Bool2D, Float2D
+from perpfut_lib.types import PRICE_COLUMNS, Bool1D, Float1D, Int1D
 
 FIELDS: Final = (*PRICE_COLUMNS, "volume")
+READERS: Final = 4
+"""Symbols read at once."""
 
 
 def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timeframe: int) -> Panel:
@@ -40,22 +42,31 @@ def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timefr
     shape = (len(names), len(open_time))  # a symbol's bars lie together while they are read; views are transposed
     values = {field: np.full(shape, np.nan) for field in FIELDS}
     filled = np.zeros(shape, dtype=np.bool_)
-    funding = {}
-    for column, symbol in enumerate(track(names, label="Building the panel", unit="symbol")):
-        bars = read_candles(root, symbol)
-        rows, inside = _rows(bars, start, end, timeframe)
-        for field in FIELDS:
-            values[field][column, rows] = bars[field].to_numpy()[inside]
-        fill_forward({field: values[field][column] for field in FIELDS}, filled[column])
-        settlements = read_funding(root, symbol)
-        if settlements is not None:
-            rates = settlements["funding_rate"].to_numpy()
-            funding[symbol] = FundingEvents(settlements["funding_time"].to_numpy(), rates)
+
+    def read(column: int) -> None:
+        own = {field: values[field][column] for field in FIELDS}
+        for month in candle_months(root, names[column]):
+            rows, inside = _rows(month.column("open_time").to_numpy(), start, end, timeframe)
+            for field in FIELDS:
+                own[field][rows] = month.column(field).to_numpy()[inside]
+        fill_forward(own, filled[column])
+
+    with ThreadPoolExecutor(READERS) as pool:  # decompression and copies release the interpreter's lock
+        for _ in track(pool.map(read, range(len(names))), label="Building the panel", total=len(names), unit="symbol"):
+            pass
     columns = {field: np.ascontiguousarray(values.pop(field).T) for field in FIELDS}
+    funding = {name: events for name in names if (events := _funding(root, name)) is not None}
     return Panel(open_time, names, timeframe, filled=np.ascontiguousarray(filled.T), funding=funding, **columns)
 
 
-def fill_forward(values: dict[str, Float2D], filled: Bool2D) -> None:
+def _funding(root: Path, symbol: str) -> FundingEvents | None:
+    settlements = read_funding(root, symbol)
+    if settlements is None:
+        return None
+    return FundingEvents(settlements["funding_time"].to_numpy(), settlements["funding_rate"].to_numpy())
+
+
+def fill_forward(values: dict[str, Float1D], filled: Bool1D) -> None:
     """Fill the holes of one symbol's columns in place and mark them.
 
     Parameters
@@ -78,8 +89,10 @@ def fill_forward(values: dict[str, Float2D], filled: Bool2D) -> None:
     filled[span] = missing
 
 
-def _rows(bars: pd.DataFrame, start: int, end: int, timeframe: int) -> tuple[np.ndarray, slice]:
-    """Return the panel's rows of a symbol's bars, and the slice of the bars that lie inside the window."""
-    time = bars["open_time"].to_numpy()
-    low, high = np.searchsorted(time, [start, end])
-    return (time[low:high] - start) // timeframe, slice(low, high)
+def _rows(time: Int1D, start: int, end: int, timeframe: int) -> tuple[slice | Int1D, slice]:
+    """Return the panel's rows of a month's bars (a slice where none is missing), and which bars lie in the window."""
+    low, high = np.searchsorted(time, [start, end]).tolist()
+    rows = (time[low:high] - start) // timeframe
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(low, high)
+    return rows, slice(low, high)
