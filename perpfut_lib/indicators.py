@@ -1,6 +1,6 @@
 """Technical indicators as recursions: a small named state, and a step that the batch form scans.
 
-A state is a record (a numpy structured scalar) of float64 fields, changed in place by its step: numba compiles a field
+A state is a record (a numpy structured scalar) of numbers, changed in place by its step: numba compiles a field
 to one memory access, where arrays in a tuple would be counted in and out at every step. Before its first bar a state is
 all zeros; the first bar fills its windows, so that until an indicator is warm the oldest bar seen stands in for those
 that are missing.
@@ -21,7 +21,7 @@ class Window(Protocol):
 
     values: Float1D
     """(n,)."""
-    cursor: float
+    cursor: int
     """Position of the oldest value."""
 
 
@@ -57,7 +57,7 @@ MACD = np.dtype([(name, np.float64) for name in ("fast", "slow", "signal")])
 
 def window_dtype(size: int) -> np.dtype[np.void]:
     """Return the record of a :class:`Window` of ``size`` values."""
-    return np.dtype([("values", np.float64, (size,)), ("cursor", np.float64)])
+    return np.dtype([("values", np.float64, (size,)), ("cursor", np.int64)])
 
 
 def mean_dtype(size: int) -> np.dtype[np.void]:
@@ -76,17 +76,17 @@ def push(window: Window, value: float, first: bool) -> bool:
     if first:
         window.values[:] = value
         return True
-    cursor = int(window.cursor)
+    cursor = window.cursor
     window.values[cursor] = value
     wrapped = cursor + 1 == window.values.shape[0]
-    window.cursor = 0.0 if wrapped else cursor + 1.0
+    window.cursor = 0 if wrapped else cursor + 1
     return wrapped
 
 
 @njit(cache=True, error_model="numpy")
 def lagged(window: Window, lag: int) -> float:
     """Return the value ``lag`` pushes before the last one, lag < n."""
-    position = int(window.cursor) - 1 - lag
+    position = window.cursor - 1 - lag
     return window.values[position if position >= 0 else position + window.values.shape[0]]
 
 

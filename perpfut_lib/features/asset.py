@@ -171,6 +171,7 @@ def describe_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> 
     last, mean, usual_volume = lagged(state.logs, 0), moving_mean(state.closes), state.volume
     bias = bar.close / mean - 1.0
     line, histogram = macd_values(state.macd)
+    per_interval = 1.0 / bar.settlement_interval
     return AssetQuantities(
         last, mean,
         (last - lagged(state.logs, 1)) * per_vol,
@@ -184,12 +185,12 @@ def describe_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> 
         (bar.high - max(bar.open, bar.close)) * per_price * per_vol,
         (min(bar.open, bar.close) - bar.low) * per_price * per_vol,
         bar.volume / usual_volume if usual_volume > 0.0 else 0.0,
-        1e4 * bar.funding_rate, bar.settlement_minutes, bar.settlement_minutes / bar.settlement_interval,
-        1e4 * bar.funding_rate * MINUTES_A_DAY / bar.settlement_interval,
+        1e4 * bar.funding_rate, bar.settlement_minutes, bar.settlement_minutes * per_interval,
+        1e4 * bar.funding_rate * MINUTES_A_DAY * per_interval,
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def scan_asset(indicators: Indicators, state: AssetState, bars: Float2D, wanted: Bool1D, said: Float2D) -> None:
     """Step through ``bars`` (T, fields of AssetBar); write the wanted rows of (T, fields of AssetQuantities)."""
     for t in range(bars.shape[0]):

@@ -1,6 +1,7 @@
 """Features in bulk: the scan of the very same steps over a panel, block by block, so that memory stays small."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from perpfut_lib.features.spec import ASSET_COUNT, PAIR_COUNT, FeatureSpec, asse
 from perpfut_lib.indicators import blank
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Bool1D, Float1D, Float2D, Float3D, Int1D
+from perpfut_lib.types import Float1D, Float2D, Float3D, Int1D
 
 BLOCK_BARS: Final = 20_000
 
@@ -28,7 +29,13 @@ class _Block(NamedTuple):
 
 
 def compute(
-    spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, *, formation: int, out: Float3D | None = None
+    spec: FeatureSpec,
+    panel: Panel,
+    pair_days: pd.DataFrame,
+    *,
+    formation: int,
+    threads: int = 1,
+    out: Float3D | None = None,
 ) -> Float3D:
     """Compute the raw features of every episode.
 
@@ -44,6 +51,8 @@ def compute(
         Episodes, see :func:`perpfut_lib.cointegration.load_pair_days`.
     formation : int
         Length of the formation windows, ms.
+    threads : int
+        Symbols and episodes scanned side by side; the answer does not depend on it.
     out : Float3D, optional
         Where to write, such as a memory map.
 
@@ -55,25 +64,45 @@ def compute(
     """
     shape = episode_shape(spec, panel, pair_days)
     out = np.empty(shape) if out is None else out
-    symbols = sorted(set(pair_days["y"]) | set(pair_days["x"]))
-    states = {symbol: blank(asset_dtype(spec.indicators)) for symbol in symbols}
-    held = dict.fromkeys(symbols, np.empty((0, ASSET_COUNT)))
-    wanted = _wanted_rows(spec, panel, pair_days, shape[1])
-    done = 0
-    for block in track(list(_blocks(spec, panel, pair_days, shape[1])), label="features", unit="block"):
-        for symbol in symbols:
-            bars = symbol_bars(panel, symbol, done, block.stop)
-            said = np.empty((len(bars), ASSET_COUNT))
-            scan_asset(spec.indicators, states[symbol], bars, wanted[symbol][done : block.stop], said)
-            held[symbol] = np.concatenate([held[symbol], said])[block.first - block.stop :]
-        done = block.stop
-        for episode in block.episodes:
-            row = pair_days.iloc[episode]
-            pair = Pair.of(row, formation, panel.timeframe)
-            first = panel.row(int(row["start"])) - spec.lookback
-            legs = [held[row[leg]][first - block.first :][: shape[1]] for leg in ("y", "x")]
-            _scan_episode(spec, panel, pair, (row["y"], row["x"]), (legs[0], legs[1]), out[episode])
+    scans = _SymbolScans(spec, panel, pair_days, shape[1])
+    pairs = [Pair.of(row, formation, panel.timeframe) for _, row in pair_days.iterrows()]
+    with ThreadPoolExecutor(threads) as pool:
+        for block in track(list(_blocks(spec, panel, pair_days, shape[1])), label="features", unit="block"):
+            list(pool.map(lambda symbol: scans.advance(symbol, block), scans.symbols))  # noqa: B023 (used at once)
+            scans.done = block.stop
+            list(pool.map(lambda e: _scan_episode(spec, panel, pairs[e], scans.legs(e), out[e]), block.episodes))
     return out
+
+
+class _SymbolScans:
+    """The running recursion of every symbol and what it said over the block's rows."""
+
+    def __init__(self, spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> None:
+        self.spec, self.panel, self.length = spec, panel, length
+        self.pairs = list(zip(pair_days["y"], pair_days["x"], strict=True))
+        self.firsts = _first_rows(spec, panel, pair_days)
+        self.symbols = sorted({symbol for pair in self.pairs for symbol in pair})
+        self.states = {symbol: blank(asset_dtype(spec.indicators)) for symbol in self.symbols}
+        self.wanted = {symbol: np.zeros(len(panel.open_time), bool) for symbol in self.symbols}
+        for legs, first in zip(self.pairs, self.firsts, strict=True):
+            for symbol in legs:
+                self.wanted[symbol][first : first + length] = True
+        self.held = dict.fromkeys(self.symbols, np.empty((0, ASSET_COUNT)))
+        self.done, self.first = 0, 0
+
+    def advance(self, symbol: str, block: _Block) -> None:
+        """Step one symbol to the end of a block and keep what it said over the block's rows."""
+        bars = symbol_bars(self.panel, symbol, self.done, block.stop)
+        said = np.empty((len(bars), ASSET_COUNT))
+        scan_asset(self.spec.indicators, self.states[symbol], bars, self.wanted[symbol][self.done : block.stop], said)
+        self.held[symbol] = np.concatenate([self.held[symbol], said])[block.first - block.stop :]
+        self.first = block.first
+
+    def legs(self, episode: int) -> tuple[tuple[str, str], tuple[Float2D, Float2D]]:
+        """Return both symbols of an episode and what they said over its rows."""
+        y, x = self.pairs[episode]
+        rows = slice(self.firsts[episode] - self.first, self.firsts[episode] - self.first + self.length)
+        return (y, x), (self.held[y][rows], self.held[x][rows])
 
 
 def episode_shape(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame) -> tuple[int, int, int]:
@@ -92,7 +121,7 @@ def symbol_bars(panel: Panel, symbol: str, first: int, stop: int) -> Float2D:
 
 def _blocks(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> Iterator[_Block]:
     """Yield blocks of episodes in order of time, each over at most BLOCK_BARS rows unless one episode is longer."""
-    firsts: Int1D = np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
+    firsts = _first_rows(spec, panel, pair_days)
     order = np.argsort(firsts, kind="stable")
     begin = 0
     for number in range(len(order)):
@@ -103,29 +132,29 @@ def _blocks(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: in
             begin = number + 1
 
 
-def _wanted_rows(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> dict[str, Bool1D]:
-    """Return for every symbol the rows of the panel that an episode of it needs: (T,) each."""
-    wanted = {symbol: np.zeros(len(panel.open_time), bool) for symbol in panel.symbols}
-    for start, y, x in zip(pair_days["start"], pair_days["y"], pair_days["x"], strict=True):
-        first = panel.row(int(start)) - spec.lookback
-        wanted[y][first : first + length] = True
-        wanted[x][first : first + length] = True
-    return wanted
+def _first_rows(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame) -> Int1D:
+    """Return the panel row of the first feature row of every episode."""
+    return np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
 
 
 def _scan_episode(
-    spec: FeatureSpec, panel: Panel, pair: Pair, symbols: tuple[str, str], legs: tuple[Float2D, Float2D], out: Float2D
+    spec: FeatureSpec,
+    panel: Panel,
+    pair: Pair,
+    legs: tuple[tuple[str, str], tuple[Float2D, Float2D]],
+    out: Float2D,
 ) -> None:
-    """Write one episode (K + L, F) from the quantities of its legs over the same rows."""
+    """Write one episode (K + L, F) from what its legs said over the same rows."""
+    symbols, said = legs
     start = panel.row(int(pair.formation_start))
     stop = panel.row(int(pair.start)) - spec.lookback + len(out)
     closes = [np.ascontiguousarray(panel.close[start:stop, panel.column(symbol)]) for symbol in symbols]
     recursion = (spec.indicators, pair, filter_noise(pair, spec.indicators))
     picks = (spec.columns(), spec.transforms())
-    _scan_pair(recursion, empty_pair(pair, spec.indicators), (closes[0], closes[1]), legs, picks, out)
+    _scan_pair(recursion, empty_pair(pair, spec.indicators), (closes[0], closes[1]), said, picks, out)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _scan_pair(
     recursion: tuple[Indicators, Pair, Float2D],
     state: PairState,

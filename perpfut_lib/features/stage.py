@@ -8,6 +8,7 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration.stage import load_pair_days
+from perpfut_lib.compute import worker_count
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import GapError
 from perpfut_lib.features.catalogue import feature_spec
@@ -62,7 +63,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     spec = feature_spec(profile.features)
     shape = episode_shape(spec, panel, pair_days)
     raw = np.lib.format.open_memmap(folder.file(RAW), mode="w+", dtype=np.float64, shape=shape)
-    compute(spec, panel, pair_days, formation=profile.cointegration.formation, out=raw)
+    threads = worker_count(profile.compute)
+    compute(spec, panel, pair_days, formation=profile.cointegration.formation, threads=threads, out=raw)
     _require_finite(raw, pair_days, spec)
     splits = pair_days["split"].to_numpy()
     # Episodes are sorted by time and training comes first, so that this is a view, not a copy.

@@ -209,11 +209,13 @@ def test_a_planted_short_warm_up_is_caught() -> None:
             assert_same_bits(research, late)
 
 
-def test_blocks_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """H0: cutting the panel into blocks of another size changes nothing."""
+def test_blocks_and_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H0: cutting the panel into blocks of another size, or scanning in threads, changes nothing."""
     shift = 40 * MINUTE_MS
     later = SHORT_DAYS.assign(start=SHORT_DAYS["start"] + shift, end=SHORT_DAYS["end"] + shift)
     both = pd.concat([SHORT_DAYS, later[:2]], ignore_index=True)
     whole = batch(SHORT_SPEC, SHORT_PANEL, both, SHORT_FORMATION)
     monkeypatch.setattr("perpfut_lib.features.scan.BLOCK_BARS", 1)
-    assert_same_bits(whole, batch(SHORT_SPEC, SHORT_PANEL, both, SHORT_FORMATION))
+    for threads in (1, 3):
+        formation = SHORT_FORMATION * MINUTE_MS
+        assert_same_bits(whole, compute(SHORT_SPEC, SHORT_PANEL, both, formation=formation, threads=threads))
