@@ -12,6 +12,7 @@ from perpfut_lib.artifacts.contract import (
     Signal,
 )
 from perpfut_lib.artifacts.contract_feedback import GovernorOrder, Metrics, PerfSnapshot, Position, RetrainRequest
+from perpfut_lib.artifacts.contract_folder import AgentFolder
 from perpfut_lib.artifacts.contract_freshness import Clocks, Seen, Tolerance, Verdict, assess
 from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
@@ -20,6 +21,7 @@ from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
 __all__ = [
     "ActivePair",
     "ActivePairs",
+    "AgentFolder",
     "Clocks",
     "Control",
     "GovernorOrder",

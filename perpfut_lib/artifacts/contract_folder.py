@@ -1,0 +1,101 @@
+"""The agent's folder: every file that agent, executor and operator exchange, and what the agent keeps for itself."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from perpfut_lib.artifacts.contract import Document
+from perpfut_lib.artifacts.contract_io import KINDS, read_document, write_document
+from perpfut_lib.artifacts.runs import Run
+from perpfut_lib.errors import ArtifactError
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class AgentFolder:
+    """Files of one agent under ``artifacts/<profile>/agent/``."""
+
+    path: Path
+    """The folder."""
+    key: bytes | None = None
+    """Key that seals documents, where both sides share one."""
+
+    @classmethod
+    def of(cls, run: Run, key: bytes | None = None) -> "AgentFolder":
+        """Return the agent's folder of a run."""
+        return cls(run.path / "agent", key)
+
+    def document(self, model: type[Document]) -> Path:
+        """Return where documents of a kind lie: ``signal.json``, ``control.json``, ..."""
+        return self.path / f"{KINDS[model]}.json"
+
+    def read(self, model: type[D]) -> D:
+        """Read the document of a kind; errors as for :func:`~perpfut_lib.artifacts.read_document`."""
+        return read_document(self.document(model), model, self.key)
+
+    def write(self, document: Document) -> None:
+        """Replace the document of its kind."""
+        write_document(self.document(type(document)), document, self.key)
+
+    @property
+    def memory(self) -> Path:
+        """What the fast tick remembers, its last signal included: the one file whose replacement commits a tick."""
+        return self.path / "memory.json"
+
+    @property
+    def governor_memory(self) -> Path:
+        """What the governor remembers."""
+        return self.path / "governor_memory.json"
+
+    @property
+    def history(self) -> Path:
+        """Candles and symbol states that the slow tick keeps between its runs."""
+        return self.path / "history"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints of graphs in flight (SQLite)."""
+        return self.path / "checkpoints.sqlite"
+
+    @property
+    def heartbeat(self) -> Path:
+        """When the scheduler was last alive."""
+        return self.path / "heartbeat.json"
+
+    @property
+    def log(self) -> Path:
+        """Structured log, rotated."""
+        return self.path / "logs" / "agent.jsonl"
+
+    @property
+    def decisions(self) -> Path:
+        """Every signal as one JSON line, rotated."""
+        return self.path / "logs" / "signals.jsonl"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for one agent: two would give one sequence number twice.
+
+        Raises
+        ------
+        ArtifactError
+            Another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                found = f"another agent at work in {self.path}"
+                raise ArtifactError(found, "one agent a folder", "stop it, or use another profile") from error
+            self.sweep()
+            yield
+
+    def sweep(self) -> None:
+        """Delete what writers that were killed left half done."""
+        for orphan in self.path.glob(".*.partial"):
+            orphan.unlink(missing_ok=True)
