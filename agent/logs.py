@@ -98,6 +98,8 @@ def start_logging(file: Path | None, *, console: bool = True, level: int = loggi
     for handler in handlers:
         handler.setFormatter(JsonLines(redactor))
     logging.basicConfig(level=level, handlers=handlers, force=True)
-    for noisy in ("urllib3", "ccxt", "ccxt.base.exchange", "httpx", "langsmith"):
+    for noisy in ("urllib3", "ccxt", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A dead trace endpoint would write pages of run ids into the log at every tick.
+    logging.getLogger("langsmith").setLevel(logging.CRITICAL)
     return redactor
