@@ -84,7 +84,7 @@ def advance(track: Track, slices: Mapping[str, Slice], until: int, ground: Groun
     if len(held) < len(track.legs) or not opens or any(missing_bars(part.bars, opens) for part in held):
         return None
     bars = {symbol: _rows(slices[symbol].bars, opens) for symbol in track.legs}
-    known = {symbol: _known(track.settlements[symbol], slices[symbol]) for symbol in track.legs}
+    known = {symbol: known_settlements(track.settlements[symbol], slices[symbol]) for symbol in track.legs}
     settled, newest = _walk(track, bars, known, ground)
     legs = [bars[symbol] for symbol in track.legs]
     moved = replace(
@@ -105,7 +105,7 @@ def _rows(bars: Float2D, opens: range) -> Float2D:
     return bars[np.isin(bars[:, 0], np.array(opens, np.float64))]
 
 
-def _known(held: Settlements, fresh: Slice) -> Settlements:
+def known_settlements(held: Settlements, fresh: Slice) -> Settlements:
     """Return settlements held and fetched, in order, each time once."""
     times = {time: rate for time, rate in held}
     times |= {int(time): float(rate) for time, rate in fresh.settlements}
@@ -116,20 +116,22 @@ def _walk(
     track: Track, bars: Mapping[str, Float2D], known: Mapping[str, Settlements], ground: Ground
 ) -> tuple[FeatureState, FeatureState]:
     """Return the recursion after the last bar but one, and after the last one."""
-    rows = {symbol: _asset_bars(bars[symbol], known[symbol], ground.timeframe) for symbol in track.legs}
+    rows = {symbol: asset_rows(bars[symbol], known[symbol], ground.timeframe) for symbol in track.legs}
     settled = newest = track.state
     for number, open_time in enumerate(bars[track.legs[0]][:, 0]):
         settled = newest
-        newest, _ = step(ground.spec, newest, int(open_time), {symbol: rows[symbol][number] for symbol in track.legs})
+        at_once = {symbol: AssetBar(*rows[symbol][number].tolist()) for symbol in track.legs}
+        newest, _ = step(ground.spec, newest, int(open_time), at_once)
     return settled, newest
 
 
-def _asset_bars(bars: Float2D, known: Settlements, timeframe: int) -> list[AssetBar]:
+def asset_rows(bars: Float2D, known: Settlements, timeframe: int) -> Float2D:
+    """Return bars (n, 6) as rows of :class:`AssetBar`, (n, 8), with the funding known at each close."""
     events = FundingEvents(
         np.array([time for time, _ in known], np.int64), np.array([rate for _, rate in known], np.float64)
     )
     funding = known_funding(events, bars[:, 0].astype(np.int64) + timeframe)
-    return [AssetBar(*row[1:], *rest) for row, *rest in zip(bars.tolist(), *funding, strict=True)]
+    return np.ascontiguousarray(np.column_stack([bars[:, 1:], *funding]))
 
 
 def _booked(

@@ -80,9 +80,7 @@ def flatten(book: Book, prices: tuple[float, float], costs: Costs, timeframe: in
     return _book(book.time + timeframe, after)
 
 
-def funding_paid(
-    settlements: Float2D, closes: Mapping[int, float], start: int, end: int, timeframe: int
-) -> float:
+def funding_paid(settlements: Float2D, closes: Mapping[int, float], start: int, end: int, timeframe: int) -> float:
     """Return what one long unit pays over (``start``, ``end``]: the sum of rate x mark.
 
     Parameters

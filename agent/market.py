@@ -178,7 +178,7 @@ class PanelMarket:
 
 
 def on_schedule(settlements: Float2D, since: int, until: int) -> Float2D:
-    """Return settlements of [``since``, ``until``] with their stamps cut to the minute: they carry some ms of jitter."""
+    """Return settlements of [``since``, ``until``], stamps cut to the minute: they carry some ms of jitter."""
     minutes = settlements[:, 0] // MINUTE_MS * MINUTE_MS
     inside = (minutes >= since) & (minutes <= until)
     return np.stack([minutes[inside], settlements[inside, 1]], axis=1)

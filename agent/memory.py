@@ -90,9 +90,9 @@ class Memory:
     """Bar of the last signal, ms UTC."""
     control_seq: int = -1
     """Highest control file seen."""
-    pairs_seen: Seen = Seen()
+    pairs_seen: Seen = field(default_factory=Seen)
     """Newest active pairs seen."""
-    capital: Capital = Capital()
+    capital: Capital = field(default_factory=Capital)
     """The portfolio."""
     tracks: Mapping[str, Track] = field(default_factory=dict)
     """By pair."""

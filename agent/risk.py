@@ -6,6 +6,7 @@ pairs together still holds for those that remain.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -89,6 +90,29 @@ class Verdict:
     """Factor by which the operator's exposure cap reduced all targets."""
     closed: frozenset[str] = field(default_factory=frozenset)
     """Pairs that a check closed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON that :meth:`from_json` reads back."""
+        return {
+            "weights": {name: list(legs) for name, legs in self.weights.items()},
+            "reasons": {name: [code.value for code in codes] for name, codes in self.reasons.items()},
+            "overall": [code.value for code in self.overall],
+            "kill": self.kill,
+            "scale": self.scale,
+            "closed": sorted(self.closed),
+        }
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls(
+            weights={name: (legs[0], legs[1]) for name, legs in tree["weights"].items()},
+            reasons={name: tuple(map(Reason, codes)) for name, codes in tree["reasons"].items()},
+            overall=tuple(map(Reason, tree["overall"])),
+            kill=tree["kill"],
+            scale=tree["scale"],
+            closed=frozenset(tree["closed"]),
+        )
 
 
 def check(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig) -> Verdict:

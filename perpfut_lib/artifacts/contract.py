@@ -5,11 +5,11 @@ itself cannot be built. Times are ``int`` milliseconds UTC.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Time = Annotated[int, Field(ge=0, lt=2**53)]  # ms UTC
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -146,6 +146,8 @@ class ActivePairs(Document):
     """The capital is divided by this number of pairs; unused slots stay in cash."""
     tested: Count
     """Pairs tested for cointegration."""
+    reselect_seq: Count
+    """Number of the governor's requests for a new selection that it answers."""
     pairs: tuple[ActivePair, ...]
     """The selection, best first; none is an answer."""
     provenance: Provenance

@@ -60,7 +60,12 @@ class Tolerance:
 
 
 def assess(
-    document: Document, expires_at: int, seen: Seen, clocks: Clocks, tolerance: Tolerance
+    document: Document,
+    expires_at: int,
+    seen: Seen,
+    clocks: Clocks,
+    tolerance: Tolerance,
+    digest: str | None = None,
 ) -> tuple[Verdict, Seen]:
     """Judge a document that was read and return what to remember.
 
@@ -76,6 +81,8 @@ def assess(
         Now.
     tolerance : Tolerance
         Skew and age.
+    digest : str, optional
+        SHA-256 of the document's content, where it is known already.
 
     Returns
     -------
@@ -84,7 +91,7 @@ def assess(
     seen : Seen
         Hand it to the next call. A refused sequence number never replaces a newer one.
     """
-    digest = content_digest(document)
+    digest = digest or content_digest(document)
     if document.seq < seen.seq:
         return Verdict.REPLAYED, seen
     if document.seq == seen.seq and digest != seen.digest:

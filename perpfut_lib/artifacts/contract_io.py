@@ -81,14 +81,18 @@ def read_document(path: Path, model: type[D], key: bytes | None = None) -> D:
     ArtifactError
         It cannot be read, or is not what it should be.
     """
+    return decode(read_content(path), model, key)
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a file, at most one more than a document may have; errors as for :func:`read_document`."""
     try:
         with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise MissingInputError(f"no {path.name}", f"a file {path}", "start whoever writes it") from error
     except OSError as error:
         raise ArtifactError(f"{path.name}: {error.strerror}", "a readable file", "check its permissions") from error
-    return decode(content, model, key)
 
 
 def write_document(path: Path, document: Document, key: bytes | None = None) -> None:

@@ -1,6 +1,6 @@
 """Versioned settings: one frozen model per stage, profiles in ``configs/``, hashes that artifacts carry."""
 
-from perpfut_lib.config.agent import AgentConfig, AlarmConfig, GovernorConfig, RiskConfig, VenueConfig
+from perpfut_lib.config.agent import AgentConfig, AlarmConfig, GovernorConfig, RiskConfig
 from perpfut_lib.config.base import Duration, Section, format_duration, format_time, hash_json, parse_duration
 from perpfut_lib.config.data import (
     ArchiveConfig,
@@ -42,7 +42,6 @@ __all__ = [
     "SplitConfig",
     "TrainConfig",
     "UniverseConfig",
-    "VenueConfig",
     "format_duration",
     "format_time",
     "hash_json",

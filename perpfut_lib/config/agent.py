@@ -1,10 +1,11 @@
 """Settings of the live agent: which policy, which venue, limits, watching rules."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from perpfut_lib.config.base import Duration, Section
+from perpfut_lib.config.data import ExchangeConfig
 
 
 class RiskConfig(Section):
@@ -86,25 +87,6 @@ class GovernorConfig(Section):
     """Share of active pairs that lost their cointegration: select pairs anew."""
 
 
-class VenueConfig(Section):
-    """Where live market data comes from."""
-
-    exchange: str = "binanceusdm"
-    """Exchange class of ccxt."""
-    url: str | None = None
-    """Base address of a local exchange, such as ``http://127.0.0.1:8080``; by default the exchange's own."""
-    quote: str = "USDT"
-    """Quote and settlement currency of the perpetuals."""
-    timeout_ms: int = Field(2_000, ge=100)
-    """Time-out of one request."""
-    attempts: int = Field(3, ge=1)
-    """Tries of one request that fails on the network."""
-    grace_ms: int = Field(1_500, ge=0)
-    """Wait after a bar's close before it is fetched."""
-    hint: bool = True
-    """Listen to the websocket for closed bars, so that a bar is fetched as soon as it is announced."""
-
-
 class AgentConfig(Section):
     """The live agent."""
 
@@ -115,13 +97,28 @@ class AgentConfig(Section):
     capital: float = Field(10_000.0, gt=0)
     """Account equity that minimum notionals are checked against while there is no performance snapshot, quote units."""
     symbols: tuple[str, ...] | None = None
-    """Symbols to choose pairs from; none takes those of the research run."""
+    """Symbols to choose pairs from; none takes all that the exchange lists."""
     retest: Duration = Field(default="1h")  # type: ignore[assignment]
     """Time between two tests of the active pairs."""
     expiry_bars: int = Field(3, ge=1)
     """Bars after its decision at which a signal expires."""
     skew_ms: int = Field(2_000, ge=0)
     """Clock difference between machines that readers tolerate."""
-    venue: VenueConfig = VenueConfig()
+    max_clock_skew_ms: int = Field(5_000, ge=0)
+    """Difference between this machine's clock and the exchange's beyond which everything is flat."""
+    grace_ms: int = Field(1_500, ge=0)
+    """Wait after a bar's close before it is fetched, unless the websocket announces it earlier."""
+    patience_ms: int = Field(6_000, ge=0)
+    """Time for which a bar that is late is asked for again before targets are held."""
+    poll_ms: int = Field(750, ge=1)
+    """Wait between two such requests."""
+    hint: bool = True
+    """Listen to the websocket for closed bars; REST stays the truth."""
+    warmup: Duration = Field(default="1d")  # type: ignore[assignment]
+    """Time before a formation window with which the symbols' recursions start when the agent begins."""
+    source: Literal["binance", "hyperliquid"] = "binance"
+    """Exchange that market data come from."""
+    exchange: ExchangeConfig = ExchangeConfig(timeout=2.0, retries=2, backoff=0.2, workers=8)
+    """Address, pacing and retries; ``url`` points to a local exchange."""
     risk: RiskConfig = RiskConfig()
     governor: GovernorConfig = GovernorConfig()

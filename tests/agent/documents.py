@@ -51,6 +51,7 @@ def active_pairs(**changes):
         "timeframe": MINUTE,
         "slots": 5,
         "tested": 28,
+        "reselect_seq": 0,
         "pairs": (active_pair(),),
         "provenance": PROVENANCE,
     }
