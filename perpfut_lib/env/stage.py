@@ -76,26 +76,27 @@ def funding_per_unit(panel: Panel, symbols: "pd.Series[str]", fill_times: Int1D)
     milliseconds, and a settlement at t_j is paid by the position held before the fill at t_j.
     """
     paid = np.zeros((len(symbols), fill_times.shape[1] - 1))
-    cumulated = {symbol: _cumulated(panel, symbol) for symbol in set(symbols)}
+    payments = {symbol: _payments(panel, symbol) for symbol in set(symbols)}
     for episode, symbol in enumerate(symbols):
-        time, total = cumulated[symbol]
-        # total[k] is what the first k settlements paid; side "right" counts those at or before t.
-        paid[episode] = np.diff(total[np.searchsorted(time, fill_times[episode], side="right")])
+        time, payment = payments[symbol]
+        step = np.searchsorted(fill_times[episode], time, side="left") - 1  # time in (t_step, t_step+1]
+        inside = (step >= 0) & (step < paid.shape[1])
+        # Each step sums its own settlements: the agent, which knows no earlier ones, comes to the same bits.
+        paid[episode] = np.bincount(step[inside], weights=payment[inside], minlength=paid.shape[1])
     return paid
 
 
-def _cumulated(panel: Panel, symbol: str) -> tuple[Int1D, Float1D]:
-    """Return settlement times (S,) and the running sum of rate·mark from zero (S+1,)."""
+def _payments(panel: Panel, symbol: str) -> tuple[Int1D, Float1D]:
+    """Return settlement times and rate·mark of each settlement, (S,)."""
     if symbol not in panel.funding:
-        return np.zeros(0, np.int64), np.zeros(1)
+        return np.zeros(0, np.int64), np.zeros(0)
     events = panel.funding[symbol]
     time: Int1D = (events.time + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS
     last_closed = (time - panel.open_time[0]) // panel.timeframe - 1
     inside = (last_closed >= 0) & (last_closed < len(panel.open_time))
     mark = panel.close[last_closed[inside], panel.column(symbol)]
     # Settlements while the symbol has no price belong to no episode.
-    payment = np.nan_to_num(events.rate[inside] * mark, nan=0.0)
-    return time[inside], np.concatenate([[0.0], np.cumsum(payment)])
+    return time[inside], np.nan_to_num(events.rate[inside] * mark, nan=0.0)
 
 
 def _require_finite(pair_days: pd.DataFrame, arrays: dict[str, Float3D]) -> None:

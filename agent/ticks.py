@@ -1,0 +1,70 @@
+"""One tick of each kind, from outside: never raises, and never leaves a bar without an answer where it can give one."""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.checkpoint import Checkpoints
+from agent.conclusion import failed
+from agent.desk import Desk
+from agent.fast_tick import fast_tick_graph
+from agent.publish import commit, publish
+from agent.slow_tick import slow_tick_graph
+
+log = logging.getLogger(__name__)
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+
+@dataclass
+class Ticks:
+    """The graphs of one agent, compiled, with the desk that they work at."""
+
+    desk: Desk
+    """Ports and settings."""
+    checkpoints: Checkpoints
+    """Where graphs in flight are kept."""
+
+    @cached_property
+    def fast(self) -> Graph:
+        """Return the fast tick's graph."""
+        return self.checkpoints.compile(fast_tick_graph())
+
+    @cached_property
+    def slow(self) -> Graph:
+        """Return the slow tick's graph."""
+        return self.checkpoints.compile(slow_tick_graph())
+
+    def fast_tick(self, bar_close: int) -> None:
+        """Decide on the bar that closed at ``bar_close``; a bar that was decided on is only published again.
+
+        Whatever goes wrong, everything goes flat: this is the one place that catches all exceptions.
+        """
+        if bar_close <= self.desk.memory.bar_close:
+            publish(self.desk)
+            return
+        thread = f"fast-{bar_close}"
+        self.checkpoints.forget_others(thread)
+        try:
+            self.checkpoints.run(self.fast, thread, {"bar_close": bar_close}, self.desk)
+        except Exception:
+            log.exception("the fast tick failed", extra={"bar_close": bar_close})
+            if self.desk.memory.bar_close < bar_close:
+                commit(self.desk, failed(self.desk, bar_close))
+
+    def slow_tick(self, bar_close: int) -> bool:
+        """Select or test pairs as of ``bar_close``; return whether it worked.
+
+        Without fresh pairs the fast tick goes flat when the old ones expire, so a failure is logged and no more.
+        """
+        thread = f"slow-{bar_close}"
+        self.checkpoints.forget_others(thread)
+        try:
+            self.checkpoints.run(self.slow, thread, {"bar_close": bar_close}, self.desk)
+        except Exception:
+            log.exception("the slow tick failed", extra={"bar_close": bar_close})
+            return False
+        return True
