@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from agent.advance import Advanced, Ground
+from agent.annotate import Annotator
 from agent.clock import Clock
 from agent.market import MarketData
 from agent.memory import Memory, load
@@ -81,6 +82,8 @@ class Desk:
     """Name of this run in all documents."""
     history_from: int | None = None
     """First bar of the symbols' recursions, ms UTC; none: as long before the formation as ``agent.warmup`` says."""
+    annotator: Annotator | None = None
+    """Describes what the governor did; none is the rule."""
     scratch: dict[str, tuple[int, Advanced]] = field(default_factory=dict)
     """Pairs as advanced in the tick at hand: saves doing the same twice, and is empty after a crash."""
     _memory: Memory | None = None

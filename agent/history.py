@@ -7,7 +7,6 @@ missing bar stays missing: the symbol is then not eligible until its formation w
 import copy
 import hashlib
 import io
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ import numpy as np
 from agent.advance import KEPT_SETTLEMENTS, Ground, asset_rows, known_settlements
 from agent.market import NO_BARS, Slice, Wanted, settlement_due
 from agent.memory import Settlements
+from agent.sealed import read_sealed, write_sealed
 from perpfut_lib.artifacts import write_bytes
-from perpfut_lib.artifacts.atomic import parse_json
-from perpfut_lib.errors import PerpfutError
+from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError
 from perpfut_lib.features import FeatureSpec, FeatureState, init_state
 from perpfut_lib.features.asset import scan_asset
 from perpfut_lib.features.recursion import AssetTrack
@@ -102,11 +101,11 @@ class History:
     def read(self) -> dict[str, SymbolHistory]:
         """Return every symbol whose files are intact."""
         try:
-            index = parse_json((self.folder / INDEX).read_bytes())
+            index = read_sealed(self.folder / INDEX)
             symbols = dict(index["symbols"]) if index["schema"] == SCHEMA else {}
-        except FileNotFoundError:
+        except MissingInputError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ArtifactError, KeyError, TypeError, ValueError) as error:
             log.warning("history lost", extra={"cause": str(error)})
             return {}
         found = {symbol: self._symbol(symbol, entry) for symbol, entry in symbols.items()}
@@ -115,32 +114,29 @@ class History:
     def write(self, histories: Mapping[str, SymbolHistory]) -> None:
         """Replace what is kept; the index comes last and says what belongs to it."""
         symbols = {symbol: self._entry(symbol, history) for symbol, history in histories.items()}
-        text = json.dumps({"schema": SCHEMA, "symbols": symbols}, allow_nan=False, separators=(",", ":"))
-        write_bytes(self.folder / INDEX, text.encode())
+        write_sealed(self.folder / INDEX, {"schema": SCHEMA, "symbols": symbols})
 
     def _entry(self, symbol: str, history: SymbolHistory) -> dict[str, Any]:
         buffer = io.BytesIO()
         np.save(buffer, history.bars, allow_pickle=False)
         write_bytes(self.folder / f"{symbol}.npy", buffer.getvalue())
-        body = {
+        return {
             "state": history.state.to_json(),
             "settlements": [list(event) for event in history.settlements],
             "checked": history.checked,
             "settled": history.settled,
             "bars": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
-        return body | {"seal": _seal(body)}
 
     def _symbol(self, symbol: str, entry: Mapping[str, Any]) -> SymbolHistory | None:
         try:
             content = (self.folder / f"{symbol}.npy").read_bytes()
-            body = {name: value for name, value in entry.items() if name != "seal"}
-            if hashlib.sha256(content).hexdigest() != body["bars"] or _seal(body) != entry["seal"]:
-                raise ValueError("a hash does not fit")
+            if hashlib.sha256(content).hexdigest() != entry["bars"]:
+                raise ValueError("its candles are not those of the index")
             bars = np.load(io.BytesIO(content), allow_pickle=False)
-            state = FeatureState.from_json(body["state"])
-            settlements = tuple((int(time), float(rate)) for time, rate in body["settlements"])
-            return SymbolHistory(bars, state, settlements, body["checked"], body["settled"])
+            state = FeatureState.from_json(entry["state"])
+            settlements = tuple((int(time), float(rate)) for time, rate in entry["settlements"])
+            return SymbolHistory(bars, state, settlements, entry["checked"], entry["settled"])
         except (OSError, ValueError, KeyError, TypeError, PerpfutError) as error:
             log.warning("history of a symbol lost", extra={"symbol": symbol, "cause": str(error)})
             return None
@@ -155,8 +151,3 @@ def _scanned(spec: FeatureSpec, symbol: str, state: FeatureState, bars: Float2D,
     scan_asset(spec.indicators, moved, rows, said)
     recent = np.concatenate([track.recent, said])[-spec.lookback :]
     return FeatureState(int(bars[-1, 0]), {symbol: AssetTrack(moved, recent)}, {})
-
-
-def _seal(body: Mapping[str, Any]) -> str:
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

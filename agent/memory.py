@@ -1,17 +1,16 @@
 """What the fast tick remembers between bars; replacing its file is what commits a tick."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from agent.book import Book, Pending
-from perpfut_lib.artifacts import ActivePair, Seen, Signal, write_bytes
-from perpfut_lib.artifacts.atomic import parse_json
+from agent.sealed import read_sealed, write_sealed
+from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from perpfut_lib.features import FeatureState
@@ -102,9 +101,7 @@ class Memory:
 
 def save(path: Path, memory: Memory) -> None:
     """Commit the memory: atomic, sealed, floats to the last bit."""
-    content = json.dumps(_to_json(memory), separators=(",", ":"), allow_nan=False)
-    seal = hashlib.sha256(content.encode()).hexdigest()
-    write_bytes(path, f'{{"seal":"{seal}","content":{content}}}\n'.encode())
+    write_sealed(path, _to_json(memory))
 
 
 def load(path: Path) -> Memory:
@@ -115,18 +112,15 @@ def load(path: Path) -> Memory:
     ArtifactError
         The file is not what was written.
     """
-    remedy = "the agent starts afresh; look at the disk"
     try:
-        content = path.read_bytes()
-        tree = parse_json(content)
-        seal = hashlib.sha256(content[content.index(b'"content":') + 10 : -2]).hexdigest()
-        if tree["seal"] != seal or tree["content"]["schema"] != SCHEMA:
-            raise ValueError("its seal does not fit")
-        return _from_json(tree["content"])
-    except FileNotFoundError:
+        tree = read_sealed(path)
+        if tree["schema"] != SCHEMA:
+            raise ValueError(f"schema {tree['schema']!r}")
+        return _from_json(tree)
+    except MissingInputError:
         return Memory()
-    except (OSError, KeyError, TypeError, ValueError, ValidationError, ArtifactError, MissingInputError) as error:
-        raise ArtifactError(f"{path.name}: {str(error)[:300]}", "an intact memory", remedy) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path.name}: {str(error)[:300]}", "an intact memory", "look at the disk") from error
 
 
 def start_track(pair: ActivePair, valid_from: int) -> Track:

@@ -11,6 +11,7 @@ from agent.checkpoint import Checkpoints
 from agent.conclusion import failed
 from agent.desk import Desk
 from agent.fast_tick import fast_tick_graph
+from agent.governor import governor_graph
 from agent.publish import commit, publish
 from agent.slow_tick import slow_tick_graph
 
@@ -37,6 +38,11 @@ class Ticks:
     def slow(self) -> Graph:
         """Return the slow tick's graph."""
         return self.checkpoints.compile(slow_tick_graph())
+
+    @cached_property
+    def governor(self) -> Graph:
+        """Return the governor's graph."""
+        return self.checkpoints.compile(governor_graph())
 
     def fast_tick(self, bar_close: int) -> None:
         """Decide on the bar that closed at ``bar_close``; a bar that was decided on is only published again.
@@ -66,5 +72,16 @@ class Ticks:
             self.checkpoints.run(self.slow, thread, {"bar_close": bar_close}, self.desk)
         except Exception:
             log.exception("the slow tick failed", extra={"bar_close": bar_close})
+            return False
+        return True
+
+    def govern(self, now: int) -> bool:
+        """Run the governor once; return whether it worked. If it did not, its last order stands."""
+        thread = f"governor-{now}"
+        self.checkpoints.forget_others(thread)
+        try:
+            self.checkpoints.run(self.governor, thread, {"faults": []}, self.desk)
+        except Exception:
+            log.exception("the governor failed", extra={"now": now})
             return False
         return True

@@ -1,0 +1,39 @@
+"""Private files of the agent: compact JSON with its own SHA-256, so that rot is noticed instead of acted on."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from perpfut_lib.artifacts import write_bytes
+from perpfut_lib.artifacts.atomic import parse_json
+from perpfut_lib.errors import ArtifactError, MissingInputError
+
+
+def write_sealed(path: Path, tree: Any) -> None:
+    """Replace a file by ``tree``: atomic, floats to the last bit, NaN refused."""
+    content = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode()
+    write_bytes(path, b'{"seal":"%s","content":%s}\n' % (hashlib.sha256(content).hexdigest().encode(), content))
+
+
+def read_sealed(path: Path) -> Any:
+    """Return what :func:`write_sealed` wrote.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such file.
+    ArtifactError
+        It is not what was written.
+    """
+    try:
+        content = path.read_bytes()
+        tree = parse_json(content)
+        inner = content[content.index(b'"content":') + 10 : -2]
+        if tree["seal"] != hashlib.sha256(inner).hexdigest():
+            raise ValueError("its seal does not fit")
+        return tree["content"]
+    except FileNotFoundError as error:
+        raise MissingInputError(f"no {path.name}", f"a file {path}", "it is written by the first tick") from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path.name}: {str(error)[:300]}", "the file as written", "look at the disk") from error

@@ -1,0 +1,187 @@
+"""A small world for the agent: a simulated market, the study's stages up to the environment, a random policy.
+
+Trading windows of two hours make several of them, with several pairs each, fit into a short test.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from agent.checkpoint import open_checkpoints
+from agent.clock import ReplayClock
+from agent.desk import Brain, Desk
+from agent.market import MarketData, PanelMarket
+from agent.slow_tick import selection_due
+from agent.ticks import Ticks
+from perpfut_lib import pipeline
+from perpfut_lib.artifacts import AgentFolder, Control, Run, write_json
+from perpfut_lib.config import Profile, load_profile
+from perpfut_lib.env import Episodes, load_episodes
+from perpfut_lib.features import load_features
+from perpfut_lib.policies import ExportedPolicy, PolicyCard, pack_weights
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.store.stage import load_panel
+
+SETTINGS = (
+    "data.simulation.days=5",
+    "data.simulation.symbols=5",
+    "data.simulation.planted_pairs=2",
+    "data.simulation.tick_bps=0.1",
+    "cointegration.formation=6h",
+    "cointegration.trading=2h",
+    "cointegration.min_correlation=-1",
+    "cointegration.max_pvalue=1.0",
+    "cointegration.top=3",
+    "features.lookback=3",
+    "agent.risk.min_notional=0",
+    "agent.risk.max_pvalue=null",
+    "agent.patience_ms=0",
+)
+FEE_BPS = 1.44
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that was made once."""
+
+    profile: Profile
+    run: Run
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Return the market."""
+        return load_panel(self.run)
+
+    @cached_property
+    def episodes(self) -> Episodes:
+        """Return the test span's episodes."""
+        return load_episodes(self.run).select("test")
+
+    @property
+    def card(self) -> Path:
+        """Return the policy's card."""
+        return self.run.path / "train" / "policies" / f"{self.profile.agent.policy}.json"
+
+    @cached_property
+    def brain(self) -> Brain:
+        """Return the policy as the agent has it."""
+        return Brain.load(self.card)
+
+    @property
+    def policy(self) -> ExportedPolicy:
+        """Return the policy as the evaluation has it."""
+        return self.brain.policy
+
+    def windows(self) -> list[tuple[int, int]]:
+        """Return the test span's trading windows, ms UTC."""
+        days = self.episodes.pair_days
+        return sorted(set(zip(days["start"].tolist(), days["end"].tolist(), strict=True)))
+
+
+def make_world(folder: Path) -> World:
+    """Run the stages and put a random policy where training would have put its own."""
+    profile = load_profile("smoke", SETTINGS)
+    run = Run(folder / "smoke")
+    pipeline.ensure("environment", profile, run)
+    world = World(profile, run)
+    write_random_policy(world.card, run, seed=3)
+    return world
+
+
+def write_random_policy(card: Path, run: Run, seed: int, hidden: int = 16) -> None:
+    """Export a network of random weights, lively enough to trade at every bar."""
+    features, rng = load_features(run), np.random.default_rng(seed)
+    size = features.lookback * len(features.names) + 3
+    first = rng.normal(0, 0.3, (hidden, size)), rng.normal(0, 0.1, hidden)
+    last = rng.normal(0, 0.5, (1, hidden)), np.zeros(1)
+    content = pack_weights([(weight.astype(np.float32), bias.astype(np.float32)) for weight, bias in (first, last)])
+    weights = card.with_suffix(".safetensors")
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    weights.write_bytes(content)
+    described = PolicyCard(
+        algorithm="random",
+        feature_names=features.names,
+        lookback=features.lookback,
+        feature_spec=features.spec.to_json(),
+        scaler=features.scaler.to_json(),
+        hidden=(hidden,),
+        activation="tanh",
+        squash=True,
+        beta_legs=True,
+        band=0.0,
+        reach=1.0,
+        weights_file=weights.name,
+        weights_sha256=hashlib.sha256(content).hexdigest(),
+        training={"fee_bps": FEE_BPS},
+    )
+    write_json(card, described.model_dump(mode="json"))
+
+
+@dataclass
+class Stage:
+    """One agent on a market, driven bar by bar."""
+
+    world: World
+    folder: AgentFolder
+    clock: ReplayClock
+    market: MarketData
+    profile: Profile
+    brain: Brain | None
+    grace: int = 1_500
+    decided: dict[int, object] = field(default_factory=dict)
+    """Signals by bar."""
+
+    @classmethod
+    def on_panel(cls, world: World, path: Path, *overrides: str) -> "Stage":
+        """Return an agent on the panel itself, at the start of the test span, with the operator's blessing."""
+        clock = ReplayClock(world.windows()[0][0])
+        profile = load_profile("smoke", (*SETTINGS, *overrides)) if overrides else world.profile
+        market = PanelMarket(world.panel, clock)
+        stage = cls(world, AgentFolder(path), clock, market, profile, world.brain)
+        stage.allow()
+        return stage
+
+    def allow(self, **orders) -> None:
+        """Write the operator's file."""
+        values = {"pause": False, "kill": False, "max_exposure": None, "allow": None, "deny": ()} | orders
+        seq = values.pop("seq", 1)
+        head = {"schema_version": 1, "kind": "control", "run_id": "operator", "created_at": self.clock.now}
+        self.folder.write(Control(**head, seq=seq, **values))
+
+    def desk(self) -> Desk:
+        """Return a desk that remembers nothing but what is on disk: what a new process would have."""
+        since = int(self.world.panel.open_time[0])
+        timeframe = self.world.panel.timeframe
+        return Desk(
+            self.profile, self.folder, self.market, self.clock, timeframe, self.brain, "test", history_from=since
+        )
+
+    @contextmanager
+    def started(self) -> Iterator[Ticks]:
+        """Start the agent's process."""
+        with open_checkpoints(self.folder.checkpoints) as checkpoints:
+            yield Ticks(self.desk(), checkpoints)
+
+    def bar(self, ticks: Ticks, bar_close: int) -> object:
+        """Let one bar close and return the signal."""
+        self.clock.now = bar_close + self.grace
+        if selection_due(ticks.desk, bar_close):
+            ticks.slow_tick(bar_close)
+        ticks.fast_tick(bar_close)
+        self.decided[bar_close] = ticks.desk.memory.signal
+        return ticks.desk.memory.signal
+
+    def bars(self, start: int, end: int) -> None:
+        """Run one process over the bars that close in [``start``, ``end``)."""
+        with self.started() as ticks:
+            for bar_close in range(start, end, self.world.panel.timeframe):
+                self.bar(ticks, bar_close)
+
+    def with_brain(self, brain: Brain | None) -> "Stage":
+        """Return the same agent with another policy."""
+        return replace(self, brain=brain)
