@@ -14,6 +14,7 @@ from perpfut_lib.acquire.partitions import write_candles, write_funding
 from perpfut_lib.acquire.sim import read_simulation
 from perpfut_lib.acquire.window import Window, choose_window
 from perpfut_lib.artifacts import Run, StageFolder, file_sha256
+from perpfut_lib.calendar import Grid, split_spans
 from perpfut_lib.config import DataConfig, Profile, hash_json
 from perpfut_lib.progress import track
 from perpfut_lib.types import DAY_MS
@@ -53,6 +54,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     market = read_source(profile.data)
     timeframe = timeframe_of(market.candles, profile.data.timeframe)
     window = choose_window(market, timeframe, profile.data, profile.universe)
+    if profile.split.train_end is not None:  # dates outside the data are refused before anything is written
+        split_spans(profile.split, Grid(window.start, window.end, timeframe))
     for symbol in track(window.symbols, label="Writing candles", unit="symbol"):
         write_candles(folder.path, symbol, _inside(market.candles[symbol], window.spans[symbol]))
         if market.funding is not None and symbol in market.funding:

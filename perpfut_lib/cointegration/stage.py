@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
-from perpfut_lib.cointegration.calendar import SPLITS, trading_windows
+from perpfut_lib.calendar import SPLITS, trading_windows
 from perpfut_lib.cointegration.scan import Screen, candidates, select
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig, Profile
@@ -20,7 +20,7 @@ TESTS = "tests.parquet"
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write pair-days, windows and all tests of a profile."""
     panel = load_panel(run)
-    windows = trading_windows(panel, profile.cointegration, profile.split)
+    windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
     tests = window_tests(panel, windows, profile)
     pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
     names = np.array(panel.symbols)

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from perpfut_lib.calendar import Grid
 from perpfut_lib.errors import MissingInputError
 from perpfut_lib.types import Bool2D, Float1D, Float2D, Int1D
 
@@ -48,6 +49,10 @@ class Panel:
     def __post_init__(self) -> None:
         for array in (self.open_time, self.open, self.high, self.low, self.close, self.volume, self.filled):
             array.setflags(write=False)
+
+    def grid(self) -> Grid:
+        """Return the bars that the panel covers."""
+        return Grid(int(self.open_time[0]), int(self.open_time[-1]) + self.timeframe, self.timeframe)
 
     def column(self, symbol: str) -> int:
         """Return the column of ``symbol``; :class:`MissingInputError` if the panel does not hold it."""

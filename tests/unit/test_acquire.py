@@ -17,6 +17,7 @@ from perpfut_lib.errors import (
     MissingInputError,
     PriceError,
     SchemaError,
+    SplitError,
     TimestampError,
     UniverseError,
 )
@@ -29,7 +30,7 @@ T0 = pd.Timestamp("2025-01-01", tz="UTC").value // 1_000_000
 def acquire(tmp_path, make_candles, make_funding):
     """Return a function that runs the stage on tables and returns its folder."""
 
-    def run(candles=None, funding=None, suffix=".parquet", universe=None, **settings):
+    def run(candles=None, funding=None, suffix=".parquet", universe=None, split=None, **settings):
         tables = {"files": make_candles() if candles is None else candles}
         if settings.get("funding_none"):
             settings["funding"] = settings.pop("funding_none")
@@ -41,7 +42,8 @@ def acquire(tmp_path, make_candles, make_funding):
                 path, **({"index": False} if suffix != ".feather" else {})
             )
             settings[role] = path
-        profile = Profile.model_validate({"data": {"source": "files", **settings}, "universe": universe or {}})
+        sections = {"data": {"source": "files", **settings}, "universe": universe or {}, "split": split or {}}
+        profile = Profile.model_validate(sections)
         runs = Run(tmp_path / "run")
         stage.fingerprint(profile)
         with runs.commit("acquire", {}) as folder:
@@ -312,3 +314,8 @@ def test_freqtrade_files_are_read_by_their_names(shared_data):
     raw = pd.read_feather(folder / "XRP_USDT_USDT-8h-funding_rate.feather")
     assert market.funding["XRPUSDT"]["funding_rate"].tolist() == raw["open"].tolist()
     assert market.funding["XRPUSDT"]["jitter_ms"].tolist() == (raw["date"].dt.microsecond // 1000).tolist()
+
+
+def test_a_split_outside_the_data_is_refused_before_anything_is_written(acquire):
+    with pytest.raises(SplitError, match=r"2026-01-01.*dates inside 2025-01-01"):
+        acquire(split={"train_end": "2026-01-01", "validate_end": "2026-02-01"})

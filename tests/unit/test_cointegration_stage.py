@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perpfut_lib.cointegration.calendar import SPLITS, split_spans, trading_windows
+from perpfut_lib.calendar import SPLITS, split_spans, trading_windows
 from perpfut_lib.cointegration.scan import Screen
 from perpfut_lib.cointegration.stage import choose_pair_days, count_windows, window_tests
 from perpfut_lib.config import CointegrationConfig, Profile, SplitConfig
@@ -37,19 +37,19 @@ PROFILE = Profile(compute={"workers": 1})
 
 
 def _pair_days(panel: Panel, profile: Profile = PROFILE) -> pd.DataFrame:
-    windows = trading_windows(panel, profile.cointegration, profile.split)
+    windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
     return choose_pair_days(panel, windows, window_tests(panel, windows, profile), profile.cointegration)
 
 
 def test_windows_follow_each_other_on_utc_days_inside_one_split() -> None:
     """Windows start at UTC midnight behind a whole formation, need one bar after their end, and never cross a bound."""
     panel = make_panel(12.5, offset=9 * HOUR_MS)
-    windows = trading_windows(panel, CointegrationConfig(), SplitConfig())
+    windows = trading_windows(panel.grid(), CointegrationConfig(), SplitConfig())
     assert (windows["start"] % DAY_MS == 0).all()
     assert ((windows["end"] - windows["start"]) == DAY_MS).all()
     assert windows["start"].iloc[0] == START + 4 * DAY_MS
     assert (panel.open_time[windows["row"]] == windows["start"]).all()
-    spans = split_spans(SplitConfig(), panel)
+    spans = split_spans(SplitConfig(), panel.grid())
     for name in SPLITS:
         rows = windows[windows["split"] == name]
         low, high = spans.of(name)
@@ -61,7 +61,7 @@ def test_windows_follow_each_other_on_utc_days_inside_one_split() -> None:
 def test_the_last_window_needs_one_bar_after_its_end() -> None:
     """Twelve days and no bar more: day twelve cannot be flattened; with one bar more it can."""
     ends = [
-        trading_windows(make_panel(days), CointegrationConfig(), SplitConfig())["end"].max()
+        trading_windows(make_panel(days).grid(), CointegrationConfig(), SplitConfig())["end"].max()
         for days in (12, 12 + 1 / BARS_A_DAY)
     ]
     assert ends == [START + 11 * DAY_MS, START + 12 * DAY_MS]
@@ -69,7 +69,7 @@ def test_the_last_window_needs_one_bar_after_its_end() -> None:
 
 def test_shares_round_to_whole_days() -> None:
     """Twelve days at shares 20/30 and 4/30: eight train, two validate, two test."""
-    spans = split_spans(SplitConfig(), make_panel(12))
+    spans = split_spans(SplitConfig(), make_panel(12).grid())
     assert [(time - START) / DAY_MS for time in spans] == [0, 8, 10, 12]
 
 
@@ -86,25 +86,25 @@ def test_shares_round_to_whole_days() -> None:
 def test_a_split_that_does_not_fit_is_named(split: dict[str, object], found: str) -> None:
     """Dates outside the data, and spans without a window, raise a SplitError that says which."""
     with pytest.raises(SplitError, match=found):
-        trading_windows(make_panel(), CointegrationConfig(), SplitConfig(**split))
+        trading_windows(make_panel().grid(), CointegrationConfig(), SplitConfig(**split))
 
 
 def test_validation_may_be_left_out() -> None:
     """A validation share of zero asks for no validation window."""
-    windows = trading_windows(make_panel(), CointegrationConfig(), SplitConfig(train=0.7, validate=0.0))
+    windows = trading_windows(make_panel().grid(), CointegrationConfig(), SplitConfig(train=0.7, validate=0.0))
     assert set(windows["split"]) == {"train", "test"}
 
 
 def test_two_days_are_too_few() -> None:
     """Three spans need three days."""
     with pytest.raises(SplitError, match="2 whole days"):
-        split_spans(SplitConfig(), make_panel(2))
+        split_spans(SplitConfig(), make_panel(2).grid())
 
 
 def test_windows_are_whole_bars() -> None:
     """A trading window of 20 minutes does not consist of 15-minute bars."""
     with pytest.raises(ConfigError, match=r"cointegration\.trading of 20m"):
-        trading_windows(make_panel(), CointegrationConfig(trading="20m"), SplitConfig())
+        trading_windows(make_panel().grid(), CointegrationConfig(trading="20m"), SplitConfig())
 
 
 def test_pair_days_keep_the_contract() -> None:
@@ -179,7 +179,7 @@ def test_no_pair_in_a_split_is_named() -> None:
 def test_windows_count_pairs() -> None:
     """Every window is counted, also one without a pair: 6 pairs tested, the planted two correlated and passed."""
     panel = make_panel()
-    windows = trading_windows(panel, PROFILE.cointegration, PROFILE.split)
+    windows = trading_windows(panel.grid(), PROFILE.cointegration, PROFILE.split)
     tests = window_tests(panel, windows, PROFILE)
     counts = count_windows(windows, tests, Screen.of(PROFILE.cointegration))
     assert (counts["tested"] == 6).all()

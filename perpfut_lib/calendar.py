@@ -8,10 +8,17 @@ import pandas as pd
 
 from perpfut_lib.config import CointegrationConfig, SplitConfig, format_duration
 from perpfut_lib.errors import ConfigError, SplitError
-from perpfut_lib.store.panel import Panel
 from perpfut_lib.types import DAY_MS, Int1D
 
 SPLITS: Final = ("train", "validate", "test")
+
+
+class Grid(NamedTuple):
+    """The bars that the data cover: open times ``start``, ``start + timeframe``, … below ``end``, ms UTC."""
+
+    start: int
+    end: int
+    timeframe: int
 
 
 class Spans(NamedTuple):
@@ -28,17 +35,17 @@ class Spans(NamedTuple):
         return self[position], self[position + 1]
 
 
-def split_spans(split: SplitConfig, panel: Panel) -> Spans:
-    """Return the spans of a split over the panel's days.
+def split_spans(split: SplitConfig, grid: Grid) -> Spans:
+    """Return the spans of a split over the data's days.
 
-    Shares are of the whole UTC days that the panel covers, rounded to whole days; dates are taken as they are.
+    Shares are of the whole UTC days that the data cover, rounded to whole days; dates are taken as they are.
 
     Raises
     ------
     SplitError
         A date lies outside the data, or the data cover fewer than three whole days.
     """
-    start, end = int(panel.open_time[0]), int(panel.open_time[-1]) + panel.timeframe
+    start, end, _ = grid
     first_day, last_day = -(-start // DAY_MS), end // DAY_MS
     days = last_day - first_day
     covers = f"dates inside {_iso(start)} … {_iso(end)}"
@@ -56,10 +63,10 @@ def split_spans(split: SplitConfig, panel: Panel) -> Spans:
     return Spans(start, bounds[0], bounds[1], stop)
 
 
-def trading_windows(panel: Panel, config: CointegrationConfig, split: SplitConfig) -> pd.DataFrame:
+def trading_windows(grid: Grid, config: CointegrationConfig, split: SplitConfig) -> pd.DataFrame:
     """Return every trading window: ``start``, ``end`` (ms UTC, end exclusive), ``split``, and ``row`` of its first bar.
 
-    A window has its whole formation window before it on the panel, all its bars, and one bar after its end, whose open
+    A window has its whole formation window before it in the data, all its bars, and one bar after its end, whose open
     flattens the position; it lies wholly inside one span, so that no training window reaches into validation.
 
     Raises
@@ -70,15 +77,15 @@ def trading_windows(panel: Panel, config: CointegrationConfig, split: SplitConfi
         As in :func:`split_spans`, or a span holds no window.
     """
     for name in ("formation", "trading"):
-        if getattr(config, name) % panel.timeframe:
-            bar = format_duration(panel.timeframe)
+        if getattr(config, name) % grid.timeframe:
+            bar = format_duration(grid.timeframe)
             found = f"cointegration.{name} of {format_duration(getattr(config, name))}"
             raise ConfigError(found, f"a multiple of the {bar} bar", f"set cointegration.{name}")
-    spans = split_spans(split, panel)
+    spans = split_spans(split, grid)
     first = -(-(spans.start + config.formation) // config.trading) * config.trading
-    start: Int1D = np.arange(first, int(panel.open_time[-1]) - config.trading + 1, config.trading, dtype=np.int64)
+    start: Int1D = np.arange(first, grid.end - grid.timeframe - config.trading + 1, config.trading, dtype=np.int64)
     end = start + config.trading
-    table = pd.DataFrame({"start": start, "end": end, "split": "", "row": np.searchsorted(panel.open_time, start)})
+    table = pd.DataFrame({"start": start, "end": end, "split": "", "row": (start - grid.start) // grid.timeframe})
     for name in SPLITS:
         low, high = spans.of(name)
         inside = (table["start"] >= low) & (table["end"] <= high)
