@@ -26,7 +26,7 @@ class SimulationConfig(Section):
     """Half-life of the planted spreads."""
     spread_std_bps: float = Field(30.0, ge=0)
     """Stationary standard deviation of the planted spreads, in basis points of log price."""
-    volatility: float = Field(0.6, gt=0)
+    volatility: float = Field(0.75, gt=0)
     """Annualised volatility of a symbol's return (365 days), as a fraction."""
     sectors: int = Field(3, ge=1)
     """Number of sectors, each with a factor of its own."""
@@ -40,15 +40,28 @@ class SimulationConfig(Section):
     """Standard deviation of a jump, in standard deviations of a one-minute return."""
     tick_bps: float = Field(0.8, gt=0, le=100)
     """Typical tick size in basis points of the price: trades bounce between the ticks around the mid price."""
-    premium_mean: float = -3.5e-4
+    breaking_pairs: int = Field(0, ge=0)
+    """How many of the planted pairs lose their bond halfway: from then on their spread is a random walk."""
+    late_listings: int = Field(0, ge=0)
+    """How many symbols without a planted pair are listed only after a quarter of the days."""
+    outages: int = Field(0, ge=0)
+    """Number of outages of 10 to 90 minutes in which nothing trades: flat bars without volume, for all symbols."""
+    interval_changes: int = Field(0, ge=0)
+    """How many symbols change from their funding interval to a shorter one (8 to 4 hours, 4 to 1) halfway."""
+    premium_mean: float = -4.2e-4
     """Mean of the premium index (perpetual over spot), as a fraction."""
-    premium_std: float = Field(1.2e-4, ge=0)
+    premium_std: float = Field(1.6e-4, ge=0)
     """Stationary standard deviation of the premium index, as a fraction; funding follows from it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.common_share + self.sector_share > 1:
             raise ValueError(f"common_share + sector_share = {self.common_share + self.sector_share:g} exceeds 1")
+        if self.breaking_pairs > self.planted_pairs:
+            raise ValueError(f"{self.breaking_pairs} breaking pairs, but only {self.planted_pairs} are planted")
+        if 2 * self.planted_pairs + self.late_listings > self.symbols:
+            unpaired = self.symbols - 2 * self.planted_pairs
+            raise ValueError(f"{self.late_listings} late listings need as many unpaired symbols, not {unpaired}")
         if 2 * self.planted_pairs > self.symbols:
             needed = 2 * self.planted_pairs
             raise ValueError(f"{self.planted_pairs} planted pairs need {needed} symbols, not {self.symbols}")

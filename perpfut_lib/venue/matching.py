@@ -15,6 +15,7 @@ from perpfut_lib.venue.faults import PartialFill, Reject
 from perpfut_lib.venue.view import extremes
 
 LEVELS: Final = 100  # levels of the book; a market order that eats them all expires with its rest
+CENT: Final = Decimal("1e-8")  # the exchange books no smaller amount
 BASIS_POINT: Final = Decimal("0.0001")
 PRICE_BAND: Final = Decimal("0.05")  # a limit price lies within this share of the mark price
 DEFAULT_LEVERAGE: Final = 20
@@ -171,10 +172,10 @@ class Matching:
         request, config, now = order.request, self.exchange.config, order.updated
         position = account.position(request.symbol)
         held = position.quantity
-        profit = position.trade(request.sign * quantity, price)
+        profit = position.trade(request.sign * quantity, price).quantize(CENT)
         position.updated = now
         bps = Decimal(str(config.maker_fee_bps if maker else config.taker_fee_bps))
-        fee = (price * quantity * bps * BASIS_POINT).quantize(Decimal("1e-8"))
+        fee = (price * quantity * bps * BASIS_POINT).quantize(CENT)
         account.wallet += profit - fee
         order.executed += quantity
         order.turnover += price * quantity
@@ -223,7 +224,7 @@ class Matching:
         series = self.exchange.series(symbol)
         row = max(int(np.searchsorted(series.bars.open_time, time)) - 1, 0)
         mark, exact = Decimal(f"{series.mark.prices[row, 3]:.8f}"), Decimal(f"{rate:.10f}")
-        amount = (-exact * quantity * mark).quantize(Decimal("1e-8"))
+        amount = (-exact * quantity * mark).quantize(CENT)
         account.wallet += amount
         payment = Income(next(self._numbers), "FUNDING_FEE", symbol, amount, time, exact, quantity)
         account.income.append(payment)

@@ -130,5 +130,77 @@ def test_funding_settles_at_whole_multiples_of_each_contract_s_interval(market: 
         assert (np.diff(rows["funding_time"]) == hours[symbol] * HOUR_MS).all()
         assert (rows["funding_time"] % (hours[symbol] * HOUR_MS) == 0).all()
         assert rows["funding_time"].iloc[0] == market.candles["open_time"].iloc[0]
-        assert rows["funding_rate"].max() == pytest.approx(1e-4 * hours[symbol] / 8)
+        assert rows["funding_rate"].max() <= 1e-4 * hours[symbol] / 8 + 1e-12
         assert rows["funding_rate"].std() > 0
+    at_interest = market.funding["funding_rate"] * 8 / market.funding["symbol"].astype(str).map(hours)
+    assert 0.2 < (at_interest.round(6) == 1e-4).mean() < 0.8
+
+
+EVENTFUL = SimulationConfig(
+    days=20, symbols=8, planted_pairs=2, breaking_pairs=1, late_listings=2, outages=3, interval_changes=2
+)
+
+
+@pytest.fixture(scope="module")
+def eventful() -> SimulatedMarket:
+    return simulate(EVENTFUL)
+
+
+def test_events_leave_what_comes_before_them_untouched(eventful: SimulatedMarket) -> None:
+    """Listings, outages, breaks and changes of funding are added to the same market, they do not draw another one."""
+    calm = simulate(SimulationConfig(days=20, symbols=8, planted_pairs=2))
+    before = calm.candles["open_time"].iloc[0] + DAY_MS
+    early = [market.candles[market.candles["open_time"] < before] for market in (calm, eventful)]
+    listed = set(early[1]["symbol"])
+    kept = early[0][early[0]["symbol"].isin(listed)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, early[1].reset_index(drop=True), check_exact=True)
+
+
+def test_a_broken_bond_wanders_away(eventful: SimulatedMarket) -> None:
+    """After its break a spread leaves the band that it kept before; the other pair keeps its own."""
+    table = np.log(eventful.candles.pivot(index="open_time", columns="symbol", values="close").rename(columns=str))
+    broken, whole = eventful.truth["pairs"]
+    assert broken["break_time"] is not None
+    assert whole["break_time"] is None
+    ratios = []
+    for pair in (broken, whole):
+        spread = table[pair["y"]] - pair["alpha"] - pair["beta"] * table[pair["x"]]
+        after = spread.index >= broken["break_time"]
+        ratios.append(spread[after].std() / spread[~after].std())
+    assert ratios[0] > 3
+    assert ratios[1] == pytest.approx(1, abs=0.2)
+
+
+def test_late_listings_outages_and_interval_changes_are_where_the_truth_says(eventful: SimulatedMarket) -> None:
+    """First bars, silent minutes and settlement times follow the truth to the minute."""
+    candles, funding, truth = eventful.candles, eventful.funding, eventful.truth
+    first = {contract["symbol"]: contract["listed"] for contract in truth["contracts"]}
+    assert len(set(first.values())) == 2
+    assert candles.groupby("symbol", observed=True)["open_time"].min().to_dict() == first
+    assert (funding.groupby("symbol", observed=True)["funding_time"].min() >= pd.Series(first)).all()
+    silent = np.unique(candles["open_time"][candles["volume"] == 0])
+    inside = np.zeros(silent.size, dtype=bool)
+    for start, end in truth["outages"]:
+        inside |= (silent >= start) & (silent < end)
+        assert np.isin(np.arange(start, end, MINUTE_MS), silent).all()
+    assert inside.all()
+    flat = candles[candles["volume"] == 0]
+    assert (flat["high"] == flat["low"]).all()
+    changing = [contract for contract in truth["contracts"] if contract["funding_change"]]
+    assert len(changing) == EVENTFUL.interval_changes
+    for contract in changing:
+        times = funding.loc[funding["symbol"] == contract["symbol"], "funding_time"]
+        steps = np.diff(times) // HOUR_MS
+        at = contract["funding_change"]
+        assert set(steps[times[1:] <= at]) == {contract["funding_hours"]}
+        assert set(steps[times[1:] > at]) == {contract["later_hours"]}
+
+
+def test_impossible_settings_are_refused() -> None:
+    """More events than symbols or pairs to bear them is an error that says so."""
+    with pytest.raises(ValueError, match="unpaired"):
+        SimulationConfig(symbols=4, planted_pairs=2, late_listings=1)
+    with pytest.raises(ValueError, match="breaking"):
+        SimulationConfig(planted_pairs=1, breaking_pairs=2)
+    with pytest.raises(ValueError, match="exceeds 1"):
+        SimulationConfig(common_share=0.9, sector_share=0.2)
