@@ -14,8 +14,9 @@ import pytest
 from perpfut_lib.acquire.download import Order, download
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.history import CANDLES, FUNDING, MARK, History
+from perpfut_lib.acquire.listings import listed_spans, read_listings
 from perpfut_lib.acquire.stage import read_source
-from perpfut_lib.acquire.wires import BINANCE
+from perpfut_lib.acquire.wires import BINANCE, HYPERLIQUID
 from perpfut_lib.config import DataConfig, ExchangeConfig, SimulationConfig
 from perpfut_lib.errors import ExchangeError, MissingInputError
 from perpfut_lib.types import MINUTE_MS
@@ -220,6 +221,44 @@ def test_the_archives_bad_hour_is_found_and_mended_from_the_exchange(local, tape
         close = market.candles[symbol]["close"]
         assert np.array_equal(close, series.bars.prices[:, 3]) == repair
         assert np.array_equal(close[3074:], series.bars.prices[3074:, 3])
+
+
+def test_hyperliquid_is_downloaded_by_the_same_code(local, tape, tmp_path):
+    """It keeps the newest 5,000 candles only: what is older is absent, what is there is the tape bit for bit."""
+    start, order = local
+    symbols = ("SIM01", "SIM02")
+    with start() as venue:
+        exchange = Exchange(replace(HYPERLIQUID, weight_per_minute=1_000_000), ExchangeConfig(url=venue.url))
+        wanted = replace(order, symbols=symbols)
+        history = History(tmp_path)
+        download(exchange, history, wanted)
+        download(exchange, history, wanted)  # a second time changes nothing
+    for symbol in symbols:
+        bars = tape.series[f"{symbol}USDT"].bars
+        held = history.read(CANDLES, symbol, order.start, order.end)
+        since = int(held["open_time"].iloc[0])
+        rows = bars.open_time >= since
+        assert np.array_equal(held["open_time"], bars.open_time[rows]) and rows.sum() >= 4990
+        assert np.array_equal(held["close"], bars.prices[rows, 3])
+        rates = history.read(FUNDING, symbol, order.start, order.end)
+        hours, expected = tape.series[f"{symbol}USDT"].hourly_funding
+        assert np.array_equal(rates["funding_time"] // MINUTE_MS * MINUTE_MS, hours[hours < order.end])
+        assert np.allclose(rates["funding_rate"], expected[hours < order.end], rtol=0, atol=1e-10)
+    assert set(read_listings(tmp_path)) == set(symbols)
+
+
+def test_the_history_of_hyperliquid_serves_as_its_listings(tape, tmp_path):
+    """What a download holds tells from when to when a coin was there."""
+    symbols = tuple(tape.series)
+    order = Order((FUNDING,), tuple(name.removesuffix("USDT") for name in symbols), tape.start, tape.end, MINUTE_MS)
+    with serve(VenueConfig(start=tape.end + 2 * MINUTE_MS), tape) as venue:
+        exchange = Exchange(replace(HYPERLIQUID, weight_per_minute=1_000_000), ExchangeConfig(url=venue.url))
+        download(exchange, History(tmp_path), order)
+    spans = listed_spans(symbols, tmp_path)
+    for symbol, own in spans.items():
+        hours = tape.series[symbol].hourly_funding[0]
+        assert own[0].start // MINUTE_MS == hours[0] // MINUTE_MS
+        assert own[0].end // MINUTE_MS == hours[hours < tape.end][-1] // MINUTE_MS + 60
 
 
 CHILD = """
