@@ -222,4 +222,4 @@ def _missing(history: History, series: Series, symbol: str, unit: Unit, order: O
     if history.is_complete(series, symbol, unit):
         return 0
     held = history.journal(series, symbol, unit).last()
-    return max(0, (min(unit.end, order.end) - int(held[0] if held else unit.start)) // step)
+    return max(0, (min(unit.end, order.end) - (int(held[0]) + step if held else unit.start)) // step)

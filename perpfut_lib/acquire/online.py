@@ -42,9 +42,7 @@ def read_exchange(config: DataConfig) -> Market:
     MissingInputError
         A symbol is not listed, or has no candles over the window.
     """
-    exchange = Exchange(WIRES[config.source], config.exchange)
-    order = order_of(exchange, config)
-    history = History(history_folder(exchange.wire, config))
+    exchange, history, order = connect(config)
     download(exchange, history, order)
     return replace(_market(history, order, config), instruments=instruments(exchange, order.symbols))
 
@@ -89,12 +87,20 @@ def read_archive(config: DataConfig) -> Market:
     return replace(market, candles=repaired, cross_check=report, instruments=instruments(exchange, symbols))
 
 
-def order_of(exchange: Exchange, config: DataConfig) -> Order:
-    """Return what a profile asks of an exchange."""
-    return _order(exchange, config, *_window(config))
+def connect(config: DataConfig) -> tuple[Exchange, History, Order]:
+    """Return the exchange that a profile names, where its downloads are kept, and what is asked of it.
+
+    Raises
+    ------
+    ExchangeError
+        The exchange does not answer or refuses.
+    """
+    exchange = Exchange(WIRES[config.source], config.exchange)
+    history = History(_history_folder(exchange.wire, config))
+    return exchange, history, _order(exchange, config, *_window(config))
 
 
-def history_folder(wire: Wire, config: DataConfig) -> Path:
+def _history_folder(wire: Wire, config: DataConfig) -> Path:
     """Return where downloads are kept: by exchange (or the address put in its place) and timeframe."""
     settings = config.exchange
     name = wire.name if settings.url is None else f"{wire.name}@{settings.url.rpartition('//')[2].replace('/', '_')}"
