@@ -4,11 +4,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help reproduce run book test lint format tests notebooks hooks clean distclean
+.PHONY: setup help reproduce run book pdf test lint format tests notebooks hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -34,6 +35,9 @@ run: $(READY)  ## run the chapters of PROFILE, without the book
 book: $(READY)  ## build the HTML book of PROFILE from its executed chapters
 	$(BIN)/perpfut book --profile $(PROFILE)
 
+pdf: $(READY)  ## print the book of PROFILE to a PDF file (needs Chromium)
+	$(BIN)/perpfut book --profile $(PROFILE) --pdf
+
 test: lint tests  ## set up, lint, and run all tests
 
 lint: $(READY)  ## ruff, mypy and the import contract
@@ -46,7 +50,7 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(READY)  ## the tests alone
+tests: $(READY)  ## the tests alone; nbval runs the chapters and compares what they show with what is kept
 	$(BIN)/python -m pytest
 
 notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/

@@ -20,6 +20,7 @@ nitpicky = True
 
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = True
@@ -35,8 +36,10 @@ katex_css_path = "katex/katex.min.css"  # in _static; the scripts come with sphi
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_show_sourcelink = True
 html_copy_source = True
 html_last_updated_fmt = None

@@ -1,8 +1,11 @@
 """Fixtures that tests of several rooms share."""
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,8 @@ import pytest
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile, load_profile, project_root
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -66,9 +71,19 @@ class SmokeRun:
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """Run every stage of the smoke profile, once a session."""
+def smoke():
+    """Run every stage of the smoke profile that is not current."""
     profile = load_profile("smoke")
-    run = Run(tmp_path_factory.mktemp("runs") / "smoke")
-    pipeline.ensure("evaluate", profile, run)
-    return SmokeRun(profile, run)
+    pipeline.ensure("evaluate", profile)
+    return SmokeRun(profile, Run.named(profile.name))
+
+
+@pytest.fixture(scope="session")
+def study(smoke):
+    """Run every chapter of the smoke profile and build its book, as a user does."""
+    perpfut = [sys.executable, "-c", "from perpfut_lib.cli import main; main()"]
+    command = [*perpfut, "run", "--profile", "smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = ROOT / "book" / "_build" / "smoke" / "html"
+    return SimpleNamespace(said=done.stdout, artifacts=smoke.run.path, html=html)

@@ -16,7 +16,7 @@ from perpfut_lib.chapters.monitor import MIB, watched
 from perpfut_lib.chapters.record import Executed, Measured
 from perpfut_lib.config import project_root
 
-QUIET_KERNEL = ["--log-level=ERROR"]  # its advice on transport encryption is not for a kernel on loopback
+QUIET_KERNEL = ["--log-level=CRITICAL"]  # no advice on transport encryption, no noise after Ctrl-C
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -75,7 +75,7 @@ class Executed:
         papermill["exception"] = True if failed else None
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.metadata.tags.append("hide-input")
+                cell.metadata.tags.append("remove-cell")
         if not failed:
             mark = {"key": self.chapter.key(self.profile), "outputs": outputs_hash(notebook)}
             notebook.metadata.setdefault("perpfut", {}).update(mark)

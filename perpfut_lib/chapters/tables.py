@@ -16,9 +16,11 @@ SHORT_HASH = 12
 def settings_table(*sections: Section) -> Markdown:
     """Return the settings of some sections, each with its value and what it means."""
     rows = [
-        {"setting": name, "value": _shown(value), "meaning": type(section).model_fields[name].description}
+        {"setting": field.alias or name, "value": _shown(value), "meaning": field.description}
         for section in sections
-        for name, value in section.model_dump(mode="json").items()
+        for (name, field), value in zip(
+            type(section).model_fields.items(), section.model_dump(mode="json").values(), strict=True
+        )
         if not isinstance(value, dict)
     ]
     return Markdown(markdown_table(pd.DataFrame(rows)))
@@ -51,9 +53,10 @@ def _shown(value: Any) -> str:
 
 def markdown_table(table: pd.DataFrame) -> str:
     """Return a table as Markdown, its index left out."""
-    escaped = table.map(lambda value: str(value).replace("|", "\\|"))
-    return str(
-        escaped.rename(columns=lambda name: str(name).replace("|", "\\|")).to_markdown(
-            index=False, disable_numparse=True
-        )
-    )
+    cells = table.map(_cell).rename(columns=_cell)
+    return str(cells.to_markdown(index=False, disable_numparse=True))
+
+
+def _cell(value: Any) -> str:
+    """Return text that stays within one cell: one line, no bar."""
+    return " ".join(str(value).split()).replace("|", "\\|")

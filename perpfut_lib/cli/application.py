@@ -30,6 +30,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_options)
     app.command("run")(run.run)
+    app.command("book")(run.build)
     app.command("bench")(bench.bench)
     for name, noun in _nouns().items():
         app.add_typer(noun, name=name, no_args_is_help=True)

@@ -1,10 +1,10 @@
-"""``perpfut run``: bring the chapters of a profile up to date."""
+"""``perpfut run`` and ``perpfut book``: bring the chapters of a profile, and their book, up to date."""
 
 from typing import Annotated
 
 import typer
 
-from perpfut_lib.config import Profile
+from perpfut_lib.config import Profile, load_profile, project_root
 
 ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="Name of a file in configs/.")]
 SetOption = Annotated[
@@ -17,24 +17,51 @@ def run(
     settings: SetOption = None,
     first: Annotated[int | None, typer.Option("--from", help="First chapter to run.")] = None,
     last: Annotated[int | None, typer.Option("--to", help="Last chapter to run.")] = None,
+    book: Annotated[bool, typer.Option(help="Build the book after the last chapter.")] = True,
 ) -> None:
-    """Run the chapters that are not up to date, in order; stop at the first one that fails."""
-    from perpfut_lib.chapters import Order, run_chapters, select
+    """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
+    from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
     order = Order(profile, tuple(settings or ()), tuple(select(first, last)))
     chosen = order.profile()
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")
     run_chapters(order)
     _say_what_it_took(chosen)
+    lacking = [each.name for each in catalogue() if Executed(each, chosen).status() is not Status.CURRENT]
+    if lacking:
+        typer.echo(f"no table and no book yet: {', '.join(lacking)} not up to date")
+        return
+    _show_fee_table(chosen)
+    if book:
+        build(profile, settings)
+
+
+def build(
+    profile: ProfileOption = "default",
+    settings: SetOption = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it to a PDF file too; needs Chromium.")] = False,
+) -> None:
+    """Build the HTML book of a profile from its executed chapters; nothing is executed."""
+    from perpfut_lib.chapters.book import book_page, build_book
+    from perpfut_lib.chapters.pdf import build_pdf
+
+    chosen = load_profile(profile, settings or ())
+    fresh = build_book(chosen)
+    typer.echo(f"book {'built' if fresh else 'up to date'}: {book_page(chosen).relative_to(project_root())}")
+    if pdf:
+        typer.echo(f"PDF: {build_pdf(chosen).relative_to(project_root())}")
 
 
 def _say_what_it_took(profile: Profile) -> None:
     from perpfut_lib.chapters.record import read_report
 
-    report = read_report(profile)
-    if report:
-        total = report["total"]
-        typer.echo(
-            f"all chapters together took {total['seconds']:.0f} s; peak memory {total['peak_memory_mib']:.0f} MiB "
-            f"(artifacts/{profile.name}/run_report.json)"
-        )
+    total = read_report(profile)["total"]
+    took = f"all chapters together took {total['seconds']:.0f} s, peak memory {total['peak_memory_mib']:.0f} MiB"
+    typer.echo(f"{took} (artifacts/{profile.name}/run_report.json)")
+
+
+def _show_fee_table(profile: Profile) -> None:
+    from perpfut_lib import report
+    from perpfut_lib.artifacts import Run
+
+    typer.echo(f"\n{report.fee_table(Run.named(profile.name)).to_string()}\n")

@@ -1,5 +1,6 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
+from perpfut_lib.report.features import plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
     plot_equity,
@@ -8,6 +9,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
+from perpfut_lib.report.quality import findings_table, quality_table, universe_table
 from perpfut_lib.report.tables import (
     attribution_table,
     data_summary,
@@ -25,13 +27,17 @@ __all__ = [
     "environment_check",
     "feature_table",
     "fee_table",
+    "findings_table",
     "learning_curves",
     "ledger_check",
     "pair_table",
     "plot_equity",
+    "plot_feature_map",
     "plot_fee_matrix",
     "plot_pass_rates",
     "plot_prices",
     "plot_spread",
+    "quality_table",
+    "universe_table",
     "window_table",
 ]

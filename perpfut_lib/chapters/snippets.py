@@ -1,0 +1,109 @@
+"""Every number that the book's prose states, written from artifacts as small pages that the prose includes."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+import pandas as pd
+
+from perpfut_lib import __version__, pipeline, report
+from perpfut_lib.artifacts import Run
+from perpfut_lib.chapters.catalogue import catalogue
+from perpfut_lib.chapters.record import read_report
+from perpfut_lib.chapters.tables import markdown_table, settings_table
+from perpfut_lib.config import Profile
+from perpfut_lib.evaluate import ALL_SEEDS, load_metrics
+
+
+def snippets(profile: Profile) -> dict[str, str]:
+    """Return the generated pages by name, each Markdown, as the artifacts of ``profile`` say."""
+    run = Run.named(profile.name)
+    return {name: make(profile, run).strip() + "\n" for name, make in PAGES.items()}
+
+
+def fee_table(profile: Profile, run: Run) -> str:
+    """Return the fee-regime table."""
+    return markdown_table(report.fee_table(run).reset_index())
+
+
+def headline(profile: Profile, run: Run) -> str:
+    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be luck."""
+    metrics = load_metrics(run)
+    own = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)]
+    return "\n".join(_sentence(row) for row in own.sort_values("test_fee_bps").to_dict("records"))
+
+
+def _sentence(row: dict[Hashable, Any]) -> str:
+    lower, upper = 100 * row["return_lower"], 100 * row["return_upper"]
+    verdict = "The interval excludes zero" if lower > 0 or upper < 0 else "The interval holds zero: this could be luck"
+    return (
+        f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{100 * row['return']:+.2f} %** over the "
+        f"test span (interval {lower:+.1f} % to {upper:+.1f} %). {verdict}. "
+        f"It would break even at {row['break_even_bps']:.2f} bps a side."
+    )
+
+
+def about(profile: Profile, run: Run) -> str:
+    """Return what this copy of the book was made from."""
+    table = report.data_summary(run)
+    first, last = table["first bar (UTC)"].min(), table["last bar (UTC)"].max()
+    return (
+        f"This copy shows profile `{profile.name}` ({profile.title}). Its data are {len(table)} symbols with "
+        f"{int(table['bars'].sum()):,} bars from {first} to {last} UTC, from source `{profile.data.source}`."
+    )
+
+
+def effort(profile: Profile, run: Run) -> str:
+    """Return wall time and peak memory of each chapter on the machine that made this copy."""
+    measured = read_report(profile)
+    rows = [
+        {"chapter": name, "seconds": f"{entry['seconds']:.1f}", "peak memory (MiB)": f"{entry['peak_memory_mib']:.0f}"}
+        for name, entry in sorted(measured["chapters"].items())
+    ]
+    total = measured["total"]
+    rows.append(
+        {"chapter": "all", "seconds": f"{total['seconds']:.1f}", "peak memory (MiB)": f"{total['peak_memory_mib']:.0f}"}
+    )
+    return markdown_table(pd.DataFrame(rows))
+
+
+def versions(profile: Profile, run: Run) -> str:
+    """Return the versions of code and packages that made the artifacts."""
+    manifest = run.stage(pipeline.STAGES[-1].name).manifest()
+    rows = {"perpfut": __version__, "git commit": manifest.git_commit[:12], **manifest.packages}
+    return markdown_table(pd.DataFrame({"what": list(rows), "version": list(rows.values())}))
+
+
+def hashes(profile: Profile, run: Run) -> str:
+    """Return the hash of each stage's result."""
+    manifests = {stage.name: run.stage(stage.name).manifest() for stage in pipeline.STAGES}
+    rows = [
+        {"stage": name, "follows from": manifest.key[:16], "result": manifest.content_hash()[:16]}
+        for name, manifest in manifests.items()
+    ]
+    return markdown_table(pd.DataFrame(rows))
+
+
+def stages(profile: Profile, run: Run) -> str:
+    """Return the pipeline as the code has it: what each stage reads."""
+    shown = {chapter.stage: chapter.name for chapter in reversed(catalogue())}
+    rows = [
+        {
+            "stage": stage.name,
+            "reads settings": ", ".join(stage.sections),
+            "reads stages": ", ".join(stage.upstream) or "input files",
+            "first shown in": shown.get(stage.name, "-"),
+        }
+        for stage in pipeline.STAGES
+    ]
+    return markdown_table(pd.DataFrame(rows))
+
+
+def settings(profile: Profile, run: Run) -> str:
+    """Return every setting of the profile, section by section."""
+    names = dict.fromkeys(section for stage in pipeline.STAGES for section in stage.sections)
+    return "\n\n".join(f"**{name}**\n\n{settings_table(getattr(profile, name)).data}" for name in names)
+
+
+PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
+    make.__name__: make for make in (about, effort, fee_table, hashes, headline, settings, stages, versions)
+}

@@ -1,0 +1,37 @@
+"""Tables of the audit: what each symbol's candles and funding look like, and every finding."""
+
+import pandas as pd
+
+from perpfut_lib.artifacts import Run
+from perpfut_lib.report.tables import utc
+from perpfut_lib.store.stage import load_quality, load_universe
+
+SHOWN = {
+    "bars": "bars",
+    "missing": "missing",
+    "longest_gap": "longest gap",
+    "filled": "filled",
+    "longest_zero_volume": "longest without volume",
+    "longest_frozen": "longest frozen",
+    "outliers": "outliers",
+    "funding_interval": "funding every",
+    "interval_changes": "interval changes",
+    "missing_settlements": "missing settlements",
+}
+
+
+def quality_table(run: Run) -> pd.DataFrame:
+    """Return one row a symbol: bars, holes, dead and frozen stretches (bars), outliers, regularity of funding."""
+    return load_quality(run).summary.set_index("symbol")[list(SHOWN)].rename(columns=SHOWN)
+
+
+def findings_table(run: Run) -> pd.DataFrame:
+    """Return one row a finding: symbol, kind, first bar, length in bars, and what was seen."""
+    findings = load_quality(run).findings
+    return findings.assign(start=utc(findings["start"].to_numpy())).rename(columns={"start": "from (UTC)"})
+
+
+def universe_table(run: Run) -> pd.DataFrame:
+    """Return why each symbol of the source is in the universe or out of it."""
+    table = load_universe(run)[["symbol", "in_universe", "reason", "bars"]]
+    return table.rename(columns={"in_universe": "in the universe", "reason": "why"}).set_index("symbol")

@@ -1,0 +1,114 @@
+"""A headless Chromium driven over its debugging protocol: open a page, ask it questions, note its complaints."""
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import requests
+import websocket
+
+PATIENCE = 30.0  # seconds; a page of plain files needs well under one
+
+
+class Browser:
+    """One tab without network: every host name fails to resolve, so anything that is fetched is a complaint."""
+
+    def __init__(self) -> None:
+        self._profile = tempfile.mkdtemp(prefix="perpfut-browser-")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+        flags += [f"--remote-debugging-port={port}", "--remote-allow-origins=*", f"--user-data-dir={self._profile}"]
+        flags += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "about:blank"]
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen([str(executable()), *flags], **streams)
+        self._socket = websocket.create_connection(self._address(port), timeout=PATIENCE)
+        self._numbers = count(1)
+        self.complaints: list[str] = []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self._call(f"{domain}.enable")
+
+    def open(self, address: str, width: int = 1400, *, dark: bool = False) -> None:
+        """Open a page at a window width and wait until it is loaded and its formulas are set."""
+        self.complaints = []
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._call("Emulation.setEmulatedMedia", features=scheme)
+        self._call("Page.navigate", url=address)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.ask("new Promise(done => setTimeout(done, 200))")
+
+    def ask(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression; a promise is awaited."""
+        options = {"returnByValue": True, "awaitPromise": True}
+        answer = self._call("Runtime.evaluate", expression=expression, **options)
+        if "exceptionDetails" in answer:
+            raise AssertionError(f"{expression[:60]}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.ask(f"Boolean({expression})"):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            time.sleep(0.05)
+
+    def screenshot(self, path: Path) -> None:
+        """Write a picture of the whole page."""
+        import base64
+
+        picture = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(picture["data"]))
+
+    def close(self) -> None:
+        """End the browser."""
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _address(self, port: int) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                tabs = requests.get(f"http://127.0.0.1:{port}/json", timeout=1).json()
+                return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+            except (requests.ConnectionError, StopIteration):
+                assert time.monotonic() < deadline, "the browser did not start"
+                time.sleep(0.1)
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return dict(message["result"])
+            self._note(message)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        """Keep what a reader's console would show."""
+        kind, told = event.get("method"), event.get("params", {})
+        if kind == "Runtime.exceptionThrown":
+            self.complaints.append(str(told["exceptionDetails"].get("text")))
+        elif kind == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning"):
+            self.complaints.append(str([argument.get("value") for argument in told["args"]]))
+        elif kind == "Network.loadingFailed" and not told.get("canceled"):
+            self.complaints.append(f"not loaded: {told['errorText']}")
+        elif kind == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+
+
+def executable() -> Path | None:
+    """Return a Chromium of this machine, if there is one."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((Path(name) for name in found if name), None)

@@ -1,0 +1,136 @@
+"""The built book: whole, offline, true to its artifacts; seen by a real browser where this machine has one."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from perpfut_lib.artifacts import Run
+from perpfut_lib.chapters import Executed, catalogue
+from perpfut_lib.chapters.book import build_book
+from perpfut_lib.chapters.snippets import snippets
+from perpfut_lib.config import load_profile
+from perpfut_lib.errors import ChapterError
+from perpfut_lib.report import fee_table
+
+sys.path.insert(0, str(Path(__file__).parent))
+from browser import Browser, executable
+
+WIDTHS = (400, 1400)
+
+
+@pytest.fixture(scope="session")
+def pages(study):
+    """Return the pages of the smoke study's book."""
+    return sorted(page for page in study.html.rglob("*.html") if "_static" not in page.parts)
+
+
+def test_every_chapter_has_a_page(study, pages):
+    """Each notebook became a page with its figures' captions and its provenance."""
+    for chapter in catalogue():
+        text = (study.html / "notebooks" / f"{chapter.name}.html").read_text()
+        assert "Provenance" in text
+        captions = nbformat.read(chapter.path, as_version=4).cells
+        for cell in captions:
+            figure = cell.metadata.get("mystnb", {}).get("figure", {})
+            assert not figure or figure["name"] in text
+
+
+def test_nothing_is_fetched_from_elsewhere(pages):
+    """No script, style, image or font has an address on a network, and every local one exists."""
+    for page in pages:
+        for address in re.findall(r'<(?:script|link|img)[^>]+?(?:src|href)="([^"]+)"', page.read_text()):
+            assert not re.match(r"(?:https?:)?//", address), f"{page.name}: {address}"
+            if not address.startswith(("data:", "#")):
+                assert (page.parent / address.split("?")[0].split("#")[0]).exists(), f"{page.name}: {address}"
+
+
+def test_numbers_in_prose_are_those_of_the_artifacts(study, pages):
+    """The table and the sentences on the discussion page state what the evaluation's artifacts hold."""
+    text = (study.html / "discussion.html").read_text()
+    table = fee_table(Run(study.artifacts))
+    for value in table["return (%)"].astype(str):
+        assert value in text
+    told = re.findall(r"returned \*\*(.+?)\*\*", snippets(load_profile("smoke"))["headline"])
+    assert told
+    assert all(figure in text for figure in told)
+
+
+def test_building_again_does_nothing(study):
+    """A book whose sources are unchanged is left as it is."""
+    assert build_book(load_profile("smoke")) is False
+
+
+def test_a_failed_chapter_is_refused(study, monkeypatch):
+    """A chapter marked as failed stops the build; nothing is rendered."""
+    executed = Executed(catalogue()[2], load_profile("smoke"))
+    kept = executed.path.read_bytes()
+    try:
+        notebook = nbformat.reads(kept.decode(), as_version=4)
+        notebook.metadata["papermill"]["exception"] = True
+        executed.path.write_text(nbformat.writes(notebook))
+        with pytest.raises(ChapterError, match=f"chapter {executed.chapter.name} failed"):
+            build_book(load_profile("smoke"))
+    finally:
+        executed.path.write_bytes(kept)
+
+
+def test_command_says_where_the_book_lies(study):
+    """``perpfut book`` prints the path of the first page, relative to the project."""
+    command = [sys.executable, "-c", "from perpfut_lib.cli import main; main()", "book", "--profile", "smoke"]
+    done = subprocess.run(command, cwd=study.artifacts.parents[1], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "book up to date: book/_build/smoke/html/index.html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Open a headless Chromium."""
+    if executable() is None:
+        pytest.skip("no Chromium on this machine")
+    opened = Browser()
+    yield opened
+    opened.close()
+
+
+def test_pages_read_well_from_disk_without_network(browser, pages):
+    """No console complaint, no raw formula, no broken image, no sideways scrolling on a telephone or a desk."""
+    unset = "[...document.querySelectorAll('.math')].filter(each => !each.querySelector('.katex')).length"
+    wrong = "document.querySelectorAll('.katex-error').length"
+    broken = "[...document.images].filter(each => !each.naturalWidth).map(each => each.src)"
+    overflow = "document.documentElement.scrollWidth - window.innerWidth"
+    for page in pages:
+        for width in WIDTHS:
+            browser.open(page.as_uri(), width)
+            assert browser.complaints == [], page.name
+            assert browser.ask(unset) == 0, page.name
+            assert browser.ask(wrong) == 0, page.name
+            assert browser.ask(broken) == [], page.name
+            assert browser.ask(overflow) <= 0, f"{page.name} at {width} px"
+
+
+def test_search_works_from_disk(browser, study):
+    """Searching for "funding" finds the page on funding."""
+    browser.open((study.html / "search.html").as_uri() + "?q=funding")
+    browser.wait("document.querySelectorAll('#search-results li').length > 0")
+    found = browser.ask("[...document.querySelectorAll('#search-results li a')].map(each => each.textContent)")
+    assert "Perpetual futures and funding" in found
+
+
+def test_dark_mode_is_dark(browser, study):
+    """A reader who prefers a dark page gets one."""
+    browser.open((study.html / "index.html").as_uri(), dark=True)
+    assert browser.ask("document.documentElement.dataset.theme") == "dark"
+    shade = browser.ask("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert max(shade) < 64
+
+
+def test_book_moves_with_its_folder(study, tmp_path, browser):
+    """A copy of the folder elsewhere reads as well: there is no absolute path inside."""
+    shutil.copytree(study.html, tmp_path / "copy")
+    browser.open((tmp_path / "copy" / "notebooks" / "05_environment.html").as_uri())
+    assert browser.complaints == []
+    assert browser.ask("document.querySelectorAll('.katex').length") > 5
