@@ -43,8 +43,7 @@ def market_statistics(candles: pd.DataFrame, funding: pd.DataFrame, *, tests: in
 
     Notes
     -----
-    Volatility is annualised with 365 days. The pass rate is the share of tests with MacKinnon's p ≤ 0.05; the null
-    hypothesis of each is that the pair is not cointegrated, so 5 % pass where no pair is and prices are random walks.
+    Volatility is annualised with 365 days. The null hypothesis of each test is that the pair is not cointegrated.
     """
     _check(candles, CANDLE_COLUMNS)
     _check(funding, FUNDING_COLUMNS)

@@ -1,5 +1,6 @@
 """Public data on the wire of Hyperliquid: the answers of ``POST /info`` that concern nobody in particular."""
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -47,12 +48,16 @@ def series_of(exchange: Exchange, coin: Any) -> Series:
     raise UnknownRequest(f"no coin {coin!r}")
 
 
+def decimals_of_price(rules: Instrument, price: float) -> int:
+    """Return the decimals of a price near ``price``: five significant figures, and what the size leaves of six."""
+    figures = FIGURES - 1 - math.floor(math.log10(price)) if price > 0 else 0
+    return max(min(figures, MOST_DECIMALS - rules.lot_decimals, rules.price_decimals), 0)
+
+
 def price_text(rules: Instrument, price: float | Decimal) -> str:
-    """Return a price with five significant figures and as many decimals as the size leaves, at least one."""
-    value = Decimal(str(price))
-    decimals = FIGURES - 1 - value.adjusted() if value else 1
-    allowed = max(MOST_DECIMALS - rules.lot_decimals, 0)
-    return f"{value:.{max(min(decimals, allowed, rules.price_decimals), 0)}f}" if decimals > 0 else f"{value:.1f}"
+    """Return a price as Hyperliquid writes it; a whole number has one decimal, a zero."""
+    decimals = decimals_of_price(rules, float(price))
+    return f"{price:.{decimals}f}" if decimals else f"{price:.0f}.0"
 
 
 def meta(exchange: Exchange, _ask: Ask) -> dict[str, Any]:
@@ -106,11 +111,14 @@ def all_mids(exchange: Exchange, _ask: Ask) -> dict[str, str]:
 def book(exchange: Exchange, ask: Ask) -> dict[str, Any]:
     """Answer ``l2Book``: twenty levels a side."""
     rules = series_of(exchange, ask.get("coin")).instrument
-    quote, tick = exchange.quote(rules.symbol), float(rules.tick)
+    quote = exchange.quote(rules.symbol)
+    scale = 10.0 ** decimals_of_price(rules, quote.bid)
     size = rules.quantity_text(quote.depth)
 
     def side(best: float, sign: int) -> list[dict[str, Any]]:
-        return [{"px": price_text(rules, best + sign * tick * k), "sz": size, "n": 1} for k in range(20)]
+        outward = math.floor if sign < 0 else math.ceil
+        first = outward(round(best * scale, 6))
+        return [{"px": price_text(rules, (first + sign * k) / scale), "sz": size, "n": 1} for k in range(20)]
 
     return {"coin": rules.coin, "time": exchange.clock.shown(), "levels": [side(quote.bid, -1), side(quote.ask, 1)]}
 

@@ -126,6 +126,22 @@ def test_combined_streams_are_wrapped_and_acknowledged(middle: RunningExchange) 
     assert kline["t"] % MINUTE_MS == 0
 
 
+def test_on_an_accelerated_clock_every_bar_is_closed_exactly_once(tape: Tape) -> None:
+    """However fast time runs, the stream reports each bar as closed once, in order, with its final values."""
+    config = VenueConfig(clock="accelerated", speed=6000, history_days=1, stream_interval=0.02)
+    subscribe = {"method": "SUBSCRIBE", "params": ["sim02usdt@kline_1m"], "id": 1}
+    with serve(config, tape) as venue:
+        got = asyncio.run(frames(socket_url(venue, "/market/ws"), [subscribe], 120))
+    closed = [message["k"] for message in got[1:] if message["k"]["x"]]
+    times = [candle["t"] for candle in closed]
+    assert len(times) > 30
+    assert set(np.diff(times)) == {MINUTE_MS}
+    bars = tape.series["SIM02USDT"].bars
+    k = int(np.searchsorted(bars.open_time, times[0]))
+    values = [[float(candle[name]) for name in "ohlc"] for candle in closed]
+    assert values == bars.prices[k : k + len(closed)].tolist()
+
+
 def test_wrong_requests_get_an_error_and_the_connection_lives(middle: RunningExchange) -> None:
     """Nonsense is answered as the exchange answers it."""
     nonsense = [{"method": "DANCE", "id": 1}, {"method": "LIST_SUBSCRIPTIONS", "id": 2}]

@@ -16,6 +16,8 @@ from coincurve import PrivateKey
 
 from perpfut_lib.types import DAY_MS, HOUR_MS, MINUTE_MS
 from perpfut_lib.venue.ethereum import address_of, keccak
+from perpfut_lib.venue.hyperliquid_market import price_text
+from perpfut_lib.venue.instruments import Instrument
 from perpfut_lib.venue.server import RunningExchange, serve
 from perpfut_lib.venue.settings import DEFAULT_WALLET, DEFAULT_WALLET_KEY, VenueConfig
 from perpfut_lib.venue.tape import Tape
@@ -55,6 +57,15 @@ def test_keccak_equals_the_one_that_ccxt_carries(length: int) -> None:
     assert keccak(message) == bytes(reference.SHA3(message))
     key = PrivateKey(bytes.fromhex(DEFAULT_WALLET_KEY[2:]))
     assert address_of(key.public_key) == DEFAULT_WALLET
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [(103243.1, "103243.0"), (2094.64, "2094.6"), (0.0700612, "0.07006"), (38.2951, "38.295"), (1.5, "1.5000")],
+)
+def test_prices_have_five_significant_figures(price: float, text: str) -> None:
+    """Prices are cut to five figures, whole numbers end with a zero behind the point."""
+    assert price_text(Instrument("AUSDT", price_decimals=6, lot_decimals=1), price) == text
 
 
 def test_markets_candles_and_funding_equal_the_tape(middle: RunningExchange, tape: Tape) -> None:
