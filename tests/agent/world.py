@@ -88,9 +88,9 @@ def make_world(folder: Path) -> World:
     profile = load_profile("smoke", SETTINGS)
     run = Run(folder / "smoke")
     pipeline.ensure("environment", profile, run)
-    world = World(profile, run)
-    write_random_policy(world.card, run, seed=3)
-    return world
+    with run.commit("train", {"policy": "random"}) as stage:
+        write_random_policy(stage.file(f"policies/{profile.agent.policy}.json"), run, seed=3)
+    return World(profile, run)
 
 
 def write_random_policy(card: Path, run: Run, seed: int, hidden: int = 16) -> None:
