@@ -102,7 +102,7 @@ class Desk:
         """Return the committed memory; one that cannot be read starts afresh, with a number above all before."""
         if self._memory is None:
             try:
-                self._memory = load(self.folder.memory)
+                self._memory = load(self.folder.memory, self.brain.spec if self.brain is not None else None)
             except ArtifactError as error:
                 log.error("memory lost", extra={"cause": str(error)})
                 self._memory = self._afresh()

@@ -4,7 +4,6 @@ The newest bar is fetched anew at every refresh, because exchanges correct it; r
 missing bar stays missing: the symbol is then not eligible until its formation window is whole again.
 """
 
-import copy
 import hashlib
 import io
 import logging
@@ -97,6 +96,7 @@ class History:
     """All symbols, in a folder; a file that is not what the index says is thrown away, and its symbol fetched anew."""
 
     folder: Path
+    spec: FeatureSpec
 
     def read(self) -> dict[str, SymbolHistory]:
         """Return every symbol whose files are intact."""
@@ -134,7 +134,7 @@ class History:
             if hashlib.sha256(content).hexdigest() != entry["bars"]:
                 raise ValueError("its candles are not those of the index")
             bars = np.load(io.BytesIO(content), allow_pickle=False)
-            state = FeatureState.from_json(entry["state"])
+            state = FeatureState.from_json(self.spec, entry["state"])
             settlements = tuple((int(time), float(rate)) for time, rate in entry["settlements"])
             return SymbolHistory(bars, state, settlements, entry["checked"], entry["settled"])
         except (OSError, ValueError, KeyError, TypeError, PerpfutError) as error:
@@ -147,7 +147,8 @@ def _scanned(spec: FeatureSpec, symbol: str, state: FeatureState, bars: Float2D,
     if not len(bars):
         return state
     track = state.assets[symbol]
-    moved, said = copy.deepcopy(track.state), np.empty((len(rows), ASSET_COUNT))
-    scan_asset(spec.indicators, moved, rows, said)
-    recent = np.concatenate([track.recent, said])[-spec.lookback :]
+    moved, said = track.state.copy(), np.empty((len(rows), ASSET_COUNT))
+    wanted = np.arange(len(rows)) >= len(rows) - spec.lookback
+    scan_asset(spec.indicators, moved, rows, wanted, said)
+    recent = np.concatenate([track.recent, said[wanted]])[-spec.lookback :]
     return FeatureState(int(bars[-1, 0]), {symbol: AssetTrack(moved, recent)}, {})

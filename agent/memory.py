@@ -13,7 +13,7 @@ from agent.sealed import read_sealed, write_sealed
 from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, MissingInputError
-from perpfut_lib.features import FeatureState
+from perpfut_lib.features import FeatureSpec, FeatureState
 
 SCHEMA: Final = 1
 Settlements = tuple[tuple[int, float], ...]
@@ -104,8 +104,10 @@ def save(path: Path, memory: Memory) -> None:
     write_sealed(path, _to_json(memory))
 
 
-def load(path: Path) -> Memory:
+def load(path: Path, spec: FeatureSpec | None) -> Memory:
     """Read what :func:`save` wrote; a memory that was never saved is empty.
+
+    Without a ``spec`` (there is no policy, so everything is flat) pairs are forgotten: they start anew.
 
     Raises
     ------
@@ -116,21 +118,21 @@ def load(path: Path) -> Memory:
         tree = read_sealed(path)
         if tree["schema"] != SCHEMA:
             raise ValueError(f"schema {tree['schema']!r}")
-        return _from_json(tree)
+        return _from_json(tree, spec)
     except MissingInputError:
         return Memory()
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path.name}: {str(error)[:300]}", "an intact memory", "look at the disk") from error
 
 
-def start_track(pair: ActivePair, valid_from: int) -> Track:
+def start_track(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> Track:
     """Return the track of a pair that was just selected; errors as for ``FeatureState.from_json``."""
     state = pair.filter_state
     return Track(
         pair=pair.pair,
         legs=(pair.y, pair.x),
         valid_from=valid_from,
-        state=FeatureState.from_json(state["features"]),  # type: ignore[arg-type]
+        state=FeatureState.from_json(spec, state["features"]),  # type: ignore[arg-type]
         settlements=_settlements(state["settlements"]),
         checked=int(state["checked"]),  # type: ignore[arg-type]
         closes=_two(state["closes"]),
@@ -169,8 +171,8 @@ def _to_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def _from_json(tree: Mapping[str, Any]) -> Memory:
-    tracks = [_track_from_json(track) for track in tree["tracks"]]
+def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
+    tracks = [_track_from_json(track, spec) for track in tree["tracks"]] if spec is not None else []
     signal = tree["signal"]
     return Memory(
         seq=tree["seq"],
@@ -196,13 +198,13 @@ def _track_to_json(track: Track) -> dict[str, Any]:
     }
 
 
-def _track_from_json(tree: Mapping[str, Any]) -> Track:
+def _track_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> Track:
     state = tree["filter"]
     return Track(
         pair=tree["pair"],
         legs=(tree["legs"][0], tree["legs"][1]),
         valid_from=tree["valid_from"],
-        state=FeatureState.from_json(state["features"]),
+        state=FeatureState.from_json(spec, state["features"]),
         settlements=_settlements(state["settlements"]),
         checked=state["checked"],
         closes=_two(state["closes"]),

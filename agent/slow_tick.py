@@ -56,8 +56,9 @@ def plan(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
 def refresh_history(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
     """Fetch what has come since the last refresh, of every symbol; what gives no answer stays as it was."""
     desk, until = runtime.context, state["bar_close"]
-    store = History(desk.folder.history)
-    held, spec = store.read(), desk.ground.spec
+    spec = desk.ground.spec
+    store = History(desk.folder.history, spec)
+    held = store.read()
     since = _first_bar(desk, until)
     before = {symbol: held.get(symbol) or SymbolHistory.start(symbol, since, spec) for symbol in state["symbols"]}
     fresh = desk.market.fetch({symbol: history.wanted(until) for symbol, history in before.items()}, until)
@@ -181,7 +182,7 @@ def _span(state: SlowState, desk: Desk) -> Span:
 
 
 def _histories(state: SlowState, desk: Desk) -> dict[str, SymbolHistory]:
-    held = History(desk.folder.history).read()
+    held = History(desk.folder.history, desk.ground.spec).read()
     return {symbol: held[symbol] for symbol in state["symbols"] if symbol in held}
 
 

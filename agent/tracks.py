@@ -36,6 +36,8 @@ class Window(Part):
 
 def resolve(desk: Desk, bar_close: int, now: int) -> tuple[Window | None, list[Reason]]:
     """Return the pairs that may be traded at ``bar_close``, and what is wrong if there are none."""
+    if desk.brain is None:
+        return None, [Reason.POLICY_MISMATCH]
     try:
         document, digest = desk.active_pairs()
         verdict, seen = _judged(document, digest, desk, now)
@@ -60,7 +62,7 @@ def current_tracks(desk: Desk, window: Window | None) -> dict[str, Track]:
         The active pairs are not those of ``window`` any more, or a pair's filter state cannot be read.
     """
     memory = desk.memory
-    if window is None:
+    if window is None or desk.brain is None:
         return dict(memory.tracks)
     document, digest = desk.active_pairs()
     if digest != window.digest:
@@ -69,7 +71,9 @@ def current_tracks(desk: Desk, window: Window | None) -> dict[str, Track]:
     for pair in document.pairs:
         held = memory.tracks.get(pair.pair)
         same = held is not None and held.valid_from == document.valid_from
-        tracks[pair.pair] = held if held is not None and same else start_track(pair, document.valid_from)
+        tracks[pair.pair] = (
+            held if held is not None and same else start_track(pair, document.valid_from, desk.brain.spec)
+        )
     return tracks
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.agent.world import Stage, make_world
+from tests.agent.world import Stage, simulated_world
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    return make_world(tmp_path_factory.mktemp("world"))
+    return simulated_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture

@@ -83,9 +83,27 @@ class World:
         return sorted(set(zip(days["start"].tolist(), days["end"].tolist(), strict=True)))
 
 
-def make_world(folder: Path) -> World:
+def simulated_world(folder: Path) -> World:
+    """Return a world on the simulated market."""
+    return _world(load_profile("smoke", SETTINGS), folder)
+
+
+def recorded_world(folder: Path, shared_data: Path) -> World:
+    """Return a world on five days of recorded candles and funding rates."""
+    market = shared_data / "market"
+    files = (
+        "data.source=files",
+        f"data.files={market / 'binance_usdm_1m_2025-05-04_2025-06-24.parquet'}",
+        f"data.funding={market / 'binance_usdm_funding_2024-05_2025-06.parquet'}",
+        "data.symbols=[BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT]",
+        "data.start=2025-05-06",
+        "data.end=2025-05-11",
+    )
+    return _world(load_profile("smoke", (*SETTINGS, *files)), folder)
+
+
+def _world(profile: Profile, folder: Path) -> World:
     """Run the stages and put a random policy where training would have put its own."""
-    profile = load_profile("smoke", SETTINGS)
     run = Run(folder / "smoke")
     pipeline.ensure("environment", profile, run)
     with run.commit("train", {"policy": "random"}) as stage:

@@ -5,78 +5,88 @@ import itertools
 import numpy as np
 import pytest
 
-from perpfut_lib.accounting import BPS, Accountant, Costs
-from perpfut_lib.decide import Holdings, View, decide
-from tests.agent.world import FEE_BPS, Stage, make_world
+from agent.replay import replay
+from agent.report import evaluated, load_signals, parity_table
+from tests.agent.world import Stage, recorded_world, simulated_world
 
-WINDOWS = 3
+BAR = 60_000
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    return make_world(tmp_path_factory.mktemp("world"))
+    return simulated_world(tmp_path_factory.mktemp("world"))
 
 
-@pytest.fixture(scope="module")
-def evaluated(world):
-    """Actions and target weights of the evaluation's loop: every pair side by side, through one ledger."""
-    episodes = world.episodes
-    accountant = Accountant(episodes.market, Costs(FEE_BPS * BPS, world.profile.costs.slippage_bps * BPS))
-    action, target = np.empty(episodes.marks.shape[:2]), np.empty(episodes.marks.shape)
-    for step in range(episodes.length):
-        window = episodes.features[:, step : step + episodes.lookback]
-        view = View(episodes.fill_times[:, step], window, episodes.marks[:, step], episodes.hedge_ratio)
-        decision = decide(view, Holdings(accountant.cash, accountant.quantity), world.policy)
-        accountant.book(step, decision.weights)
-        action[:, step], target[:, step] = decision.action, decision.weights
-    return action, target
+@pytest.fixture
+def real_world(tmp_path, shared_data):
+    return recorded_world(tmp_path, shared_data)
 
 
-def compare(world, evaluated, decided):
-    """Assert that every decision made is the evaluation's, to the bit, and return how many there were."""
-    days, timeframe, slots = world.episodes.pair_days, world.panel.timeframe, world.profile.cointegration.top
-    action, target = evaluated
-    equity = None
-    compared = 0
-    for episode, row in enumerate(days.itertuples()):
-        for step in range(world.episodes.length):
-            signal = decided.get(row.start + step * timeframe)
-            if signal is None:
-                continue
-            reports = {report.pair: report for report in signal.pairs}
-            report = reports[f"{row.y}~{row.x}"]
-            assert report.status == "active", report
-            assert report.action.hex() == float(action[episode, step]).hex()
-            legs = {leg.symbol: leg for leg in signal.legs if leg.pair == report.pair}
-            marks = world.episodes.marks[episode, step]
-            assert (legs[row.y].price, legs[row.x].price) == tuple(marks)
-            wanted = target[episode, step]
-            equity = legs[row.y].weight * slots / wanted[0] if wanted[0] else 1.0
-            assert legs[row.x].weight * slots == pytest.approx(wanted[1] * equity, rel=1e-9, abs=1e-15)
-            compared += 1
-    return compared
+def assert_equal(world, signals, windows):
+    """Assert that every decision of these windows was made, is the evaluation's to the bit, and stood."""
+    table = parity_table(world.profile, world.run, signals)
+    starts = world.episodes.pair_days["start"]
+    expected = starts.isin([start for start, _ in windows])
+    assert len(table) == expected.sum() > 0
+    assert (table["decisions"] == world.episodes.length).all()
+    assert (table["equal"] == table["decisions"]).all()
+    assert (table["interventions"] == 0).all()
+    assert (table["largest_difference"] == 0.0).all()
 
 
-def test_replay_equals_research(world, evaluated, tmp_path):
+def test_replay_equals_research_with_restarts(world, tmp_path):
     """Null hypothesis: some decision of the live path differs from the evaluation's in some bit. None does.
 
-    Three windows, so that pairs are selected anew twice; the process starts afresh at uneven times.
+    Three windows, so that pairs are selected anew twice; the process starts afresh at uneven times, with nothing but
+    what is on disk.
     """
     stage = Stage.on_panel(world, tmp_path)
-    windows = world.windows()[:WINDOWS]
-    times = list(range(windows[0][0], windows[-1][1], world.panel.timeframe))
+    windows = world.windows()[:3]
+    times = list(range(windows[0][0], windows[-1][1], BAR))
     cuts = sorted({0, 1, 2, 47, 120, 121, 200, len(times)})
     for low, high in itertools.pairwise(cuts):
         stage.bars(times[low], times[high - 1] + 1)
-    traded = sum((days in [start for start, _ in windows]) for days in world.episodes.pair_days["start"])
-    assert compare(world, evaluated, stage.decided) == traded * world.episodes.length
-    assert np.abs(evaluated[0]).mean() > 0.1
+    assert_equal(world, load_signals(stage.folder), windows)
+    _, research = evaluated(world.profile, world.run, world.brain)
+    assert np.abs(research.action).mean() > 0.1
+
+
+def test_replay_through_ccxt_equals_research(world):
+    """The same through the real client and the wire format of the exchange: not a bit is lost on the way."""
+    windows = world.windows()[:2]
+    folder = replay(world.profile, world.run, windows[0][0], windows[-1][1])
+    assert_equal(world, load_signals(folder), windows)
+
+
+def test_replay_of_recorded_candles_equals_research(real_world):
+    """The same on recorded candles and funding rates of Binance."""
+    windows = real_world.windows()[:2]
+    folder = replay(real_world.profile, real_world.run, windows[0][0], windows[-1][1])
+    assert_equal(real_world, load_signals(folder), windows)
+
+
+def test_a_planted_fault_is_noticed(world, tmp_path, monkeypatch):
+    """The comparison has teeth: one tick of price in one bar of the live path, and it fails."""
+    stage = Stage.on_panel(world, tmp_path)
+    start, _ = world.windows()[0]
+    honest = stage.market.fetch
+
+    def one_tick_off(wanted, until):
+        slices = honest(wanted, until)
+        for part in slices.values():
+            part.bars[part.bars[:, 0] == start + 5 * BAR, 4] += 1e-6
+        return slices
+
+    monkeypatch.setattr(stage.market, "fetch", one_tick_off)
+    stage.bars(start, start + 12 * BAR)
+    table = parity_table(world.profile, world.run, load_signals(stage.folder))
+    assert (table["equal"] < table["decisions"]).all()
 
 
 def test_every_selection_is_the_study_s(world, tmp_path):
     """The slow tick selects the pairs of the cointegration stage, with the very same numbers."""
     stage = Stage.on_panel(world, tmp_path)
-    for start, _ in world.windows()[:WINDOWS]:
+    for start, _ in world.windows()[:3]:
         with stage.started() as ticks:
             stage.clock.now = start + stage.grace
             assert ticks.slow_tick(start)
