@@ -42,6 +42,12 @@ STAGES: Final = (
         ("evaluate", "cointegration", "costs", "env"),
         ("cointegration", "features", "environment", "train"),
     ),
+    Stage(
+        "attribution",
+        "perpfut_lib.attribution",
+        ("attribution", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
+        ("quality",),
+    ),
 )
 BY_NAME: Final = {stage.name: stage for stage in STAGES}
 

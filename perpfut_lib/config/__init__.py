@@ -1,6 +1,7 @@
 """Versioned settings: one frozen model per stage, profiles in ``configs/``, hashes that artifacts carry."""
 
 from perpfut_lib.config.agent import AgentConfig, AlarmConfig, GovernorConfig, RiskConfig
+from perpfut_lib.config.attribution import AttributionConfig, Rung
 from perpfut_lib.config.base import Duration, Section, format_duration, format_time, hash_json, parse_duration
 from perpfut_lib.config.data import (
     ArchiveConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "AgentConfig",
     "AlarmConfig",
     "ArchiveConfig",
+    "AttributionConfig",
     "CointegrationConfig",
     "ComputeConfig",
     "CostsConfig",
@@ -37,6 +39,7 @@ __all__ = [
     "GovernorConfig",
     "Profile",
     "RiskConfig",
+    "Rung",
     "Section",
     "SimulationConfig",
     "SplitConfig",

@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from pydantic import Field, ValidationError
 
 from perpfut_lib.config.agent import AgentConfig
+from perpfut_lib.config.attribution import AttributionConfig
 from perpfut_lib.config.base import Section, hash_json
 from perpfut_lib.config.data import DataConfig, SplitConfig, UniverseConfig
 from perpfut_lib.config.research import (
@@ -43,8 +44,25 @@ class Profile(Section):
     env: EnvConfig = EnvConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    attribution: AttributionConfig = AttributionConfig()
     compute: ComputeConfig = ComputeConfig()
     agent: AgentConfig = AgentConfig()
+
+    def changed(self, settings: Mapping[str, Any], *, name: str | None = None) -> Self:
+        """Return this profile with dotted settings replaced, such as ``{"env.fill": "next_open"}``.
+
+        Raises
+        ------
+        ConfigError
+            A setting does not exist, or its value is out of range.
+        """
+        tree = self.model_dump(mode="json") | {"name": name or self.name}
+        for key, value in settings.items():
+            _put(tree, key, value)
+        try:
+            return type(self).model_validate(tree)
+        except ValidationError as error:
+            raise _config_error(error, f"profile {self.name}") from error
 
     def sections_hash(self, names: Sequence[str]) -> str:
         """Return the SHA-256 of the named sections: what a stage that reads only these depends on."""
@@ -96,7 +114,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] = ()) -> Pro
     try:
         return Profile.model_validate(tree)
     except ValidationError as error:
-        raise _config_error(error, path) from error
+        raise _config_error(error, path.name) from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -117,23 +135,28 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"override {override!r}", "section.key=value, such as train.seeds=3", "write it so")
-    *parents, leaf = key.strip().split(".")
+    _put(tree, key.strip(), yaml.safe_load(text))
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in nested dictionaries."""
+    *parents, leaf = key.split(".")
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
             raise ConfigError(f"override of {key!r}", f"{parent!r} to hold settings, not a value", "check the key")
         node = child
-    node[leaf] = yaml.safe_load(text)
+    node[leaf] = value
 
 
-def _config_error(error: ValidationError, path: Path) -> ConfigError:
+def _config_error(error: ValidationError, source: str) -> ConfigError:
     """Return a :class:`ConfigError` that names every offending key and the keys that exist."""
     found = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'the profile'}: {item['msg']}" for item in error.errors())
     unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
     hints = [f"{'.'.join(map(str, loc[:-1])) or 'the profile'} has {_known_keys(loc[:-1])}" for loc in unknown]
     expected = "; ".join(hints) if hints else "values as perpfut_lib/config documents them"
-    return ConfigError(f"in {path.name} with its overrides: {found}", expected, "mend the key or the value")
+    return ConfigError(f"in {source} with its overrides: {found}", expected, "mend the key or the value")
 
 
 def _known_keys(location: Sequence[int | str]) -> str:

@@ -139,6 +139,8 @@ class EvaluateConfig(Section):
     """Mean block length of the bootstrap, in days."""
     seed: int = 0
     """Seed of the bootstrap."""
+    portfolio: Literal["calendar", "concatenated"] = "calendar"
+    """``calendar``: pairs of one day side by side; ``concatenated`` (seed rules only): strung together in turn."""
 
 
 class ComputeConfig(Section):

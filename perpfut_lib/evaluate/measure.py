@@ -27,6 +27,14 @@ class Trial:
     """Training seed; -1 for the portfolio of all seeds, 0 for a baseline."""
 
 
+def flows_of(result: Rollout, episodes: Episodes) -> EpisodeFlows:
+    """Return the P&L of a rollout's episodes in units of the equity that each starts with."""
+    book = result.ledger
+    traded = book.turnover * book.equity[:, :-1]
+    start = episodes.pair_days["start"].to_numpy()
+    return EpisodeFlows(start, episodes.fill_times, book.price, book.funding, book.fees, book.slippage, traded)
+
+
 def portfolio_of(result: Rollout, episodes: Episodes, windows: Int1D, slots: int) -> Portfolio:
     """Return the calendar-time portfolio of a rollout.
 
@@ -41,11 +49,7 @@ def portfolio_of(result: Rollout, episodes: Episodes, windows: Int1D, slots: int
     slots : int
         Number of pairs that the capital is divided by.
     """
-    book = result.ledger
-    traded = book.turnover * book.equity[:, :-1]
-    start = episodes.pair_days["start"].to_numpy()
-    flows = EpisodeFlows(start, episodes.fill_times, book.price, book.funding, book.fees, book.slippage, traded)
-    return combine(flows, windows, slots)
+    return combine(flows_of(result, episodes), windows, slots)
 
 
 def performance(portfolio: Portfolio, resampling: Resampling) -> dict[str, float]:

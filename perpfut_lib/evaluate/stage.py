@@ -11,8 +11,8 @@ from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration.stage import load_windows
 from perpfut_lib.config import Profile
 from perpfut_lib.env import Episodes, load_episodes
-from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of, return_measures
-from perpfut_lib.evaluate.portfolio import FLOWS
+from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
+from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
 from perpfut_lib.features.stage import load_features
 from perpfut_lib.policies import Layout, Policy, baselines
@@ -53,7 +53,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     for trial, policy in track(trials, label="test span", unit="agent"):
         costs = Costs(trial.test_fee_bps * BPS, profile.costs.slippage_bps * BPS)
         result = rollout(span.episodes, policy, costs)
-        portfolio = portfolio_of(result, span.episodes, span.windows, span.slots)
+        portfolio = _portfolio(settings.portfolio, result, span)
         rows.append(asdict(trial) | performance(portfolio, resampling) | action_measures(result))
         curves.append(portfolio.frame().assign(**asdict(trial)))
         folder.write_table(f"ledgers/{ledger_name(trial)}", ledger_table(result))
@@ -67,6 +67,12 @@ def load_test_span(profile: Profile, run: Run) -> TestSpan:
     windows = load_windows(run)
     spans = windows.loc[windows["split"] == "test", ["start", "end"]].to_numpy(np.int64)
     return TestSpan(load_episodes(run).select("test"), spans, profile.cointegration.top)
+
+
+def _portfolio(kind: str, result: Rollout, span: TestSpan) -> Portfolio:
+    if kind == "concatenated":
+        return concatenate(flows_of(result, span.episodes))
+    return portfolio_of(result, span.episodes, span.windows, span.slots)
 
 
 def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy]]:
