@@ -27,7 +27,7 @@ class Stage:
 STAGES: Final = (
     Stage("acquire", "perpfut_lib.acquire.stage", ("data",), ()),
     Stage("quality", "perpfut_lib.store.stage", ("data", "universe"), ("acquire",)),
-    Stage("cointegration", "perpfut_lib.cointegration.stage", ("cointegration", "split"), ("quality",)),
+    Stage("cointegration", "perpfut_lib.cointegration.stage", ("cointegration", "split", "universe"), ("quality",)),
     Stage("features", "perpfut_lib.features.stage", ("features", "cointegration"), ("quality", "cointegration")),
     Stage("environment", "perpfut_lib.env.stage", ("env", "costs"), ("quality", "cointegration", "features")),
     Stage(

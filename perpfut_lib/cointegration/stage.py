@@ -11,6 +11,7 @@ from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
+from perpfut_lib.universe import eligible_windows
 
 PAIR_DAYS = "pair_days.parquet"
 WINDOWS = "windows.parquet"
@@ -31,11 +32,14 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
 
 
 def window_tests(panel: Panel, windows: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """Return the tests of all pairs over the formation window before every trading window."""
+    """Return the tests of all pairs of eligible symbols over the formation window before every trading window."""
     config = profile.cointegration
     bars = config.formation // panel.timeframe
     rule = LagRule(config.maxlag, config.autolag)
-    return scan_windows(np.log(panel.close), windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
+    tests = scan_windows(np.log(panel.close), windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
+    eligible = eligible_windows(panel, windows["start"].to_numpy(), config.formation, profile.universe)
+    both = eligible[tests["window"], tests["y"]] & eligible[tests["window"], tests["x"]]
+    return tests[both].reset_index(drop=True)
 
 
 def choose_pair_days(

@@ -7,9 +7,9 @@ from perpfut_lib.acquire.listings import match_names
 from perpfut_lib.config import UniverseConfig, format_time
 from perpfut_lib.errors import MissingInputError
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import DAY_MS
+from perpfut_lib.types import DAY_MS, Bool2D, Int1D
 
-__all__ = ["eligible_at", "match_names"]
+__all__ = ["eligible_at", "eligible_windows", "match_names"]
 
 
 def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig) -> pd.DataFrame:
@@ -54,6 +54,12 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     ]
     columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
     return pd.DataFrame({"symbol": list(panel.symbols), **columns})
+
+
+def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: UniverseConfig) -> Bool2D:
+    """Return :func:`eligible_at` for many trading windows: (W, N), one row a start, one column a symbol."""
+    verdicts = [eligible_at(panel, int(start), formation, config)["eligible"].to_numpy() for start in starts]
+    return np.array(verdicts, dtype=np.bool_).reshape(-1, len(panel.symbols))
 
 
 def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from perpfut_lib.acquire.listings import match_names, read_listings
 from perpfut_lib.artifacts import Run
+from perpfut_lib.cointegration.stage import window_tests
 from perpfut_lib.config import Profile, UniverseConfig, format_time
 from perpfut_lib.errors import MissingInputError, SchemaError
 from perpfut_lib.pipeline import ensure
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel, load_quality, load_universe
 from perpfut_lib.types import DAY_MS, HOUR_MS
-from perpfut_lib.universe import eligible_at
+from perpfut_lib.universe import eligible_at, eligible_windows
 
 T0 = 1_735_689_600_000
 
@@ -118,3 +119,21 @@ def test_reasons_tell_missing_bars_from_thin_trading():
 def test_a_formation_window_outside_the_panel_is_refused():
     with pytest.raises(MissingInputError, match="24 on the panel"):
         eligible_at(_panel(np.random.default_rng(3)), T0, DAY_MS, UniverseConfig())
+
+
+def test_the_scan_tests_only_pairs_that_traded_enough_before_the_window():
+    """S1 stops trading for a day: no pair with it in the window after, all pairs in the window before."""
+    panel = _panel(np.random.default_rng(4), bars=24 * 6, listed=0)
+    volume = panel.volume.copy()
+    volume[72:96, 1] = 0.0
+    panel = Panel(**(vars(panel) | {"volume": volume}))
+    starts = T0 + DAY_MS * np.array([3, 4])
+    windows = pd.DataFrame({"row": [72, 96], "start": starts, "end": starts + DAY_MS, "split": "train"})
+    settings_ = {"cointegration": {"formation": "1d", "maxlag": 1, "autolag": None}, "universe": {"min_turnover": 50}}
+    tests = window_tests(panel, windows, Profile.model_validate(settings_))
+    symbols = [set(tests[tests["window"] == window][["y", "x"]].to_numpy().ravel()) for window in (0, 1)]
+    assert symbols == [{0, 1, 2, 3}, {0, 2, 3}]
+    assert eligible_windows(panel, starts, DAY_MS, UniverseConfig(min_turnover=50)).tolist() == [
+        [True] * 4,
+        [True, False, True, True],
+    ]
