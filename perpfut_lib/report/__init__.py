@@ -9,6 +9,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
+from perpfut_lib.report.ladder import ladder_table, plot_ladder
 from perpfut_lib.report.quality import findings_table, quality_table, universe_table
 from perpfut_lib.report.tables import (
     attribution_table,
@@ -28,12 +29,14 @@ __all__ = [
     "feature_table",
     "fee_table",
     "findings_table",
+    "ladder_table",
     "learning_curves",
     "ledger_check",
     "pair_table",
     "plot_equity",
     "plot_feature_map",
     "plot_fee_matrix",
+    "plot_ladder",
     "plot_pass_rates",
     "plot_prices",
     "plot_spread",
