@@ -1,0 +1,29 @@
+"""Tables about a chapter itself: settings with their meaning, text that stays in its cell."""
+
+import pandas as pd
+
+from perpfut_lib.chapters.tables import markdown_table, settings_table
+from perpfut_lib.config import load_profile
+
+
+def test_settings_say_their_meaning():
+    """Each row of a section's table has the name, the value and the documented meaning."""
+    text = settings_table(load_profile("default").costs).data
+    row = next(line for line in text.splitlines() if "fees_bps" in line)
+    assert "0.0, 1.44, 4.5" in row
+    assert "basis points" in row
+
+
+def test_a_file_is_shown_by_its_name_only():
+    """Where a file lies on this machine is not shown."""
+    profile = load_profile("default", ["data.source=files", "data.files=/some/where/c.parquet", "data.funding=none"])
+    text = settings_table(profile.data).data
+    assert "c.parquet" in text
+    assert "/some/where" not in text
+
+
+def test_text_stays_in_its_cell():
+    """Bars and line ends inside a value can not break the table."""
+    text = markdown_table(pd.DataFrame({"a|b": ["one\ntwo | three"]}))
+    assert len(text.splitlines()) == 3
+    assert "one two \\| three" in text
