@@ -9,7 +9,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help reproduce run book pdf test lint format tests notebooks hooks clean distclean
+.PHONY: setup help reproduce run book pdf test lint format tests nbval notebooks hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -50,8 +50,11 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(READY)  ## the tests alone; nbval runs the chapters and compares what they show with what is kept
+tests: $(READY)  ## the tests alone
 	$(BIN)/python -m pytest
+
+nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
+	PERPFUT_PROGRESS= $(BIN)/python -m pytest notebooks $(NBVAL)
 
 notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
 	$(BIN)/perpfut run --profile default --no-book

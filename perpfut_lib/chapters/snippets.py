@@ -13,6 +13,9 @@ from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import Profile
 from perpfut_lib.evaluate import ALL_SEEDS, load_metrics
 
+FEW_DAYS: Final = 20
+"""With fewer days the bootstrap has too few blocks to draw from, and its intervals come out too narrow."""
+
 
 def snippets(profile: Profile) -> dict[str, str]:
     """Return the generated pages by name, each Markdown, as the artifacts of ``profile`` say."""
@@ -34,10 +37,12 @@ def headline(profile: Profile, run: Run) -> str:
 
 def _sentence(row: dict[Hashable, Any]) -> str:
     lower, upper = 100 * row["return_lower"], 100 * row["return_upper"]
-    verdict = "The interval excludes zero" if lower > 0 or upper < 0 else "The interval holds zero: this could be luck"
+    verdict = "the interval excludes zero" if lower > 0 or upper < 0 else "the interval holds zero: this could be luck"
+    if row["days"] < FEW_DAYS:
+        verdict += "; but so few days make any interval too narrow"
     return (
-        f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{100 * row['return']:+.2f} %** over the "
-        f"test span (interval {lower:+.1f} % to {upper:+.1f} %). {verdict}. "
+        f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{100 * row['return']:+.2f} %** over "
+        f"{row['days']:g} test days (interval {lower:+.1f} % to {upper:+.1f} %): {verdict}. "
         f"It would break even at {row['break_even_bps']:.2f} bps a side."
     )
 
