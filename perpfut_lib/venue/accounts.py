@@ -16,6 +16,7 @@ class Refusal(StrEnum):
     CLOSED = "closed"
     QUANTITY_GRID = "quantity_grid"
     QUANTITY_ZERO = "quantity_zero"
+    QUANTITY_MAX = "quantity_max"
     PRICE_GRID = "price_grid"
     PRICE_RANGE = "price_range"
     NOTIONAL = "notional"

@@ -10,6 +10,7 @@ from perpfut_lib.venue.endpoint import Endpoint
 from perpfut_lib.venue.errors import bad_request
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.instruments import Instrument
+from perpfut_lib.venue.matching import MAX_PRICE, MAX_QUANTITY
 from perpfut_lib.venue.parameters import Parameters
 from perpfut_lib.venue.tape import Series
 from perpfut_lib.venue.view import Page, Quote
@@ -79,9 +80,9 @@ def _contract(exchange: Exchange, series: Series) -> dict[str, Any]:
 def _filters(rules: Instrument) -> list[dict[str, Any]]:
     tick, lot = f"{rules.tick:f}", f"{rules.lot:f}"
     return [
-        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "10000000", "tickSize": tick},
-        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000000000", "stepSize": lot},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": "100000000", "stepSize": lot},
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": f"{MAX_PRICE:f}", "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": f"{MAX_QUANTITY:f}", "stepSize": lot},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": f"{MAX_QUANTITY:f}", "stepSize": lot},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
         {"filterType": "MIN_NOTIONAL", "notional": f"{rules.min_notional:f}"},

@@ -15,6 +15,7 @@ CODES: Final = {
     Refusal.CLOSED: (-4141, "Symbol is closed."),
     Refusal.QUANTITY_GRID: (-1111, "Precision is over the maximum defined for this asset."),
     Refusal.QUANTITY_ZERO: (-4003, "Quantity less than or equal to zero."),
+    Refusal.QUANTITY_MAX: (-4005, "Quantity greater than max quantity."),
     Refusal.PRICE_GRID: (-4014, "Price not increased by tick size."),
     Refusal.PRICE_RANGE: (-4016, "Limit price is outside of {bound}."),
     Refusal.NOTIONAL: (-4164, "Order's notional must be no smaller than {bound} (unless you choose reduce only)."),

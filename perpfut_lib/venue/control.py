@@ -19,8 +19,11 @@ def routes(exchange: Exchange) -> list[web.RouteDef]:
         return _json(_state(exchange))
 
     async def clock(request: web.Request) -> web.Response:
-        step = orjson.loads(await request.read() or b"{}").get("advance")
-        if not isinstance(step, int) or step < 0:
+        try:
+            step = orjson.loads(await request.read())["advance"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            step = None
+        if type(step) is not int or step < 0:
             return _json({"error": f"found advance = {step!r}; expected whole milliseconds, not negative"}, 400)
         return _json({"now": exchange.clock.advance(step)})
 

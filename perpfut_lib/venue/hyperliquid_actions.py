@@ -23,6 +23,7 @@ TEXTS: Final = {
     Refusal.CLOSED: "Trading is halted.",
     Refusal.QUANTITY_GRID: "Order has invalid size.",
     Refusal.QUANTITY_ZERO: "Order has zero size.",
+    Refusal.QUANTITY_MAX: "Order has invalid size.",
     Refusal.PRICE_GRID: "Price must be divisible by tick size.",
     Refusal.PRICE_RANGE: "Order price cannot be more than 80% away from the reference price",
     Refusal.NOTIONAL: "Order must have minimum value of $10.",
@@ -65,7 +66,12 @@ class Actions:
             return _error(problem)
         self.nonces.add(nonce)
         doing = self._kinds().get(kind)
-        return doing(action) if doing else _error(f"Unsupported action {kind}")
+        if doing is None:
+            return _error(f"Unsupported action {kind}")
+        try:
+            return doing(action)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
 
     def _kinds(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         nothing = dict.fromkeys(("setReferrer", "approveBuilderFee", "noop"), lambda _action: DEFAULT)
@@ -110,6 +116,8 @@ class Actions:
             buys, reduces = bool(order["b"]), bool(order["r"])
         except (KeyError, IndexError, TypeError, ValueError, DecimalException) as error:
             raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
+        if not (price.is_finite() and size.is_finite()):
+            raise UnknownRequest("Failed to deserialize the JSON body into the target type")
         _check_grid(rules, price)
         if size * price < LEAST_NOTIONAL and not reduces and size > 0:
             raise Refused(Refusal.NOTIONAL, rules.symbol)

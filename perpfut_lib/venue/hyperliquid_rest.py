@@ -37,7 +37,7 @@ def info(matching: Matching, ask: Any) -> Any:
             return hyperliquid_market.ANSWERS[str(kind)](matching.exchange, ask)
         if kind in hyperliquid_account.ANSWERS:
             return hyperliquid_account.ANSWERS[str(kind)](matching, ask)
-    except (TypeError, ValueError, WireError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, WireError) as error:
         raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
     raise UnknownRequest("Failed to deserialize the JSON body into the target type")
 

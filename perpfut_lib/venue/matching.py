@@ -18,6 +18,8 @@ LEVELS: Final = 100  # levels of the book; a market order that eats them all exp
 CENT: Final = Decimal("1e-8")  # the exchange books no smaller amount
 BASIS_POINT: Final = Decimal("0.0001")
 PRICE_BAND: Final = Decimal("0.05")  # a limit price lies within this share of the mark price
+MAX_PRICE: Final = Decimal(10_000_000)
+MAX_QUANTITY: Final = Decimal(1_000_000_000)
 DEFAULT_LEVERAGE: Final = 20
 REJECTIONS: Final = {"margin": Refusal.MARGIN, "busy": Refusal.BUSY, "reduce_only": Refusal.REDUCE_ONLY}
 
@@ -119,6 +121,8 @@ class Matching:
             raise Refused(Refusal.CLOSED, symbol)
         if request.quantity <= 0:
             raise Refused(Refusal.QUANTITY_ZERO, symbol)
+        if request.quantity > MAX_QUANTITY:
+            raise Refused(Refusal.QUANTITY_MAX, symbol, f"{MAX_QUANTITY:f}")
         if request.quantity % rules.lot:
             raise Refused(Refusal.QUANTITY_GRID, symbol, f"{rules.lot:f}")
         if request.price is not None:
@@ -137,6 +141,8 @@ class Matching:
 
     def _check_price(self, request: Request, mark: Decimal) -> None:
         price, rules = request.price or ZERO, self.exchange.series(request.symbol).instrument
+        if price > MAX_PRICE:
+            raise Refused(Refusal.PRICE_RANGE, request.symbol, f"{MAX_PRICE:f}")
         if price <= 0 or price % rules.tick:
             raise Refused(Refusal.PRICE_GRID, request.symbol, f"{rules.tick:f}")
         worst = mark * (1 + request.sign * PRICE_BAND)
@@ -234,7 +240,8 @@ class Matching:
         """Fill resting orders whose price has been traded through, at their price, as the maker."""
         for order in account.open_orders():
             series, request = self.exchange.series(order.request.symbol), order.request
-            high, low = extremes(series, self.exchange.tape.timeframe, order.watched, now)
+            until = min(now, self.exchange.moment(request.symbol))
+            high, low = extremes(series, self.exchange.tape.timeframe, order.watched, until)
             order.watched = now
             through = low < float(request.price or 0) if request.side == "BUY" else high > float(request.price or 0)
             if not through:

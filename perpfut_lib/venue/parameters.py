@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 
 from perpfut_lib.venue.errors import WireError, bad_request
 
+MOST_DIGITS = 16  # of a number that may still be a time in milliseconds
+
 
 class Parameters(Mapping[str, str]):
     """The query and form fields of one request, as text."""
@@ -33,7 +35,7 @@ class Parameters(Mapping[str, str]):
         value = self._fields.get(name, "")
         if not value:
             return default
-        if not value.isdigit():
+        if not (value.isascii() and value.isdigit() and len(value) < MOST_DIGITS):
             raise bad_request(
                 -1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'."
             )

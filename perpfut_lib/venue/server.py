@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from perpfut_lib.errors import ConfigError
 from perpfut_lib.venue import (
     binance_account,
     binance_market,
@@ -150,7 +151,7 @@ def serve(config: VenueConfig | None = None, tape: Tape | None = None) -> Iterat
     try:
         yield RunningExchange(matching.exchange, matching, ready.result())
     finally:
-        if not ready.exception():
+        if ready.done() and not ready.exception():
             loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
@@ -160,18 +161,28 @@ def _run(loop: asyncio.AbstractEventLoop, matching: Matching, ready: "Future[str
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(listen(matching, stop, ready))
-    except OSError as error:  # the port is taken
+    except ConfigError as error:
         ready.set_exception(error)
 
 
 async def listen(matching: Matching, stop: asyncio.Event, ready: "Future[str] | None" = None) -> None:
-    """Serve until ``stop`` is set; ``ready`` gets the address."""
+    """Serve until ``stop`` is set; ``ready`` gets the address.
+
+    Raises
+    ------
+    ConfigError
+        The port is taken, or the address is not one of this machine.
+    """
     config = matching.exchange.config
     runner = web.AppRunner(application(matching), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, config.host, config.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            found = f"{config.host}:{config.port} cannot be listened on ({error.strerror})"
+            raise ConfigError(found, "a free port of this machine", "choose another port, or 0 for any") from error
         host, port = runner.addresses[0][:2]
         if ready is not None:
             ready.set_result(f"http://{host}:{port}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from aiohttp import ClientConnectionResetError, WSMsgType, web
+from aiohttp import WSMsgType, web
 
+from perpfut_lib.venue.errors import WireError
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Disconnect
 from perpfut_lib.venue.tape import Bars
@@ -67,14 +68,17 @@ class Hub:
                     self.connections.pop(socket, None)
                     await socket.close()
         for socket, (_, subscriber) in list(self.connections.items()):
-            await _send(socket, subscriber.due())
+            try:
+                await _send(socket, subscriber.due())
+            except WireError as error:  # one client's stream has ended; the others go on
+                await socket.close(message=error.message.encode())
 
 
 async def _send(socket: web.WebSocketResponse, messages: Iterable[Message]) -> None:
     try:
         for message in messages:
             await socket.send_str(orjson.dumps(message).decode())
-    except ClientConnectionResetError:
+    except ConnectionError:
         await socket.close()
 
 

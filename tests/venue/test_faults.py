@@ -157,8 +157,9 @@ def test_control_refuses_nonsense_in_words(venue: RunningExchange) -> None:
     answer = requests.post(f"{venue.url}/control/faults", json={"kind": "gremlins"}, timeout=5)
     assert answer.status_code == 400
     assert "latency" in answer.json()["error"]
-    answer = requests.post(f"{venue.url}/control/clock", json={"advance": -1}, timeout=5)
-    assert answer.status_code == 400
+    for nonsense in ({"advance": -1}, {"advance": True}, {}, []):
+        answer = requests.post(f"{venue.url}/control/clock", json=nonsense, timeout=5)
+        assert answer.status_code == 400
     state = requests.get(f"{venue.url}/control/state", timeout=5).json()
     assert state["faults"] == []
     assert "SIM01USDT" in state["symbols"]
@@ -205,3 +206,10 @@ def test_settings_are_read_and_refused_by_name() -> None:
         read_settings(["candles=here.parquet"])
     with pytest.raises(MissingInputError, match=r"nowhere\.parquet"):
         Exchange.open(read_settings(["candles=nowhere.parquet", "funding=nowhere.parquet"]))
+
+
+def test_a_taken_port_is_a_named_error(venue: RunningExchange, tape: Tape) -> None:
+    """A second exchange on the same port says which address is taken."""
+    port = int(venue.url.rpartition(":")[2])
+    with pytest.raises(ConfigError, match=str(port)), serve(VenueConfig(port=port), tape):
+        pass
