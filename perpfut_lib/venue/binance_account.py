@@ -203,7 +203,6 @@ _GET: Final[tuple[tuple[str, Customer, Weight], ...]] = (
     ("/fapi/v1/income", orders.income, 30),
 )
 _POST: Final[tuple[tuple[str, Customer], ...]] = (
-    ("/fapi/v1/order", orders.new_order),
     ("/fapi/v1/order/test", orders.test_order),
     ("/fapi/v1/leverage", leverage),
     ("/fapi/v1/marginType", margin_type),
@@ -220,6 +219,7 @@ def endpoints(matching: Matching) -> list[Endpoint]:
     key = "/fapi/v1/listenKey"
     return [
         *(Endpoint("GET", path, _bound(matching, answer), weight, "signed") for path, answer, weight in _GET),
+        Endpoint("POST", "/fapi/v1/order", _bound(matching, orders.new_order), 1, "signed", places_order=True),
         *(Endpoint("POST", path, _bound(matching, answer), 1, "signed") for path, answer in _POST),
         *(Endpoint("DELETE", path, _bound(matching, answer), 1, "signed") for path, answer in _DELETE),
         Endpoint("POST", key, _bound(matching, listen_key), 1, "key"),

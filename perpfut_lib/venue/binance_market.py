@@ -10,6 +10,7 @@ from perpfut_lib.venue.endpoint import Endpoint
 from perpfut_lib.venue.errors import bad_request
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.instruments import Instrument
+from perpfut_lib.venue.limits import MINUTE, TEN_SECONDS
 from perpfut_lib.venue.matching import MAX_PRICE, MAX_QUANTITY
 from perpfut_lib.venue.parameters import Parameters
 from perpfut_lib.venue.tape import Series
@@ -31,15 +32,15 @@ def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
 
 def exchange_info(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
     """Answer ``GET /fapi/v1/exchangeInfo``."""
-    limit = exchange.limiter.limit
+    limit, orders = exchange.limiter.limit, exchange.order_limiter.most
     return {
         "timezone": "UTC",
         "serverTime": exchange.clock.shown(),
         "futuresType": "U_MARGINED",
         "rateLimits": [
             {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit},
-            {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
+            {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": orders[MINUTE]},
+            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": orders[TEN_SECONDS]},
         ],
         "exchangeFilters": [],
         "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],

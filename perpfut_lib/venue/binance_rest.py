@@ -31,11 +31,15 @@ async def _answer(exchange: Exchange, endpoint: Endpoint, request: web.Request) 
         payload, parameters = await _read(request)
         _charge(exchange, endpoint, parameters, address)
         authorise(exchange, endpoint, request.headers.get(KEY_HEADER), payload, parameters)
+        if endpoint.places_order:
+            exchange.order_limiter.charge(exchange.wall())
         content, status = endpoint.answer(exchange, parameters), 200
     except WireError as error:
         content, status = {"code": error.code, "msg": error.message}, error.status
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
+    if endpoint.places_order:
+        headers |= exchange.order_limiter.headers(exchange.wall())
     headers["X-MBX-USED-WEIGHT-1M"] = str(exchange.limiter.used(address))
     body = content if isinstance(content, bytes) else orjson.dumps(content)
     return web.Response(body=body, status=status, content_type=JSON, headers=headers)

@@ -24,12 +24,11 @@ def market_statistics(candles: pd.DataFrame, funding: pd.DataFrame, *, tests: in
     Parameters
     ----------
     candles, funding : DataFrame
-        Columns :data:`~perpfut_lib.types.CANDLE_COLUMNS` and :data:`~perpfut_lib.types.FUNDING_COLUMNS`. Only bars that
-        every symbol has are used, and funding of these symbols within their span.
+        Columns of perpfut_lib.types; only bars that every symbol has are used, and funding within their span.
     tests : int
         Number of Engle-Granger tests, drawn without replacement from all pairs and three-day windows.
     seed : int
-        Seed of that draw.
+        Its seed.
 
     Returns
     -------

@@ -21,6 +21,8 @@ class Endpoint:
     weight: Weight = 1
     security: Literal["none", "key", "signed"] = "none"
     """``key`` asks for the API key header, ``signed`` for a valid HMAC signature and time stamp too."""
+    places_order: bool = False
+    """Whether it counts against the account's limit of new orders."""
     funding_limit: bool = False
     """Whether it counts requests per five minutes instead of weight."""
 

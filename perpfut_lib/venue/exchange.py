@@ -14,7 +14,7 @@ from perpfut_lib.venue.clock import ExchangeClock
 from perpfut_lib.venue.errors import bad_request
 from perpfut_lib.venue.faults import Delist, Fault, FaultBoard, Gap, Late, Revise, Skew
 from perpfut_lib.venue.instruments import Instrument
-from perpfut_lib.venue.limits import WeightLimiter
+from perpfut_lib.venue.limits import MINUTE, TEN_SECONDS, OrderLimiter, WeightLimiter
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Bars, Series, Tape
 from perpfut_lib.venue.view import Page, Quote, bars_page, last_closed, quote
@@ -31,6 +31,7 @@ class Exchange:
     clock: ExchangeClock
     limiter: WeightLimiter
     funding_limiter: WeightLimiter
+    order_limiter: OrderLimiter
     faults: FaultBoard = field(default_factory=FaultBoard)
     delisted: dict[str, int] = field(default_factory=dict)
     """Symbols whose trading a fault has ended, and when (ms UTC)."""
@@ -47,7 +48,9 @@ class Exchange:
             tape = tape.moved(today - config.history_days * DAY_MS - tape.start // DAY_MS * DAY_MS)
         limits = (config.weight_window, config.ban_after, config.ban_seconds)
         weights = WeightLimiter(config.weight_limit, *limits)
-        return cls(config, tape, clock, weights, WeightLimiter(ADDRESS_FUNDING_LIMIT, 300.0, *limits[1:]))
+        funding = WeightLimiter(ADDRESS_FUNDING_LIMIT, 300.0, *limits[1:])
+        orders = OrderLimiter({TEN_SECONDS: config.orders_per_ten_seconds, MINUTE: config.orders_per_minute})
+        return cls(config, tape, clock, weights, funding, orders)
 
     def series(self, symbol: str) -> Series:
         """Return a symbol's history; Binance's error -1121 if it is not listed (yet)."""

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from perpfut_lib.venue.errors import WireError
 
+TEN_SECONDS = 10.0
+MINUTE = 60.0
+
 
 @dataclass
 class _Usage:
@@ -65,6 +68,41 @@ class WeightLimiter:
             "Please use the websocket for live updates to avoid polling the API."
         )
         return WireError(429, -1003, text, retry_after=wait)
+
+
+@dataclass
+class OrderLimiter:
+    """Counts new orders of the account in two windows of real time, ten seconds and a minute."""
+
+    most: dict[float, int]
+    """Orders allowed by length of the window in seconds."""
+    counts: dict[float, tuple[int, int]] = field(default_factory=dict)
+    """By length of the window: its number and the orders in it."""
+
+    def charge(self, now: float) -> None:
+        """Count an order at ``now`` (Unix seconds).
+
+        Raises
+        ------
+        WireError
+            429 with code -1015 while a window is full; the order is not counted then.
+        """
+        current = {length: (int(now // length), self._count(length, now) + 1) for length in self.most}
+        for length, most in self.most.items():
+            if current[length][1] > most:
+                name = "TEN_SECONDS" if length == TEN_SECONDS else "MINUTE"
+                text = f"Too many new orders; current limit is {most} orders per {name}."
+                raise WireError(429, -1015, text, retry_after=int(length - now % length) + 1)
+        self.counts = current
+
+    def headers(self, now: float) -> dict[str, str]:
+        """Return the headers that tell a client its counts."""
+        names = {length: "10S" if length == TEN_SECONDS else "1M" for length in self.most}
+        return {f"X-MBX-ORDER-COUNT-{names[length]}": str(self._count(length, now)) for length in self.most}
+
+    def _count(self, length: float, now: float) -> int:
+        window, count = self.counts.get(length, (-1, 0))
+        return count if window == int(now // length) else 0
 
 
 def _ban(address: str, until: float, now: float) -> WireError:

@@ -49,6 +49,10 @@ class VenueConfig(Section):
     """Length of a ban in seconds of real time."""
     funding_jitter_ms: int = Field(20, ge=0, lt=1000)
     """Greatest lateness of published funding stamps, as the real exchange shows it."""
+    orders_per_ten_seconds: int = Field(300, ge=1)
+    """New orders that an account may place in ten seconds; Binance allows 300."""
+    orders_per_minute: int = Field(1200, ge=1)
+    """New orders that an account may place in a minute; Binance allows 1,200."""
     stream_interval: float = Field(0.1, gt=0)
     """Seconds of real time between pushes on the websockets."""
     api_key: str = DEFAULT_KEY

@@ -1,5 +1,6 @@
 """One small exchange that most tests of the venue talk to."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -20,4 +21,6 @@ def tape() -> Tape:
 @pytest.fixture
 def venue(tape: Tape) -> Iterator[RunningExchange]:
     with serve(VenueConfig(), tape) as running:
+        instant = time.time()
+        running.exchange.wall = lambda: instant  # no minute ends in the middle of a test
         yield running

@@ -1,6 +1,7 @@
 """Public data through the unmodified ccxt client: what the tape holds is what the client reads, bit by bit."""
 
 import asyncio
+import time
 from typing import Any
 
 import ccxt
@@ -160,6 +161,8 @@ def test_bad_requests_are_refused_in_binance_s_words(
 def test_beyond_the_weight_limit_429_then_418_and_both_say_when_to_return(tape: Tape) -> None:
     """A client that goes on after 429 is banned; both answers reach ccxt as DDoSProtection with Retry-After."""
     with serve(VenueConfig(weight_limit=25, ban_after=3, ban_seconds=90), tape) as venue:
+        instant = time.time()
+        venue.exchange.wall = lambda: instant  # no minute ends in the middle of this test
         binance = client(venue)
         request = {"symbol": "SIM01USDT", "interval": "1m", "limit": 1000}
         for _ in range(5):

@@ -167,6 +167,20 @@ def test_orders_that_break_a_rule_are_refused_and_nothing_happens(
     assert binance.fetch_open_orders(SYMBOL) == []
 
 
+def test_too_many_orders_are_refused_with_code_1015(tape: Tape) -> None:
+    """Beyond the account's limit an order is refused with 429, and the headers have told how many there were."""
+    with serve(VenueConfig(start=tape.start + DAY_MS, orders_per_minute=2), tape) as venue:
+        instant = time.time()
+        venue.exchange.wall = lambda: instant  # no minute ends in the middle of this test
+        binance, quantity = client(venue), amount_of(venue, 100)
+        for count in ("1", "2"):
+            binance.create_order(SYMBOL, "market", "buy", quantity)
+            assert binance.last_response_headers["X-MBX-ORDER-COUNT-1M"] == count
+        with pytest.raises(ccxt.DDoSProtection, match="-1015"):
+            binance.create_order(SYMBOL, "market", "buy", quantity)
+        assert binance.fetch_positions([SYMBOL])[0]["contracts"] == pytest.approx(2 * quantity)
+
+
 def test_orders_are_cancelled_once(middle: RunningExchange) -> None:
     """A resting order can be cancelled; a second cancel and an unknown order are errors of their own."""
     binance, quote = client(middle), middle.exchange.quote(ID)

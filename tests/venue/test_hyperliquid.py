@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -186,6 +187,8 @@ def test_another_key_a_changed_order_and_a_replay_are_refused(middle: RunningExc
 def test_faults_are_named_and_weights_are_limited(tape: Tape) -> None:
     """Gateway errors, lost connections and too many requests reach ccxt as network errors."""
     with serve(VenueConfig(hyperliquid_weight_limit=100), tape) as venue:
+        instant = time.time()
+        venue.exchange.wall = lambda: instant  # no minute ends in the middle of this test
         hyperliquid = client(venue)
         put(venue, kind="status", status=502, count=1, path="/info")
         with pytest.raises(ccxt.ExchangeNotAvailable):
