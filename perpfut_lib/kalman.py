@@ -32,12 +32,13 @@ def kalman_step(state: Kalman, y: float, x: float, Q: Float2D, r: float) -> tupl
     theta, P = state.theta, state.P
     to_level, to_slope = P[0, 0] + P[0, 1] * x, P[0, 1] + P[1, 1] * x  # covariance of the state with y
     variance = to_level + x * to_slope + r
+    gain_level, gain_slope = to_level / variance, to_slope / variance
     innovation = y - theta[0] - theta[1] * x
-    theta[0] += to_level / variance * innovation
-    theta[1] += to_slope / variance * innovation
-    P[0, 0] += Q[0, 0] - to_level * to_level / variance
-    P[0, 1] += Q[0, 1] - to_level * to_slope / variance
-    P[1, 1] += Q[1, 1] - to_slope * to_slope / variance
+    theta[0] += gain_level * innovation
+    theta[1] += gain_slope * innovation
+    P[0, 0] += Q[0, 0] - gain_level * to_level
+    P[0, 1] += Q[0, 1] - gain_level * to_slope
+    P[1, 1] += Q[1, 1] - gain_slope * to_slope
     P[1, 0] = P[0, 1]
     return innovation, variance
 
@@ -104,6 +105,8 @@ def _scan(y: Float1D, x: Float1D, Q: Float2D, r: float, state: Kalman) -> tuple[
     theta, P = np.empty((y.shape[0], 2)), np.empty((y.shape[0], 2, 2))
     for t in range(y.shape[0]):
         kalman_step(state, y[t], x[t], Q, r)
-        theta[t] = state.theta
-        P[t] = state.P - Q
+        for i in range(DIMENSION):
+            theta[t, i] = state.theta[i]
+            for j in range(DIMENSION):
+                P[t, i, j] = state.P[i, j] - Q[i, j]
     return theta, P

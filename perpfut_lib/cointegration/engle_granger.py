@@ -9,6 +9,7 @@ from numba import njit
 
 from perpfut_lib.cointegration.mackinnon import mackinnon_pvalue
 from perpfut_lib.cointegration.residual_test import AIC, BIC, FIXED, residual_test
+from perpfut_lib.cointegration.sums import demean, dot
 from perpfut_lib.errors import DegenerateSeriesError
 from perpfut_lib.types import Float1D
 
@@ -71,11 +72,12 @@ def engle_granger(
         raise DegenerateSeriesError(shapes, "two series of one length", "align them on one grid")
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
-    result = EngleGranger(*pair_test(y_centred, x_centred, y_mean, x_mean, lags, CRITERIA[autolag]))
-    if math.isnan(result.stat):
+    products = (dot(x_centred, y_centred), dot(x_centred, x_centred), dot(y_centred, y_centred))
+    stat, pvalue, beta, lag, half_life, _ = pair_test(y_centred, x_centred, products, lags, CRITERIA[autolag])
+    if math.isnan(stat):
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
-    return result
+    return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life)
 
 
 def resolve_maxlag(count: int, maxlag: int | None) -> int:
@@ -96,39 +98,30 @@ def resolve_maxlag(count: int, maxlag: int | None) -> int:
 
 @njit(cache=True)
 def pair_test(
-    y: Float1D, x: Float1D, y_mean: float, x_mean: float, maxlag: int, criterion: int
-) -> tuple[float, float, float, float, int, float]:
-    """Run both steps on demeaned, finite, moving series; fields as in :class:`EngleGranger`, stat NaN if singular."""
-    beta = np.dot(x, y) / np.dot(x, x)
+    y: Float1D, x: Float1D, products: tuple[float, float, float], maxlag: int, criterion: int
+) -> tuple[float, float, float, int, float, float]:
+    """Run both steps on demeaned, finite, moving series whose Σ x y, Σ x², Σ y² are ``products``.
+
+    Returns (stat, pvalue, beta, lag, half_life, Σ e²); stat is NaN if the residual regression is singular.
+    """
+    across, square_x, square_y = products
+    beta = across / square_x
     residual = y - beta * x
-    alpha = y_mean - beta * x_mean
-    if not np.dot(residual, residual) > (1.0 - COLLINEAR_R2) * np.dot(y, y):
-        return -math.inf, 0.0, alpha, beta, 0, 0.0
+    square = dot(residual, residual)
+    if not square > (1.0 - COLLINEAR_R2) * square_y:
+        return -math.inf, 0.0, beta, 0, 0.0, square
     stat, lag, half_life = residual_test(residual, maxlag, criterion)
-    return stat, mackinnon_pvalue(stat), alpha, beta, lag, half_life
-
-
-@njit(cache=True)
-def demean(series: Float1D, centred: Float1D) -> tuple[float, float]:
-    """Write ``series`` less its mean into ``centred``; return mean and range, NaN if a value is not finite."""
-    low, high, total = math.inf, -math.inf, 0.0
-    for value in series:
-        low, high, total = min(low, value), max(high, value), total + value
-    mean = total / series.shape[0]
-    for i in range(series.shape[0]):
-        centred[i] = series[i] - mean
-    # A NaN or an infinity anywhere reaches the mean, and two infinities of opposite sign make it NaN.
-    return mean, (high - low if math.isfinite(mean) else math.nan)
+    return stat, mackinnon_pvalue(stat), beta, lag, half_life, square
 
 
 def _demean_checked(name: str, series: Float1D) -> tuple[Float1D, float]:
     """Return the demeaned series and its mean, or raise what is wrong with it."""
     centred = np.empty_like(series)
-    mean, span = demean(series, centred)
-    if math.isnan(span):
+    mean, square = demean(series, centred)
+    if not math.isfinite(square):
         bad = int((~np.isfinite(series)).sum())
         raise DegenerateSeriesError(f"{bad} values of {name} that are NaN or infinite", "none", "fill or drop bars")
-    if span == 0.0:
+    if square == 0.0:
         found = f"{name} constant at {series[0]:g}"
         raise DegenerateSeriesError(found, "a series that moves", "leave this symbol out of the window")
     return centred, mean

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from perpfut_lib.cointegration.sums import dot, lag_products
 from perpfut_lib.types import Float1D, Float2D
 
 AIC: Final = 1
@@ -22,47 +23,6 @@ FIXED: Final = 0
 PIVOT_FLOOR: Final = 1e-5
 # Below this share the column is a combination of the others for all that float64 can tell.
 RANK_FLOOR: Final = 1e-13
-
-# Reassociation lets a sum over time run in vector registers; bits are the same in every run on one machine.
-_REASSOCIATE: Final = {"contract", "reassoc", "nsz"}
-_PAD: Final = 8  # lags are summed eight at a time
-
-
-@njit(cache=True, fastmath=_REASSOCIATE)
-def lag_products(padded: Float1D, start: int, products: Float1D) -> None:
-    """Write Σ_{i ≥ start} d_i d_{i-k} for k = 0 … K-1 into ``products``, K a multiple of eight.
-
-    ``padded`` holds eight leading zeros before d, so that lags beyond ``start`` may be asked for and thrown away.
-    """
-    first = start + _PAD
-    target = padded[first:]
-    count = target.shape[0]
-    for k in range(0, products.shape[0], 8):
-        d0, d1, d2, d3 = padded[first - k :], padded[first - k - 1 :], padded[first - k - 2 :], padded[first - k - 3 :]
-        low = first - k - 4
-        d4, d5, d6, d7 = padded[low:], padded[low - 1 :], padded[low - 2 :], padded[low - 3 :]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-        for i in range(count):
-            v = target[i]
-            s0 += v * d0[i]
-            s1 += v * d1[i]
-            s2 += v * d2[i]
-            s3 += v * d3[i]
-            s4 += v * d4[i]
-            s5 += v * d5[i]
-            s6 += v * d6[i]
-            s7 += v * d7[i]
-        products[k], products[k + 1], products[k + 2], products[k + 3] = s0, s1, s2, s3
-        products[k + 4], products[k + 5], products[k + 6], products[k + 7] = s4, s5, s6, s7
-
-
-@njit(cache=True, fastmath=_REASSOCIATE)
-def sum_of_squares(values: Float1D) -> float:
-    """Return Σ v²."""
-    total = 0.0
-    for i in range(values.shape[0]):
-        total += values[i] * values[i]
-    return total
 
 
 @njit(cache=True)
@@ -194,14 +154,12 @@ def residual_test(e: Float1D, maxlag: int, criterion: int) -> tuple[float, int, 
         of the regression without lags, infinity where γ ≥ 0, 0 where γ ≤ -1.
     """
     count = e.shape[0] - 1
-    padded = np.zeros(count + _PAD)
-    d = padded[_PAD:]
+    d = np.empty(count)
     for i in range(count):
         d[i] = e[i + 1] - e[i]
-    products = np.empty((maxlag // 8 + 1) * 8)
-    lag_products(padded, maxlag, products)
-    products = products[: maxlag + 1]
-    square = sum_of_squares(e[maxlag:count])
+    products = np.empty(maxlag + 1)
+    lag_products(d, maxlag, products)
+    square = dot(e[maxlag:count], e[maxlag:count])
     half_life = _half_life(e, d, maxlag, products[0], square)
     lag = maxlag
     if criterion != FIXED:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from perpfut_lib.cointegration.engle_granger import CRITERIA, Autolag, demean, pair_test, resolve_maxlag
+from perpfut_lib.cointegration.engle_granger import CRITERIA, Autolag, pair_test, resolve_maxlag
+from perpfut_lib.cointegration.sums import demean, dot
 from perpfut_lib.compute import run_tasks, worker_count
 from perpfut_lib.config import ComputeConfig
-from perpfut_lib.types import Float1D, Float2D, Int1D
+from perpfut_lib.types import Float2D, Int1D
 
 TEST_COLUMNS: Final = (
     "window",
@@ -67,7 +68,8 @@ def scan_windows(
     -------
     DataFrame
         One row per window and ordered pair with the columns :data:`TEST_COLUMNS`, sorted by window, y, x; ``window``
-        counts ``stops``, ``y`` and ``x`` count columns. ``stat`` is NaN where the residual regression is singular.
+        counts ``stops``, ``y`` and ``x`` count columns. ``stat`` is NaN where the residual regression is singular;
+        ``spread_mean`` is 0, because the regression has an intercept.
 
     Raises
     ------
@@ -99,39 +101,29 @@ def _test_chunk(task: _Task) -> Float2D:
 @njit(cache=True)
 def _test_block(block: Float2D, window: float, maxlag: int, criterion: int) -> Float2D:
     """Return one row per ordered pair of usable rows of ``block`` (N, n), columns as in :data:`TEST_COLUMNS`."""
-    count = block.shape[0]
-    centred, mean, norm = np.empty_like(block), np.empty(count), np.empty(count)
+    count, bars = block.shape
+    centred, mean, square = np.empty_like(block), np.empty(count), np.empty(count)
     usable = np.empty(count, np.int64)
     found = 0
     for i in range(count):
-        mean[i], span = demean(block[i], centred[i])
-        norm[i] = math.sqrt(np.dot(centred[i], centred[i]))
-        if span > 0.0:
+        mean[i], moved = demean(block[i], centred[i])
+        square[i] = dot(centred[i], centred[i])
+        if 0.0 < moved < math.inf:
             usable[found] = i
             found += 1
-    rows = np.empty((found * (found - 1), 12))
+    rows = np.empty((found * (found - 1), len(TEST_COLUMNS)))
     row = 0
     for i in usable[:found]:
         for j in usable[:found]:
             if i != j:
-                correlation = np.dot(centred[i], centred[j]) / (norm[i] * norm[j])
-                test = pair_test(centred[i], centred[j], mean[i], mean[j], maxlag, criterion)
-                stat, pvalue, alpha, beta, lag, half_life = test
-                rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3] = window, i, j, correlation
-                rows[row, 4], rows[row, 5], rows[row, 6], rows[row, 7] = alpha, beta, stat, pvalue
-                rows[row, 8], rows[row, 9] = lag, half_life
-                _spread_moments(block[i], block[j], alpha, beta, rows[row, 10:12])
+                y, x, across = centred[i], centred[j], dot(centred[i], centred[j])
+                test = pair_test(y, x, (across, square[j], square[i]), maxlag, criterion)
+                stat, pvalue, beta, lag, half_life, left = test
+                alpha, correlation = mean[i] - beta * mean[j], across / math.sqrt(square[i] * square[j])
+                spread_std = math.sqrt(left / (bars - 1))
+                rows[row] = (
+                    window, float(i), float(j), correlation, alpha, beta,
+                    stat, pvalue, float(lag), half_life, 0.0, spread_std,
+                )  # fmt: skip
                 row += 1
     return rows
-
-
-@njit(cache=True)
-def _spread_moments(y: Float1D, x: Float1D, alpha: float, beta: float, moments: Float1D) -> None:
-    """Write mean and sample standard deviation of y - α - βx, computed as the features compute the spread."""
-    total, square = 0.0, 0.0
-    for t in range(y.shape[0]):
-        total += y[t] - alpha - beta * x[t]
-    mean = total / y.shape[0]
-    for t in range(y.shape[0]):
-        square += (y[t] - alpha - beta * x[t] - mean) ** 2
-    moments[0], moments[1] = mean, math.sqrt(square / (y.shape[0] - 1))
