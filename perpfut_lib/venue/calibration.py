@@ -66,6 +66,13 @@ def side_by_side(markets: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], *, te
     return pd.DataFrame(columns).rename_axis(index="statistic")
 
 
+def complete_symbols(candles: pd.DataFrame, start: int, end: int) -> pd.DataFrame:
+    """Return the bars that open within [start, end), ms UTC, of the symbols that have the most of them there."""
+    inside = candles[candles["open_time"].between(start, end - 1)]
+    bars = inside["symbol"].astype(str).map(inside["symbol"].astype(str).value_counts())
+    return inside[bars == bars.max()]
+
+
 def _check(frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
     missing = [name for name in columns if name not in frame.columns]
     if missing:

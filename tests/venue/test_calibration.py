@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from perpfut_lib.artifacts import file_sha256, read_json
+from perpfut_lib.cli.application import application
 from perpfut_lib.config import SimulationConfig
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.types import DAY_MS, MINUTE_MS
@@ -48,6 +51,24 @@ def test_too_little_or_other_data_is_refused() -> None:
         market_statistics(candles[candles["open_time"] < 2 * DAY_MS], funding)
     with pytest.raises(SchemaError, match="volume"):
         market_statistics(candles.drop(columns="volume"), funding)
+
+
+def test_the_command_writes_both_markets_with_the_inputs_hashes(tmp_path: Path) -> None:
+    """``perpfut venue compare`` takes the symbols that are complete, and names its inputs by SHA-256."""
+    market = simulate(SimulationConfig(days=6, symbols=4, planted_pairs=1, late_listings=1))
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("candles", "funding")}
+    market.candles.to_parquet(paths["candles"])
+    market.funding.to_parquet(paths["funding"])
+    output = tmp_path / "comparison.json"
+    span = ["--start", "2025-01-01", "--end", "2025-01-06", "--output", str(output)]
+    arguments = ["venue", "compare", *map(str, paths.values()), *span]
+    CliRunner().invoke(application(), arguments, catch_exceptions=False)
+    content = read_json(output)
+    assert content["inputs"] == {path.name: file_sha256(path) for path in paths.values()}
+    late = {one["symbol"] for one in market.truth["contracts"] if one["listed"] > market.candles["open_time"].min()}
+    assert len(content["symbols"]) == 3
+    assert not late & set(content["symbols"])
+    assert content["statistics"]["correlation of returns, median"].keys() == {"recorded", "simulated"}
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded market data is absent (PERPFUT_SHARED_DATA)")
