@@ -80,21 +80,23 @@ class EnvConfig(Section):
 
 
 class TrainConfig(Section):
-    """PPO on the batched environment."""
+    """Training on the batched environment; why these values is in ``book/decisions``."""
 
+    algorithm: Literal["ppo", "sb3-ppo"] = "ppo"
+    """``ppo``: PPO with not trading as its baseline; ``sb3-ppo``: Stable-Baselines3's own, unchanged."""
     total_steps: int = Field(1_000_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     seeds: int = Field(1, ge=1)
     """Number of seeds per fee regime."""
     first_seed: int = Field(42, ge=0)
     """First seed; the others follow by one."""
-    n_envs: int = Field(256, ge=1)
+    n_envs: int = Field(512, ge=1)
     """Environments stepped together."""
     n_steps: int = Field(32, ge=1)
     """Steps per environment and rollout."""
     batch_size: int = Field(4096, ge=1)
     """Samples per gradient step."""
-    n_epochs: int = Field(10, ge=1)
+    n_epochs: int = Field(6, ge=1)
     """Passes over a rollout."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate at the start."""
@@ -102,12 +104,14 @@ class TrainConfig(Section):
     """Learning rate at the end; linear in between."""
     gamma: float = Field(0.99, gt=0, le=1)
     """Discount per bar."""
-    gae_lambda: float = Field(0.8, ge=0, le=1)
-    """λ of generalised advantage estimation."""
+    gae_lambda: float = Field(0.0, ge=0, le=1)
+    """λ of generalised advantage estimation, for the policy."""
+    value_lambda: float = Field(0.95, ge=0, le=1)
+    """λ of the returns that the value network is fitted to (``ppo``)."""
     clip_range: float = Field(0.2, gt=0)
     """PPO's clip on the probability ratio."""
     entropy_coef: float = Field(0.0, ge=0)
-    """Weight of the entropy bonus."""
+    """Weight of the entropy bonus (``sb3-ppo``)."""
     value_coef: float = Field(0.5, ge=0)
     """Weight of the value loss."""
     max_grad_norm: float = Field(0.5, gt=0)
@@ -118,14 +122,28 @@ class TrainConfig(Section):
     """Widths of the hidden layers, policy and value alike."""
     activation: Literal["relu", "tanh"] = "relu"
     """Activation of the hidden layers."""
+    exploration: tuple[float, float, float] = (0.5, 0.1, 0.03)
+    """Standard deviation of the action at the start, where the fee begins to rise, and at the end (``ppo``)."""
     log_std_init: float = -1.0
-    """Initial log standard deviation of the action."""
-    fee_ramp: tuple[float, float] = (0.15, 0.5)
-    """Shares of training between which the fee rises from zero to its full value."""
+    """Initial log standard deviation of the action (``sb3-ppo``, which learns it)."""
+    fee_ramp: tuple[float, float] = (0.2, 0.5)
+    """Shares of training between which the fee rises from zero to its full value, and the band with it."""
+    band_per_root_fee: float = Field(0.6, ge=0)
+    """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
+    reach: float = Field(2.0, ge=1)
+    """Wanted exposure at an action of one (``ppo``): beyond one, so that the band can lie beyond full exposure."""
+    averaging: float = Field(0.998, ge=0, lt=1)
+    """Decay per gradient step of the running mean of the weights, which is what is validated and exported (``ppo``)."""
+    abstain: bool = True
+    """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
     threads: int = Field(1, ge=1)
     """Torch threads per agent."""
     evaluations: int = Field(10, ge=1)
     """Validation rounds per training; the best policy is kept."""
+
+    def band(self, fee_bps: float) -> float:
+        """Return the half-width of the no-trade band at a fee: it grows with the cube root of proportional costs."""
+        return self.band_per_root_fee * fee_bps ** (1.0 / 3.0) if self.algorithm == "ppo" else 0.0
 
 
 class EvaluateConfig(Section):

@@ -21,7 +21,6 @@ from perpfut_lib.accounting import (
     prices_at,
     settle_step,
     size_legs,
-    target_weights,
 )
 from perpfut_lib.types import Bool1D, Float1D, Float2D, Float32, Int1D
 
@@ -90,8 +89,10 @@ class Outcome(NamedTuple):
     """Sum of rewards of the episode, written where it ended, (N,)."""
     length: Int1D
     """Decisions of the episode, written where it ended, (N,)."""
-    unit_gain: Float1D
-    """What a spread exposure of one gained before costs, in units of reward: exogenous, for baselines, (N,)."""
+    untraded_reward: Float32
+    """Reward had nothing been traded at this decision, (N,)."""
+    untraded_weights: Float32
+    """Weights that would then be held at the next decision, (N, 2)."""
 
 
 @njit(cache=True)
@@ -124,20 +125,18 @@ def utility(gain: float, turnover: float, rules: Rules) -> float:
 
 
 @njit(cache=True)
-def advance(
-    world: World, rules: Rules, costs: Costs, place: tuple[int, int], held: tuple[Holding, float]
+def hold_to_next(
+    world: World, rules: Rules, costs: Costs, place: tuple[int, int], traded: tuple[Holding, float, float]
 ) -> tuple[Holding, float]:
-    """Take one decision of one environment and return what it holds next and its reward.
+    """Trade to target weights, hold to the next decision, and return what is held then and the reward.
 
-    ``place`` is (episode, step), ``held`` is (holding, action). The last decision includes the flattening.
+    ``place`` is (episode, step), ``traded`` is (holding, weight_y, weight_x). The last step includes the flattening.
     """
     episode, step = place
-    holding, action = held
+    holding, weight_y, weight_x = traded
     prices = prices_at(world.market, episode, step)
-    weight_y, weight_x, _ = held_weights(holding, prices)
-    target_y, target_x = size_legs(action, weight_y, weight_x, world.hedge_ratio[episode], rules.sizing)
     before = equity_at(holding, prices.fill_y, prices.fill_x)
-    holding, flow = settle_step(holding, target_y, target_x, prices, costs)
+    holding, flow = settle_step(holding, weight_y, weight_x, prices, costs)
     turnover = flow.turnover
     if step + 1 == world.market.marks.shape[1]:
         holding, flow = flatten_step(holding, flattening_at(world.market, episode), costs)
@@ -147,14 +146,31 @@ def advance(
 
 
 @njit(cache=True)
-def unit_gain(world: World, rules: Rules, episode: int, step: int) -> float:
-    """Return the gain before costs of an exposure of one over a step, funding included, in units of reward."""
-    prices = prices_at(world.market, episode, step)
-    hedge = world.hedge_ratio[episode] if rules.sizing.beta_legs else 1.0
-    weight_y, weight_x = target_weights(1.0, hedge)
-    gain_y = (prices.next_y - prices.fill_y - prices.funding_y) / prices.fill_y
-    gain_x = (prices.next_x - prices.fill_x - prices.funding_x) / prices.fill_x
-    return rules.reward_scale * (weight_y * gain_y + weight_x * gain_x)
+def advance(
+    world: World, rules: Rules, costs: Costs, place: tuple[int, int], chosen: tuple[Holding, float]
+) -> tuple[Holding, float]:
+    """Take one decision of one environment and return what it holds next and its reward.
+
+    ``place`` is (episode, step), ``chosen`` is (holding, action).
+    """
+    holding, action = chosen
+    weight_y, weight_x, _ = held_weights(holding, prices_at(world.market, place[0], place[1]))
+    target_y, target_x = size_legs(action, weight_y, weight_x, world.hedge_ratio[place[0]], rules.sizing)
+    return hold_to_next(world, rules, costs, place, (holding, target_y, target_x))
+
+
+@njit(cache=True)
+def advance_untraded(
+    world: World, rules: Rules, costs: Costs, place: tuple[int, int], holding: Holding
+) -> tuple[float, float, float]:
+    """Return the reward of trading nothing at this decision, and the weights that would be held at the next one."""
+    episode, step = place
+    weight_y, weight_x, _ = held_weights(holding, prices_at(world.market, episode, step))
+    after, reward = hold_to_next(world, rules, costs, place, (holding, weight_y, weight_x))
+    if step + 1 == world.market.marks.shape[1]:
+        return reward, 0.0, 0.0
+    next_y, next_x, _ = held_weights(after, prices_at(world.market, episode, step + 1))
+    return reward, next_y, next_x
 
 
 @njit(cache=True)
@@ -164,7 +180,9 @@ def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Flo
     for row in range(action.shape[0]):
         episode, step = state.episode[row], state.step[row]
         holding = Holding(state.holding[row, 0], state.holding[row, 1], state.holding[row, 2])
-        out.unit_gain[row] = unit_gain(world, rules, episode, step)
+        reward, weight_y, weight_x = advance_untraded(world, rules, costs, (episode, step), holding)
+        out.untraded_reward[row] = reward
+        out.untraded_weights[row, 0], out.untraded_weights[row, 1] = weight_y, weight_x
         holding, reward = advance(world, rules, costs, (episode, step), (holding, action[row]))
         step += 1
         state.age[row] += 1
@@ -209,5 +227,6 @@ def make_outcome(count: int, size: int) -> Outcome:
         last_observation=np.zeros((count, size), np.float32),
         score=np.zeros(count),
         length=np.zeros(count, np.int64),
-        unit_gain=np.zeros(count),
+        untraded_reward=np.empty(count, np.float32),
+        untraded_weights=np.zeros((count, 2), np.float32),
     )

@@ -53,7 +53,7 @@ class PairTradingVecEnv(VecEnv):
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._action = np.zeros(n_envs)
-        self.unit_gain = np.zeros(n_envs)
+        self.outcome = make_outcome(n_envs, episodes.observation_size)
 
     def set_costs(self, costs: Costs) -> None:
         """Charge other costs from the next step on: a fee that rises during training."""
@@ -90,7 +90,7 @@ class PairTradingVecEnv(VecEnv):
                 "episode": {"r": float(outcome.score[row]), "l": int(outcome.length[row])},
             }
         self.state.next_episode[ended] = self._draw(len(ended))
-        self.unit_gain = outcome.unit_gain
+        self.outcome = outcome
         return outcome.observation, outcome.reward, done, infos
 
     def set_sizing(self, sizing: Sizing) -> None:

@@ -1,43 +1,22 @@
 """One agent: PPO on the training episodes, the best of its validations kept."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
-from perpfut_lib.env import (
-    Episodes,
-    PairTradingVecEnv,
-    make_costs,
-    make_outcome,
-    make_rules,
-    make_state,
-    reset_all,
-    step_all,
-)
+from perpfut_lib.config import TrainConfig
+from perpfut_lib.env import PairTradingVecEnv, make_costs
+from perpfut_lib.train.counterfactual import CounterfactualPPO
+from perpfut_lib.train.lesson import Layers, Lesson, Score, validate
 from perpfut_lib.types import Float32
 
-Layers = list[tuple[Float32, Float32]]
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What one agent is trained on."""
-
-    train: Episodes
-    validate: Episodes
-    env: EnvConfig
-    costs: CostsConfig
-    settings: TrainConfig
-    fee_bps: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -50,19 +29,37 @@ class Fitted:
     """Environment steps at each validation."""
     validation_utility: list[float]
     """Mean sum of rewards per validation episode, at the full fee, without exploration."""
+    score: Score
+    """Of the network that was kept."""
+    abstains: bool
+    """Nothing that was learned beat doing nothing on validation, so the policy is flat."""
 
 
 def fit(lesson: Lesson) -> Fitted:
     """Train one agent; same seed, same machine and same number of threads: same bits."""
     settings = lesson.settings
     torch.set_num_threads(settings.threads)
-    env = PairTradingVecEnv(
-        lesson.train, make_rules(lesson.env), make_costs(0.0, lesson.costs), n_envs=settings.n_envs, seed=lesson.seed
-    )
-    model = PPO("MlpPolicy", env, seed=lesson.seed, device="cpu", verbose=0, **_hyperparameters(settings))
+    costs = make_costs(0.0, lesson.costs)
+    env = PairTradingVecEnv(lesson.train, lesson.rules(0.0), costs, n_envs=settings.n_envs, seed=lesson.seed)
+    model = make_model(settings, env, lesson.seed)
     school = School(lesson, env)
     model.learn(settings.total_steps, callback=school)
-    return Fitted(school.best, school.steps, school.utilities)
+    abstains = settings.abstain and school.best_score.utility <= 0.0
+    layers = [(np.zeros_like(w), np.zeros_like(b)) for w, b in school.best] if abstains else school.best
+    return Fitted(layers, school.steps, school.utilities, school.best_score, abstains)
+
+
+def make_model(settings: TrainConfig, env: PairTradingVecEnv, seed: int) -> PPO:
+    """Return the untrained algorithm."""
+    shared = {"env": env, "seed": seed, "device": "cpu", "verbose": 0, **_hyperparameters(settings)}
+    network = {"net_arch": list(settings.hidden), "activation_fn": ACTIVATIONS[settings.activation]}
+    if settings.algorithm == "sb3-ppo":
+        return PPO("MlpPolicy", policy_kwargs=network | {"log_std_init": settings.log_std_init}, **shared)
+    lean = {"value_lambda": settings.value_lambda, "averaging": settings.averaging}
+    model = CounterfactualPPO(
+        policy_kwargs=network | {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}, **lean, **shared
+    )
+    return model
 
 
 class School(BaseCallback):
@@ -74,14 +71,16 @@ class School(BaseCallback):
         self.steps: list[int] = []
         self.utilities: list[float] = []
         self.best: Layers = []
+        self.best_score = Score(-np.inf, 0.0, 0.0)
 
     def _on_rollout_start(self) -> None:
         done = self.num_timesteps / self.lesson.settings.total_steps
-        begin, end = self.lesson.settings.fee_ramp
-        share = min(1.0, max(0.0, (done - begin) / (end - begin))) if end > begin else 1.0
+        share = self.lesson.fee_share(done)
         self.env.set_costs(make_costs(share * self.lesson.fee_bps, self.lesson.costs))
-        due = len(self.steps) / self.lesson.settings.evaluations
-        if done >= due:
+        self.env.set_sizing(self.lesson.rules(share).sizing)
+        if isinstance(self.model, CounterfactualPPO):
+            self.model.set_exploration(self.lesson.exploration(done))
+        if done >= len(self.steps) / self.lesson.settings.evaluations:
             self._validate()
 
     def _on_training_end(self) -> None:
@@ -93,35 +92,38 @@ class School(BaseCallback):
     def _validate(self) -> None:
         # Before the fee is fully charged the agent solves another task, so nothing from then may be chosen.
         ready = self.num_timesteps >= self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
-        utility = validation_utility(self.lesson, lambda seen: self.model.predict(seen, deterministic=True)[0])
-        if not self.best or not ready or utility > max(self.utilities[self._first_ready() :], default=-np.inf):
-            self.best = policy_layers(self.model)
+        with averaged(self.model):
+            score = validate(self.lesson, self._act)
+            if not self.best or (ready and score.utility > self.best_score.utility):
+                self.best, self.best_score = policy_layers(self.model), score
+        if not ready:
+            self.best = []
         self.steps.append(self.num_timesteps)
-        self.utilities.append(utility)
+        self.utilities.append(score.utility)
 
-    def _first_ready(self) -> int:
-        full = self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
-        return int(np.searchsorted(self.steps, full))
-
-
-def validation_utility(lesson: Lesson, act: Callable[[Float32], Any]) -> float:
-    """Return the mean sum of rewards per validation episode of a policy (N, D) → (N, 1), at the full fee."""
-    episodes, count = lesson.validate, len(lesson.validate)
-    world, rules, costs = episodes.world(), make_rules(lesson.env), make_costs(lesson.fee_bps, lesson.costs)
-    state, outcome = make_state(count), make_outcome(count, episodes.observation_size)
-    everyone = np.arange(count)
-    reset_all(world, state, everyone, np.zeros(count, np.int64), outcome.observation)
-    for _ in range(episodes.length):
-        action = np.clip(np.asarray(act(outcome.observation), np.float64).reshape(count), -1.0, 1.0)
-        step_all(world, rules, costs, state, action, outcome)
-    return float(outcome.score.mean())
+    def _act(self, observation: Float32) -> Any:
+        return self.model.predict(observation, deterministic=True)[0]
 
 
-def policy_layers(model: BaseAlgorithm) -> Layers:
+@contextmanager
+def averaged(model: Any) -> Iterator[None]:
+    """Put the running mean of the weights in the policy for the length of the block."""
+    if not isinstance(model, CounterfactualPPO):
+        yield
+        return
+    weights: list[torch.Tensor] = list(model.policy.parameters())
+    current = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        torch._foreach_copy_(weights, model.average)
+    yield
+    with torch.no_grad():
+        torch._foreach_copy_(weights, current)
+
+
+def policy_layers(model: Any) -> Layers:
     """Return copies of the policy network's linear layers, the action layer last."""
-    extractor: Any = model.policy.mlp_extractor
-    hidden = [layer for layer in extractor.policy_net if isinstance(layer, torch.nn.Linear)]
-    linear: list[Any] = [*hidden, model.policy.action_net]
+    modules = [*model.policy.mlp_extractor.policy_net, *model.policy.action_net.modules()]
+    linear = [module for module in modules if isinstance(module, torch.nn.Linear)]
     return [(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in linear]
 
 
@@ -139,9 +141,4 @@ def _hyperparameters(settings: TrainConfig) -> dict[str, Any]:
         "vf_coef": settings.value_coef,
         "max_grad_norm": settings.max_grad_norm,
         "target_kl": settings.target_kl,
-        "policy_kwargs": {
-            "net_arch": list(settings.hidden),
-            "activation_fn": ACTIVATIONS[settings.activation],
-            "log_std_init": settings.log_std_init,
-        },
     }

@@ -1,7 +1,7 @@
 """The training stage: one agent per fee regime and seed, exported as card and weights."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,8 @@ from perpfut_lib.config import Profile
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import ExportedPolicy, PolicyCard, pack_weights
-from perpfut_lib.train.ppo import Fitted, Lesson, fit
+from perpfut_lib.train.lesson import Lesson
+from perpfut_lib.train.ppo import Fitted, fit
 
 CURVES = "curves.parquet"
 
@@ -61,18 +62,17 @@ def load_curves(run: Run) -> pd.DataFrame:
 
 def _export(folder: StageFolder, profile: Profile, features: Features, lesson: Lesson, fitted: Fitted) -> None:
     content, name = pack_weights(fitted.layers), f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
+    sizing = lesson.rules().sizing
     card = PolicyCard(
-        algorithm="ppo",
+        algorithm=lesson.settings.algorithm,
         feature_names=features.names,
         lookback=features.lookback,
         feature_spec=features.spec.to_json(),
         scaler=features.scaler.to_json(),
         hidden=lesson.settings.hidden,
         activation=lesson.settings.activation,
-        squash=False,
-        beta_legs=lesson.env.legs == "beta",
-        band=0.0,
-        reach=1.0,
+        squash=lesson.settings.algorithm == "ppo",
+        **sizing._asdict(),
         weights_file=f"{name}.safetensors",
         weights_sha256=hashlib.sha256(content).hexdigest(),
         training=_provenance(profile, lesson, fitted),
@@ -88,5 +88,7 @@ def _provenance(profile: Profile, lesson: Lesson, fitted: Fitted) -> dict[str, A
         "seed": lesson.seed,
         "total_steps": lesson.settings.total_steps,
         "config_hash": profile.sections_hash(("train", "env", "costs")),
-        "best_validation_utility": max(fitted.validation_utility),
+        "settings": lesson.settings.model_dump(mode="json"),
+        "validation": asdict(fitted.score),
+        "abstains": fitted.abstains,
     }

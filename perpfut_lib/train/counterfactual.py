@@ -1,0 +1,164 @@
+"""PPO by Stable-Baselines3, with a baseline that cancels the market's noise, and a lean training loop.
+
+The market does not react to the agent, so what *not trading* would have earned over the same bar is known. Taking it
+as the baseline of the advantage leaves the policy gradient unbiased, since it depends on the state and on the market's
+move but not on the action (Mao et al., "Variance reduction for reinforcement learning in input-driven environments",
+2019), and removes the noise that held positions and moving prices would add to every sample.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from perpfut_lib.env import PairTradingVecEnv
+
+PORTFOLIO = 3  # weight_y, weight_x and cash close every observation
+LOG_ROOT_TAU = 0.9189385332046727  # log √(2π)
+
+
+class BandPolicy(ActorCriticPolicy):
+    """An MLP policy whose mean is squashed to [-1, 1] and does not see what is held.
+
+    What is held enters through the no-trade band: a mean that leaned towards the held position would answer itself.
+    """
+
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        super()._build(lr_schedule)
+        first: Any = self.mlp_extractor.policy_net[0]
+        mask = torch.ones_like(first.weight)
+        mask[:, -PORTFOLIO:] = 0.0
+        with torch.no_grad():
+            first.weight.mul_(mask)
+        first.weight.register_hook(lambda gradient: gradient * mask)
+        self.log_std.requires_grad_(False)  # scheduled, not learned: what it costs depends on the fee
+        self.action_net = torch.nn.Sequential(self.action_net, torch.nn.Tanh())
+
+    def mean(self, observation: torch.Tensor) -> torch.Tensor:
+        """Return the mean action, (N,)."""
+        mean: torch.Tensor = self.action_net(self.mlp_extractor.forward_actor(observation))
+        return mean.flatten()
+
+    def value(self, observation: torch.Tensor) -> torch.Tensor:
+        """Return the value, (N,)."""
+        value: torch.Tensor = self.value_net(self.mlp_extractor.forward_critic(observation))
+        return value.flatten()
+
+
+class CounterfactualPPO(PPO):
+    """PPO whose rollouts live in tensors that are allocated once; see the module's text for its baseline.
+
+    Parameters
+    ----------
+    value_lambda : float
+        λ of the returns that the value network is fitted to.
+    averaging : float
+        Decay per gradient step of the running mean of the weights.
+    **settings
+        As for :class:`stable_baselines3.PPO`; the policy is :class:`BandPolicy`.
+    """
+
+    policy: BandPolicy
+
+    def __init__(self, env: PairTradingVecEnv, *, value_lambda: float, averaging: float, **settings: Any) -> None:
+        super().__init__(BandPolicy, env, **settings)
+        steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
+        self.value_lambda, self.averaging = value_lambda, averaging
+        self._seen, self._untraded = torch.zeros(steps, count, size), torch.zeros(steps, count, size)
+        self._value = torch.zeros(steps + 1, count)
+        names = ("action", "log_prob", "reward", "untraded_reward", "alive", "advantage", "returns")
+        self._rollout = {name: torch.zeros(steps, count) for name in names}
+        self._weights: list[torch.Tensor] = list(self.policy.parameters())
+        self.average = [weight.detach().clone() for weight in self._weights]
+
+    def set_exploration(self, deviation: float) -> None:
+        """Set the standard deviation of the action."""
+        with torch.no_grad():
+            self.policy.log_std.fill_(torch.tensor(deviation).log())
+
+    def collect_rollouts(self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int) -> bool:
+        """Step the environments ``n_steps`` times; see :meth:`OnPolicyAlgorithm.collect_rollouts`."""
+        callback.on_rollout_start()
+        with torch.no_grad():
+            for step in range(n_rollout_steps):
+                self._step(env, step)
+                callback.update_locals(locals())
+                if not callback.on_step():
+                    return False
+            self._value[n_rollout_steps] = self.policy.value(torch.from_numpy(self._last_obs))
+            self._estimate()
+        callback.on_rollout_end()
+        return True
+
+    def _step(self, env: PairTradingVecEnv, step: int) -> None:
+        rollout, seen, untraded = self._rollout, self._seen[step], self._untraded[step]
+        seen.copy_(torch.from_numpy(self._last_obs))
+        noise, log_std = torch.randn(env.num_envs), self.policy.log_std
+        action = self.policy.mean(seen) + log_std.exp() * noise
+        rollout["action"][step] = action
+        rollout["log_prob"][step] = -0.5 * noise * noise - log_std - LOG_ROOT_TAU
+        self._value[step] = self.policy.value(seen)
+        observation, reward, done, infos = env.step(action.numpy())
+        rollout["reward"][step] = torch.from_numpy(reward)
+        rollout["alive"][step] = 1.0 - torch.from_numpy(done).float()
+        for row in done.nonzero()[0]:
+            if infos[row]["TimeLimit.truncated"]:
+                last = torch.from_numpy(infos[row]["terminal_observation"])[None]
+                rollout["reward"][step, row] += self.gamma * self.policy.value(last)[0]
+        weights = torch.from_numpy(env.outcome.untraded_weights)
+        untraded.copy_(torch.from_numpy(observation))
+        untraded[:, -PORTFOLIO:-1] = weights
+        untraded[:, -1] = 1.0 - weights.abs().sum(1)
+        rollout["untraded_reward"][step] = torch.from_numpy(env.outcome.untraded_reward)
+        self._last_obs = observation
+        self.num_timesteps += env.num_envs
+
+    def _estimate(self) -> None:
+        """Write advantages (less that of not trading) and returns."""
+        rollout, value, gamma = self._rollout, self._value, self.gamma
+        untraded_value = self.policy.value(self._untraded.flatten(0, 1)).view_as(rollout["reward"])
+        advantage, gain = torch.zeros_like(value[0]), torch.zeros_like(value[0])
+        for step in reversed(range(len(rollout["reward"]))):
+            alive = rollout["alive"][step]
+            error = rollout["reward"][step] + gamma * alive * value[step + 1] - value[step]
+            untraded = rollout["untraded_reward"][step] + gamma * alive * untraded_value[step] - value[step]
+            advantage = error + gamma * self.gae_lambda * alive * advantage
+            gain = error + gamma * self.value_lambda * alive * gain
+            rollout["advantage"][step] = advantage - untraded
+            rollout["returns"][step] = gain + value[step]
+
+    def train(self) -> None:
+        """Take ``n_epochs`` passes of clipped policy gradient over the rollout; see :meth:`PPO.train`."""
+        self._update_learning_rate(self.policy.optimizer)
+        clip = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        rollout = {name: tensor.flatten() for name, tensor in self._rollout.items()}
+        seen, advantage = self._seen.flatten(0, 1), rollout["advantage"]
+        rollout["advantage"] = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        for _ in range(self.n_epochs):
+            order = torch.randperm(len(advantage))
+            for batch in torch.split(order, self.batch_size):
+                part = {name: rollout[name][batch] for name in ("action", "log_prob", "advantage", "returns")}
+                if not self._descend(seen[batch], part, clip):
+                    return
+        self._n_updates += self.n_epochs
+
+    def _descend(self, seen: torch.Tensor, part: dict[str, torch.Tensor], clip: float) -> bool:
+        """Take one gradient step; return False, without taking it, once the policy has moved too far."""
+        log_std = self.policy.log_std
+        noise = (part["action"] - self.policy.mean(seen)) * torch.exp(-log_std)
+        change = -0.5 * noise * noise - log_std - LOG_ROOT_TAU - part["log_prob"]
+        ratio = change.exp()
+        if self.target_kl is not None and float((ratio - 1.0 - change).detach().mean()) > 1.5 * self.target_kl:
+            return False
+        gain, bounded = part["advantage"] * ratio, part["advantage"] * ratio.clamp(1.0 - clip, 1.0 + clip)
+        value_loss = torch.nn.functional.mse_loss(self.policy.value(seen), part["returns"])
+        loss = self.vf_coef * value_loss - torch.min(gain, bounded).mean()
+        self.policy.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm)
+        self.policy.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, self._weights, 1.0 - self.averaging)
+        return True

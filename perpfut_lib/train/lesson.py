@@ -1,0 +1,75 @@
+"""What one agent is trained on, how its fee, band and exploration move, and how it is validated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
+from perpfut_lib.env import Episodes, Rules, make_costs, make_outcome, make_rules, make_state, reset_all, step_all
+from perpfut_lib.types import Float32
+
+Layers = list[tuple[Float32, Float32]]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one agent is trained on."""
+
+    train: Episodes
+    validate: Episodes
+    env: EnvConfig
+    costs: CostsConfig
+    settings: TrainConfig
+    fee_bps: float
+    seed: int
+
+    def fee_share(self, done: float) -> float:
+        """Return the share of the fee that is charged once a share ``done`` of training is over."""
+        begin, end = self.settings.fee_ramp
+        return min(1.0, max(0.0, (done - begin) / (end - begin))) if end > begin else 1.0
+
+    def rules(self, share: float = 1.0) -> Rules:
+        """Return the rules with the band that belongs to a share of the fee."""
+        if self.settings.algorithm != "ppo":
+            return make_rules(self.env)
+        return make_rules(self.env, band=self.settings.band(share * self.fee_bps), reach=self.settings.reach)
+
+    def exploration(self, done: float) -> float:
+        """Return the standard deviation of the action: down to the second value before the fee rises, then on.
+
+        Noise is free without a fee; with one it must be small beside the band, or it teaches idleness.
+        """
+        turns = (0.0, self.settings.fee_ramp[0], 1.0)
+        return float(np.exp(np.interp(done, turns, np.log(self.settings.exploration))))
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a policy did on the validation episodes."""
+
+    utility: float
+    """Mean sum of rewards per episode."""
+    exposure: float
+    """Mean gross exposure."""
+    turnover: float
+    """Mean change of gross exposure per episode."""
+
+
+def validate(lesson: Lesson, act: Callable[[Float32], Any]) -> Score:
+    """Score a policy (N, D) → (N,) on the validation episodes, at the full fee, without exploration."""
+    episodes, count = lesson.validate, len(lesson.validate)
+    world, rules, costs = episodes.world(), lesson.rules(), make_costs(lesson.fee_bps, lesson.costs)
+    state, outcome = make_state(count), make_outcome(count, episodes.observation_size)
+    reset_all(world, state, np.arange(count), np.zeros(count, np.int64), outcome.observation)
+    held, exposure, turnover, utility = np.zeros((count, 2)), 0.0, 0.0, 0.0
+    for _ in range(episodes.length):
+        action = np.clip(np.asarray(act(outcome.observation), np.float64).reshape(count), -1.0, 1.0)
+        step_all(world, rules, costs, state, action, outcome)
+        weights = outcome.observation[:, -3:-1].astype(np.float64)
+        utility += float(outcome.reward.mean(dtype=np.float64))
+        exposure += float(np.abs(weights).sum(axis=1).mean()) / episodes.length
+        turnover += float(np.abs(weights - held).sum(axis=1).mean())
+        held = weights
+    return Score(utility, exposure, turnover)
