@@ -10,7 +10,7 @@ from perpfut_lib.report.figures import (
     plot_spread,
 )
 from perpfut_lib.report.ladder import ladder_table, plot_ladder
-from perpfut_lib.report.quality import findings_table, quality_table, universe_table
+from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.tables import (
     attribution_table,
     data_summary,
@@ -24,6 +24,7 @@ from perpfut_lib.report.tables import (
 
 __all__ = [
     "attribution_table",
+    "calibration_table",
     "data_summary",
     "environment_check",
     "feature_table",

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from perpfut_lib.artifacts import Run
+from perpfut_lib.artifacts import Run, read_json
+from perpfut_lib.config import project_root
 from perpfut_lib.report.tables import utc
 from perpfut_lib.store.stage import load_quality, load_universe
 
@@ -35,3 +36,10 @@ def universe_table(run: Run) -> pd.DataFrame:
     """Return why each symbol of the source is in the universe or out of it."""
     table = load_universe(run)[["symbol", "in_universe", "reason", "bars"]]
     return table.rename(columns={"in_universe": "in the universe", "reason": "why"}).set_index("symbol")
+
+
+def calibration_table() -> pd.DataFrame:
+    """Return statistics of recorded candles beside those of the simulated market, as published with this project."""
+    published = read_json(project_root() / "artifacts" / "published" / "calibration.json")
+    table = pd.DataFrame.from_dict(published["statistics"], orient="index")
+    return table.round(4).rename_axis("statistic")

@@ -14,7 +14,7 @@ from perpfut_lib.venue.settings import VenueConfig
 
 
 def _call(*arguments):
-    return CliRunner().invoke(application(), ["data", *arguments], catch_exceptions=False).output
+    return CliRunner().invoke(application(), ["data", *arguments], catch_exceptions=False).stdout
 
 
 def test_estimate_download_and_estimate_again(tape, tmp_path):
