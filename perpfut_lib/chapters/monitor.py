@@ -1,6 +1,7 @@
 """Watch a chapter while it runs: pass its progress bars on to the reader, and take the peak of its memory."""
 
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -18,6 +19,7 @@ SAMPLE_SECONDS = 0.2
 LINE_SECONDS = 15.0  # between two lines of progress where the reader is a log file
 MIB = 1 << 20
 ERASE_LINE = "\r\x1b[K"
+_MOVES = re.compile(r"\x1b\[\d*A")
 
 
 class Monitor:
@@ -51,7 +53,7 @@ class Monitor:
         """Copy what is new: as it is to a terminal, the latest state now and then to a log."""
         with self._bars.open(encoding="utf-8", errors="replace", newline="") as bars:
             bars.seek(self._position)
-            text = bars.read()
+            text = _MOVES.sub("", bars.read())  # nested bars share the one line
             if self._stream.isatty():
                 self._position = bars.tell()
                 self._stream.write(text.replace("\n", ERASE_LINE))

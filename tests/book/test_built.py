@@ -12,6 +12,7 @@ import pytest
 from perpfut_lib.artifacts import Run
 from perpfut_lib.chapters import Executed, catalogue
 from perpfut_lib.chapters.book import build_book
+from perpfut_lib.chapters.pdf import build_pdf
 from perpfut_lib.chapters.snippets import snippets
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ChapterError
@@ -134,3 +135,12 @@ def test_book_moves_with_its_folder(study, tmp_path, browser):
     browser.open((tmp_path / "copy" / "notebooks" / "05_environment.html").as_uri())
     assert browser.complaints == []
     assert browser.ask("document.querySelectorAll('.katex').length") > 5
+
+
+def test_book_prints_to_one_pdf(study):
+    """The whole book becomes one PDF file, where there is a Chromium to print it."""
+    if executable() is None:
+        pytest.skip("no Chromium on this machine")
+    content = build_pdf(load_profile("smoke")).read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert len(content) > 100_000
