@@ -75,8 +75,6 @@ class EnvConfig(Section):
     """Reward taken per unit of turnover beside its cost, basis points; zero by default."""
     max_bars: int = Field(0, ge=0)
     """Decisions after which training cuts an episode short (truncated, not flattened); 0 for never."""
-    choices: int = Field(0, ge=0)
-    """Discrete exposures, equally spaced from -1 to 1; 0 for a continuous action."""
 
 
 class TrainConfig(Section):
@@ -136,6 +134,8 @@ class TrainConfig(Section):
     """Decay per gradient step of the running mean of the weights, which is what is validated and exported (``ppo``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
+    exploring_bars: int = Field(240, ge=0)
+    """Bars after which an environment starts anew at a random bar and exposure (``ppo``); 0 for whole episodes."""
     threads: int = Field(1, ge=1)
     """Torch threads per agent."""
     evaluations: int = Field(10, ge=1)

@@ -21,6 +21,7 @@ from perpfut_lib.accounting import (
     prices_at,
     settle_step,
     size_legs,
+    target_weights,
 )
 from perpfut_lib.types import Bool1D, Float1D, Float2D, Float32, Int1D
 
@@ -68,6 +69,10 @@ class State(NamedTuple):
     """Quantity of y, quantity of x, cash, (N, 3)."""
     next_episode: Int1D
     """Episode that follows after the current one ends, (N,)."""
+    next_step: Int1D
+    """Decision that it starts with, (N,)."""
+    next_exposure: Float1D
+    """Exposure that it starts with, free of cost, (N,)."""
     score: Float1D
     """Sum of rewards since the reset, (N,)."""
 
@@ -174,6 +179,14 @@ def advance_untraded(
 
 
 @njit(cache=True)
+def opening(world: World, rules: Rules, episode: int, step: int, exposure: float) -> Holding:
+    """Return an equity of one of which ``exposure`` is in the spread, bought at the decision's marks, free of cost."""
+    prices = prices_at(world.market, episode, step)
+    weight_y, weight_x = target_weights(exposure, world.hedge_ratio[episode] if rules.sizing.beta_legs else 1.0)
+    return Holding(weight_y / prices.mark_y, weight_x / prices.mark_x, 1.0 - weight_y - weight_x)
+
+
+@njit(cache=True)
 def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Float1D, out: Outcome) -> None:
     """Advance every environment by one decision; those whose episode ends go on with ``state.next_episode``."""
     length = world.market.marks.shape[1]
@@ -193,7 +206,8 @@ def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Flo
         if terminated or truncated:
             observe(world, episode, step, holding, out.last_observation[row])
             out.score[row], out.length[row] = state.score[row], state.age[row]
-            episode, step, holding = state.next_episode[row], 0, Holding(0.0, 0.0, 1.0)
+            episode, step = state.next_episode[row], state.next_step[row]
+            holding = opening(world, rules, episode, step, state.next_exposure[row])
             state.age[row], state.score[row] = 0, 0.0
         state.episode[row], state.step[row] = episode, step
         state.holding[row, 0], state.holding[row, 1] = holding.quantity_y, holding.quantity_x
@@ -213,8 +227,9 @@ def reset_all(world: World, state: State, episode: Int1D, step: Int1D, observati
 
 def make_state(count: int) -> State:
     """Return the state of ``count`` environments, all zeros: reset before use."""
-    integers = [np.zeros(count, np.int64) for _ in range(4)]
-    return State(integers[0], integers[1], integers[2], np.zeros((count, 3)), integers[3], np.zeros(count))
+    episode, step, age, next_episode, next_step = (np.zeros(count, np.int64) for _ in range(5))
+    holding, score, next_exposure = np.zeros((count, 3)), np.zeros(count), np.zeros(count)
+    return State(episode, step, age, holding, next_episode, next_step, next_exposure, score)
 
 
 def make_outcome(count: int, size: int) -> Outcome:

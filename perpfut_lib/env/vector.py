@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env.episodes import Episodes
 from perpfut_lib.env.kernel import Rules, make_outcome, make_state, reset_all, step_all
-from perpfut_lib.env.spaces import action_space, exposures, observation_space
+from perpfut_lib.env.spaces import action_space, observation_space
 from perpfut_lib.types import Float32
 
 
@@ -30,30 +30,32 @@ class PairTradingVecEnv(VecEnv):
         Environments stepped together.
     seed : int
         Seed of the draw of episodes.
-    choices : int
-        Discrete exposures; 0 for a continuous action.
+    exploring : bool
+        Start every episode at a random decision with a random exposure, so that what follows from holding it is seen
+        whatever the policy would hold (exploring starts; with ``rules.max_bars``, for training).
 
     Notes
     -----
     The first episode of each environment begins at a random decision, so that a rollout sees every hour of the
-    trading window; later ones begin at its start. Observations and rewards are fresh arrays at every step; the list of
-    infos is reused and holds dictionaries for ended episodes only.
+    trading window; later ones begin at its start. An array of observations is written over two steps after it
+    was returned, so that a rollout allocates nothing; infos hold something for ended episodes only.
     """
 
     render_mode = None
 
     def __init__(
-        self, episodes: Episodes, rules: Rules, costs: Costs, *, n_envs: int, seed: int = 0, choices: int = 0
+        self, episodes: Episodes, rules: Rules, costs: Costs, *, n_envs: int, seed: int = 0, exploring: bool = False
     ) -> None:
-        super().__init__(n_envs, observation_space(episodes), action_space(choices))
+        super().__init__(n_envs, observation_space(episodes), action_space(0))
         self._world, self._rules, self._costs = episodes.world(), rules, costs
         self._length, self._count = episodes.length, len(episodes)
-        self._exposures = exposures(choices)
+        self._exploring = exploring
         self.state = make_state(n_envs)
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._action = np.zeros(n_envs)
-        self.outcome = make_outcome(n_envs, episodes.observation_size)
+        self._outcomes = [make_outcome(n_envs, episodes.observation_size) for _ in range(2)]
+        self._turn, self.outcome = 0, self._outcomes[1]
 
     def set_costs(self, costs: Costs) -> None:
         """Charge other costs from the next step on: a fee that rises during training."""
@@ -68,30 +70,29 @@ class PairTradingVecEnv(VecEnv):
         observation = np.empty((self.num_envs, *self.observation_space.shape), np.float32)  # type: ignore[misc]
         start = self._generator.integers(self._length, size=self.num_envs)
         reset_all(self._world, self.state, self._draw(self.num_envs), start, observation)
-        self.state.next_episode[:] = self._draw(self.num_envs)
+        self._plan(np.arange(self.num_envs))
         return observation
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
         """Keep the actions, (N, 1) or (N,), for :meth:`step_wait`."""
-        chosen = self._exposures[actions] if self._exposures is not None else actions
-        self._action = np.asarray(chosen, np.float64).reshape(self.num_envs)
+        self._action = np.asarray(actions, np.float64).reshape(self.num_envs)
 
     def step_wait(self) -> tuple[Float32, Float32, npt.NDArray[np.bool_], list[dict[str, Any]]]:
         """Advance every environment; see :class:`stable_baselines3.common.vec_env.VecEnv`."""
-        outcome = make_outcome(self.num_envs, self.observation_space.shape[0])  # type: ignore[index]
+        outcome = self.outcome = self._outcomes[self._turn]
+        self._turn = 1 - self._turn
         step_all(self._world, self._rules, self._costs, self.state, self._action, outcome)
         done = outcome.terminated | outcome.truncated
         ended = np.flatnonzero(done)
         infos: list[dict[str, Any]] = [self._infos[0]] * self.num_envs
         for row in ended:
             infos[row] = {
-                "terminal_observation": outcome.last_observation[row],
+                "terminal_observation": outcome.last_observation[row].copy(),
                 "TimeLimit.truncated": bool(outcome.truncated[row]),
                 "episode": {"r": float(outcome.score[row]), "l": int(outcome.length[row])},
             }
-        self.state.next_episode[ended] = self._draw(len(ended))
-        self.outcome = outcome
-        return outcome.observation, outcome.reward, done, infos
+        self._plan(ended)
+        return outcome.observation, outcome.reward.copy(), done, infos
 
     def set_sizing(self, sizing: Sizing) -> None:
         """Widen or narrow the no-trade band from the next step on."""
@@ -103,6 +104,13 @@ class PairTradingVecEnv(VecEnv):
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Return copies of everything that changes, for exact resumption; see :meth:`set_state`."""
         return {name: array.copy() for name, array in self.state._asdict().items()}
+
+    def _plan(self, rows: npt.NDArray[np.int64]) -> None:
+        """Draw what follows the current episode of some environments."""
+        self.state.next_episode[rows] = self._draw(len(rows))
+        if self._exploring:
+            self.state.next_step[rows] = self._generator.integers(self._length, size=len(rows))
+            self.state.next_exposure[rows] = self._generator.uniform(-1.0, 1.0, len(rows))
 
     def _draw(self, count: int) -> npt.NDArray[np.int64]:
         return self._generator.integers(self._count, size=count)

@@ -100,18 +100,19 @@ class CounterfactualPPO(PPO):
         rollout["action"][step] = action
         rollout["log_prob"][step] = -0.5 * noise * noise - log_std - LOG_ROOT_TAU
         self._value[step] = self.policy.value(seen)
-        observation, reward, done, infos = env.step(action.numpy())
+        observation, reward, done, _ = env.step(action.numpy())
         rollout["reward"][step] = torch.from_numpy(reward)
         rollout["alive"][step] = 1.0 - torch.from_numpy(done).float()
-        for row in done.nonzero()[0]:
-            if infos[row]["TimeLimit.truncated"]:
-                last = torch.from_numpy(infos[row]["terminal_observation"])[None]
-                rollout["reward"][step, row] += self.gamma * self.policy.value(last)[0]
+        cut = torch.from_numpy(env.outcome.truncated.nonzero()[0])
+        last = torch.from_numpy(env.outcome.last_observation)[cut]
+        rollout["reward"][step, cut] += self.gamma * self.policy.value(last)
         weights = torch.from_numpy(env.outcome.untraded_weights)
         untraded.copy_(torch.from_numpy(observation))
+        untraded[cut] = last
         untraded[:, -PORTFOLIO:-1] = weights
         untraded[:, -1] = 1.0 - weights.abs().sum(1)
         rollout["untraded_reward"][step] = torch.from_numpy(env.outcome.untraded_reward)
+        rollout["untraded_reward"][step, cut] += self.gamma * self.policy.value(untraded[cut])
         self._last_obs = observation
         self.num_timesteps += env.num_envs
 

@@ -40,7 +40,9 @@ def fit(lesson: Lesson) -> Fitted:
     settings = lesson.settings
     torch.set_num_threads(settings.threads)
     costs = make_costs(0.0, lesson.costs)
-    env = PairTradingVecEnv(lesson.train, lesson.rules(0.0), costs, n_envs=settings.n_envs, seed=lesson.seed)
+    exploring = settings.algorithm == "ppo" and settings.exploring_bars > 0
+    rules = lesson.rules(0.0)._replace(max_bars=settings.exploring_bars) if exploring else lesson.rules(0.0)
+    env = PairTradingVecEnv(lesson.train, rules, costs, n_envs=settings.n_envs, seed=lesson.seed, exploring=exploring)
     model = make_model(settings, env, lesson.seed)
     school = School(lesson, env)
     model.learn(settings.total_steps, callback=school)

@@ -177,3 +177,17 @@ def test_the_same_seed_gives_the_same_bits():
         runs.append((first, np.stack(rewards)))
     assert np.array_equal(runs[0][0], runs[1][0])
     assert np.array_equal(runs[0][1], runs[1][1])
+
+
+def test_exploring_starts_hold_something_and_cost_nothing():
+    """Proves that an exploring episode starts with its drawn exposure at the marks and an equity of one."""
+    episodes = random_episodes()
+    env = PairTradingVecEnv(episodes, RULES._replace(max_bars=5), COSTS, n_envs=8, seed=1, exploring=True)
+    env.reset()
+    for _ in range(5):
+        following = env.state.next_exposure.copy()
+        observation, _, done, _ = env.step(np.zeros((8, 1), np.float32))
+    assert done.all() or env.state.age[~done].min() > 0
+    gross = np.abs(observation[done, -3]) + np.abs(observation[done, -2])
+    np.testing.assert_allclose(gross, np.abs(following[done]), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(observation[done, -1], 1.0 - gross, rtol=0, atol=1e-6)
