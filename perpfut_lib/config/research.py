@@ -82,17 +82,17 @@ class TrainConfig(Section):
 
     algorithm: Literal["ppo", "sb3-ppo"] = "ppo"
     """``ppo``: PPO with not trading as its baseline; ``sb3-ppo``: Stable-Baselines3's own, unchanged."""
-    total_steps: int = Field(1_000_000, ge=1)
+    total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     seeds: int = Field(1, ge=1)
     """Number of seeds per fee regime."""
     first_seed: int = Field(42, ge=0)
     """First seed; the others follow by one."""
-    n_envs: int = Field(512, ge=1)
+    n_envs: int = Field(256, ge=1)
     """Environments stepped together."""
     n_steps: int = Field(32, ge=1)
     """Steps per environment and rollout."""
-    batch_size: int = Field(4096, ge=1)
+    batch_size: int = Field(2048, ge=1)
     """Samples per gradient step."""
     n_epochs: int = Field(6, ge=1)
     """Passes over a rollout."""
@@ -126,7 +126,7 @@ class TrainConfig(Section):
     """Initial log standard deviation of the action (``sb3-ppo``, which learns it)."""
     fee_ramp: tuple[float, float] = (0.2, 0.5)
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
-    band_per_root_fee: float = Field(0.6, ge=0)
+    band_per_root_fee: float = Field(0.5, ge=0)
     """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
     reach: float = Field(2.0, ge=1)
     """Wanted exposure at an action of one (``ppo``): beyond one, so that the band can lie beyond full exposure."""
@@ -134,7 +134,7 @@ class TrainConfig(Section):
     """Decay per gradient step of the running mean of the weights, which is what is validated and exported (``ppo``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
-    exploring_bars: int = Field(240, ge=0)
+    exploring_bars: int = Field(60, ge=0)
     """Bars after which an environment starts anew at a random bar and exposure (``ppo``); 0 for whole episodes."""
     threads: int = Field(1, ge=1)
     """Torch threads per agent."""
