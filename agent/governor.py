@@ -133,6 +133,7 @@ def concluded(memory: GovernorMemory, tick: GovernorTick, provenance: Provenance
         "schema_version": SCHEMA_VERSION,
         "seq": memory.seq + 1,
         "run_id": run_id,
+        "created_at": tick["created_at"],
         "provenance": provenance,
     }
     paused = state.paused_until > tick["created_at"]

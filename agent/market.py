@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.clock import Clock
 from perpfut_lib.acquire.exchange import Exchange
+from perpfut_lib.acquire.wires import BINANCE, HYPERLIQUID, Wire
 from perpfut_lib.errors import ExchangeError, MissingInputError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.types import HOUR_MS, MINUTE_MS, Float2D
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 NO_BARS: Final = np.empty((0, 6))
 NO_SETTLEMENTS: Final = np.empty((0, 2))
+WIRES: Final[Mapping[str, Wire]] = {"binance": BINANCE, "hyperliquid": HYPERLIQUID}
 PUBLISHED_WITHIN: Final = 5 * MINUTE_MS  # a settlement that is due is asked for again so long
 
 

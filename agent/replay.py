@@ -22,6 +22,7 @@ from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder, Control, Run
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
+from perpfut_lib.cointegration import load_windows
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import MissingInputError
 from perpfut_lib.progress import track
@@ -138,9 +139,16 @@ def replay(profile: Profile, run: Run, start: int, end: int) -> AgentFolder:
     return folder
 
 
+def tested_span(run: Run) -> tuple[int, int]:
+    """Return start and end of the test span's trading windows, ms UTC."""
+    windows = load_windows(run)
+    test = windows[windows["split"] == "test"]
+    return int(test["start"].min()), int(test["end"].max())
+
+
 def walk(stand: Stand, bar_closes: range) -> None:
     """Let one process of the agent see these bars close."""
-    with open_checkpoints(stand.desk.folder.checkpoints) as checkpoints:
+    with open_checkpoints(stand.desk.folder.checkpoints()) as checkpoints:
         ticks = Ticks(stand.desk, checkpoints)
         for bar_close in track(bar_closes, label="replay", unit="bar"):
             stand.clock.reach(bar_close + stand.desk.profile.agent.grace_ms)

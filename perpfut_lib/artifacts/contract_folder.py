@@ -1,6 +1,7 @@
 """The agent's folder: every file that agent, executor and operator exchange, and what the agent keeps for itself."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,20 +57,18 @@ class AgentFolder:
         """Candles and symbol states that the slow tick keeps between its runs."""
         return self.path / "history"
 
-    @property
-    def checkpoints(self) -> Path:
-        """Checkpoints of graphs in flight (SQLite)."""
-        return self.path / "checkpoints.sqlite"
+    def checkpoints(self, kind: str = "fast") -> Path:
+        """Return where checkpoints of graphs in flight lie (SQLite), one file a process."""
+        return self.path / f"checkpoints-{kind}.sqlite"
 
     @property
     def heartbeat(self) -> Path:
         """When the scheduler was last alive."""
         return self.path / "heartbeat.json"
 
-    @property
-    def log(self) -> Path:
-        """Structured log, rotated."""
-        return self.path / "logs" / "agent.jsonl"
+    def log(self, kind: str = "fast") -> Path:
+        """Return the structured log of a process, rotated."""
+        return self.path / "logs" / f"{kind}.jsonl"
 
     @property
     def decisions(self) -> Path:
@@ -77,8 +76,8 @@ class AgentFolder:
         return self.path / "logs" / "signals.jsonl"
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder for one agent: two would give one sequence number twice.
+    def lock(self, kind: str = "fast") -> Iterator[None]:
+        """Hold the folder for one process of a kind: two would give one sequence number twice.
 
         Raises
         ------
@@ -86,16 +85,18 @@ class AgentFolder:
             Another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as held:
+        with (self.path / f".lock-{kind}").open("w") as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                found = f"another agent at work in {self.path}"
-                raise ArtifactError(found, "one agent a folder", "stop it, or use another profile") from error
-            self.sweep()
+                found = f"another {kind} process at work in {self.path}"
+                raise ArtifactError(found, "one a folder", "stop it, or use another profile") from error
+            if kind == "fast":
+                self.sweep()
             yield
 
     def sweep(self) -> None:
-        """Delete what writers that were killed left half done."""
-        for orphan in self.path.glob(".*.partial"):
-            orphan.unlink(missing_ok=True)
+        """Delete what writers that were killed left half done; what is younger than a minute may still be written."""
+        for orphan in self.path.rglob(".*.partial"):
+            if time.time() - orphan.stat().st_mtime > 60:
+                orphan.unlink(missing_ok=True)

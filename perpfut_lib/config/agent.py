@@ -96,6 +96,8 @@ class AgentConfig(Section):
     """SHA-256 of its weights; none takes what its card says."""
     capital: float = Field(10_000.0, gt=0)
     """Account equity that minimum notionals are checked against while there is no performance snapshot, quote units."""
+    timeframe: Duration = Field(default="1m")  # type: ignore[assignment]
+    """Length of a bar; that of the data that the policy was trained on."""
     symbols: tuple[str, ...] | None = None
     """Symbols to choose pairs from; none takes all that the exchange lists."""
     retest: Duration = Field(default="1h")  # type: ignore[assignment]

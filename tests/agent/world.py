@@ -182,7 +182,7 @@ class Stage:
     @contextmanager
     def started(self) -> Iterator[Ticks]:
         """Start the agent's process."""
-        with open_checkpoints(self.folder.checkpoints) as checkpoints:
+        with open_checkpoints(self.folder.checkpoints()) as checkpoints:
             yield Ticks(self.desk(), checkpoints)
 
     def bar(self, ticks: Ticks, bar_close: int) -> object:

@@ -1,0 +1,181 @@
+"""``perpfut agent``: run the live agent, look at it, stop it, replay it."""
+
+import json as json_module
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perpfut_lib.cli.run import ProfileOption, SetOption
+from perpfut_lib.config import Profile, load_profile
+
+if TYPE_CHECKING:
+    from agent.status import Line
+
+app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by default the last one.")]
+
+
+@app.command()
+def run(profile: ProfileOption = "default", settings: SetOption = None) -> None:
+    """Run the agent until SIGTERM: one fast tick a bar, slow tick and governor beside it."""
+    from agent.run import leave, run_agent, slow_command
+
+    run_agent(load_profile(profile, settings or ()), slow_command(profile, settings or ()))
+    leave()
+
+
+@app.command()
+def slow_tick(profile: ProfileOption = "default", settings: SetOption = None, at: AtOption = None) -> None:
+    """Select pairs, or test the active ones again, and write active_pairs.json."""
+    _one_tick(load_profile(profile, settings or ()), "slow", at)
+
+
+@app.command()
+def fast_tick(profile: ProfileOption = "default", settings: SetOption = None, at: AtOption = None) -> None:
+    """Decide on one bar and write signal.json."""
+    _one_tick(load_profile(profile, settings or ()), "fast", at)
+
+
+@app.command()
+def replay(
+    profile: ProfileOption = "default",
+    settings: SetOption = None,
+    first: Annotated[str | None, typer.Option("--from", help="UTC, such as 2025-01-11 or 2025-01-11T06:00.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="UTC, exclusive; by default the end of the window.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Replay the agent through a local exchange and compare its decisions with the evaluation's."""
+    from agent.guard import install_guard
+    from agent.logs import start_logging
+
+    chosen = load_profile(profile, settings or ())
+    start_logging(None, console=True, level=30)
+    install_guard()
+    _replay(chosen, first, last, json)
+
+
+@app.command()
+def status(
+    profile: ProfileOption = "default",
+    json: JsonOption = False,
+    max_age: Annotated[float | None, typer.Option(help="Fail if the scheduler was last seen longer ago (s).")] = None,
+) -> None:
+    """Show the state of the agent as its files tell it."""
+    from agent import status as states
+    from agent.session import seal_key
+    from perpfut_lib.artifacts import AgentFolder, Run
+
+    folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
+    now = time.time_ns() // 1_000_000
+    _show(states.status(folder, now), json)
+    age = states.heartbeat_age(folder, now)
+    if max_age is not None and (age is None or age > 1000 * max_age):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    profile: ProfileOption = "default",
+    settings: SetOption = None,
+    json: JsonOption = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the exchange.")] = False,
+) -> None:
+    """Check that everything is in place to run the agent."""
+    from agent.status import doctor as examine
+
+    lines = examine(load_profile(profile, settings or ()), offline=offline)
+    _show(lines, json)
+    if any(line.state == "bad" for line in lines):
+        raise typer.Exit(1)
+
+
+@app.command()
+def control(
+    order: Annotated[str, typer.Argument(help="run, pause or kill.")],
+    profile: ProfileOption = "default",
+    max_exposure: Annotated[float | None, typer.Option(help="Cap on gross exposure, share of equity.")] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="Trade these symbols only.")] = None,
+    deny: Annotated[list[str] | None, typer.Option(help="Never trade these symbols.")] = None,
+    note: Annotated[str, typer.Option(help="For people.")] = "",
+) -> None:
+    """Write the operator's standing orders. Without them the agent stays flat."""
+    from agent.operator import Orders, write_control
+    from agent.session import seal_key
+    from perpfut_lib.artifacts import AgentFolder, Run
+
+    folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
+    orders = Orders(order, max_exposure, tuple(allow) if allow else None, tuple(deny or ()), note)
+    written = write_control(folder, orders)
+    typer.echo(f"control no. {written.seq}: {order}")
+
+
+@app.command()
+def schemas() -> None:
+    """Export the JSON Schemas of all documents to artifacts/schema/."""
+    from perpfut_lib.artifacts.contract_schema import export_schemas
+
+    for file in export_schemas():
+        typer.echo(file.name)
+
+
+@app.command()
+def graphs() -> None:
+    """Draw the graphs as Mermaid text, from the code that runs."""
+    from agent.report import drawings
+
+    for name, drawing in drawings().items():
+        typer.echo(f"%% {name}\n{drawing}")
+
+
+def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
+    from agent.session import session
+
+    with session(profile, kind) as opened:
+        timeframe = profile.agent.timeframe
+        bar_close = at if at is not None else opened.clock.wall() // timeframe * timeframe
+        if kind == "fast":
+            opened.ticks.fast_tick(bar_close)
+        elif not opened.ticks.slow_tick(bar_close):
+            raise typer.Exit(1)
+
+
+def _replay(profile: Profile, first: str | None, last: str | None, as_json: bool) -> None:
+    from agent.replay import replay as run_replay
+    from agent.replay import tested_span
+    from agent.report import load_signals, parity_table
+    from perpfut_lib.artifacts import Run
+
+    research = Run.named(profile.name)
+    start, end = tested_span(research)
+    start = start if first is None else _milliseconds(first)
+    end = min(end, start + profile.cointegration.trading) if last is None else _milliseconds(last)
+    table = parity_table(profile, research, load_signals(run_replay(profile, research, start, end)))
+    if as_json:
+        typer.echo(table.to_json(orient="records"))
+        return
+    typer.echo(table.to_string(index=False))
+    typer.echo(f"{table['equal'].sum()} of {table['decisions'].sum()} decisions equal the evaluation's to the last bit")
+    if (table["equal"] < table["decisions"]).any():
+        raise typer.Exit(1)
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time such as 2025-01-11T06:00") from error
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+
+
+def _show(lines: "list[Line]", as_json: bool) -> None:
+    if as_json:
+        typer.echo(json_module.dumps([{"name": line.name, "state": line.state, "text": line.text} for line in lines]))
+        return
+    for line in lines:
+        colour = {"ok": "green", "bad": "red"}.get(line.state)
+        typer.echo(f"{typer.style(f'{line.state:<4}', fg=colour)}{line.name:<13}{line.text}", file=sys.stdout)
