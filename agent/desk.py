@@ -101,11 +101,16 @@ class Desk:
     def memory(self) -> Memory:
         """Return the committed memory; one that cannot be read starts afresh, with a number above all before."""
         if self._memory is None:
+            afresh = self._afresh()
             try:
-                self._memory = load(self.folder.memory, self.brain.spec if self.brain is not None else None)
+                memory = load(self.folder.memory, self.brain.spec if self.brain is not None else None)
             except ArtifactError as error:
                 log.error("memory lost", extra={"cause": str(error)})
-                self._memory = self._afresh()
+                memory = afresh if afresh.seq else Memory(seq=self.clock.wall())
+            if afresh.seq > memory.seq:
+                log.error("memory is older than the last signal", extra={"seq": memory.seq, "signal": afresh.seq})
+                memory = afresh
+            self._memory = memory
         return self._memory
 
     def remember(self, memory: Memory) -> None:
@@ -140,11 +145,11 @@ class Desk:
         return Provenance(config=self.settings_hash, code=git_commit(), inputs=inputs)
 
     def _afresh(self) -> Memory:
-        """Return an empty memory that cannot repeat a bar or a sequence number; without a signal ms number it."""
+        """Return an empty memory that cannot repeat the bar or the number of the signal on disk."""
         try:
             signal = self.folder.read(Signal)
         except PerpfutError:
-            return Memory(seq=self.clock.wall())
+            return Memory()
         return Memory(seq=signal.seq, bar_close=signal.bar_close)
 
 

@@ -7,9 +7,10 @@ and ccxt drops the flag that says so.
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from threading import local
+from threading import Lock, local
 from typing import Final, Protocol
 
 import numpy as np
@@ -60,10 +61,11 @@ class MarketData(Protocol):
         """Return the perpetual futures that are listed now."""
         ...
 
-    def fetch(self, wanted: Mapping[str, Wanted], until: int) -> dict[str, Slice]:
+    def fetch(self, wanted: Mapping[str, Wanted], until: int, deadline: float | None = None) -> dict[str, Slice]:
         """Return what is known of each symbol before ``until``; a symbol that gives no answer is absent.
 
         Bars open in [``bars_since``, ``until``) and are closed; settlements lie in [``settlements_since``, ``until``].
+        With a ``deadline`` (seconds from now), what has not come by then is absent too.
         """
         ...
 
@@ -82,21 +84,32 @@ class LiveMarket:
     def __init__(self, exchange: Exchange, timeframe: int) -> None:
         self._exchange, self._timeframe = exchange, timeframe
         self._threads = ThreadPoolExecutor(exchange.config.workers, thread_name_prefix="market")
-        self._own = local()
+        self._own, self._opening = local(), Lock()
 
     def now(self) -> int:
-        """Return the exchange's time."""
-        return self._exchange.now()
+        """Return the exchange's time, or give up after the time-out of a request."""
+        asked = self._threads.submit(lambda: self._connection().now())
+        try:
+            return asked.result(2 * self._exchange.config.timeout)
+        except FutureTimeout as error:
+            asked.cancel()
+            raise ExchangeError(
+                "no time from the exchange", "an answer", "it is asked again at the next bar"
+            ) from error
 
     def symbols(self) -> tuple[str, ...]:
         """Return the listed perpetual futures, sorted."""
         return tuple(sorted(self._exchange.markets()))
 
-    def fetch(self, wanted: Mapping[str, Wanted], until: int) -> dict[str, Slice]:
+    def fetch(self, wanted: Mapping[str, Wanted], until: int, deadline: float | None = None) -> dict[str, Slice]:
         """Ask for all symbols, several at once."""
-        self._exchange.markets()
-        answers = self._threads.map(lambda name: self._slice(name, wanted[name], until), wanted)
-        return {name: answer for name, answer in zip(wanted, answers, strict=True) if answer is not None}
+        asked = {name: self._threads.submit(self._slice, name, want, until) for name, want in wanted.items()}
+        wait(asked.values(), deadline)
+        answers = {name: future.result() for name, future in asked.items() if future.done()}
+        for name in asked.keys() - answers.keys():
+            log.warning("no data in time", extra={"symbol": name})
+            asked[name].cancel()
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
     def close(self) -> None:
         """Give up what is being asked for and stop the threads."""
@@ -114,7 +127,8 @@ class LiveMarket:
 
     def _connection(self) -> Exchange:
         if not hasattr(self._own, "exchange"):
-            self._own.exchange = self._exchange.another()
+            with self._opening:  # the first one loads the markets for all
+                self._own.exchange = self._exchange.another()
         own: Exchange = self._own.exchange
         return own
 
@@ -161,7 +175,7 @@ class PanelMarket:
         """Return the panel's symbols."""
         return self._panel.symbols
 
-    def fetch(self, wanted: Mapping[str, Wanted], until: int) -> dict[str, Slice]:
+    def fetch(self, wanted: Mapping[str, Wanted], until: int, deadline: float | None = None) -> dict[str, Slice]:
         """Return the panel's own numbers; a bar that was filled does not exist."""
         until = min(until, self._clock.wall())
         return {name: self._slice(name, ask, until) for name, ask in wanted.items() if name in self._panel.symbols}

@@ -83,12 +83,13 @@ def fetch(desk: Desk, tracks: Mapping[str, Track], bar_close: int) -> dict[str, 
     if not ask:
         return {}
     settings = desk.profile.agent
-    slices = desk.market.fetch(ask, bar_close)
+    deadline = settings.deadline_ms / 1000
+    slices = desk.market.fetch(ask, bar_close, deadline)
     for _ in range(settings.patience_ms // settings.poll_ms):
         lacking = {symbol: want for symbol, want in ask.items() if not _complete(slices, symbol, bar_close, desk)}
         if not lacking or desk.clock.wait(settings.poll_ms):
             break
-        slices |= desk.market.fetch(lacking, bar_close)
+        slices |= desk.market.fetch(lacking, bar_close, deadline)
     return slices
 
 

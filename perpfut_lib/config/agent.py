@@ -114,6 +114,8 @@ class AgentConfig(Section):
     """Time for which a bar that is late is asked for again before targets are held."""
     poll_ms: int = Field(750, ge=1)
     """Wait between two such requests."""
+    deadline_ms: int = Field(8_000, ge=100)
+    """Longest wait of the fast tick for one round of requests, whatever the exchange does."""
     hint: bool = True
     """Listen to the websocket for closed bars; REST stays the truth."""
     warmup: Duration = Field(default="1d")  # type: ignore[assignment]

@@ -71,7 +71,7 @@ def test_a_planted_fault_is_noticed(world, tmp_path, monkeypatch):
     start, _ = world.windows()[0]
     honest = stage.market.fetch
 
-    def one_tick_off(wanted, until):
+    def one_tick_off(wanted, until, deadline=None):
         slices = honest(wanted, until)
         for part in slices.values():
             part.bars[part.bars[:, 0] == start + 5 * BAR, 4] += 1e-6
