@@ -6,7 +6,7 @@ from typing import Self
 
 import psutil
 
-PERIOD = 0.05
+PERIOD = 0.2
 
 
 class PeakMemory:

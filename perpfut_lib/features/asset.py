@@ -1,7 +1,7 @@
 """What one symbol's bars say: a recursion over its candles and funding, from the panel's first bar on."""
 
 import math
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -25,7 +25,7 @@ from perpfut_lib.indicators import (
     window_dtype,
     window_position,
 )
-from perpfut_lib.types import Bool1D, Float2D
+from perpfut_lib.types import Bool1D, Float1D, Float2D
 
 LONGEST_RETURN: Final = 240
 MOVES: Final = 10
@@ -190,11 +190,19 @@ def describe_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> 
     )  # fmt: skip
 
 
+def scan_asset(indicators: Indicators, state: Any, bars: Float2D, wanted: Bool1D, said: Float2D) -> None:
+    """Step ``state`` through bars (T, fields of AssetBar); write the wanted rows of (T, fields of AssetQuantities)."""
+    scan_fields(indicators, state, tuple(np.ascontiguousarray(bars.T)), wanted, said)
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
-def scan_asset(indicators: Indicators, state: AssetState, bars: Float2D, wanted: Bool1D, said: Float2D) -> None:
-    """Step through ``bars`` (T, fields of AssetBar); write the wanted rows of (T, fields of AssetQuantities)."""
-    for t in range(bars.shape[0]):
-        bar = AssetBar(bars[t, 0], bars[t, 1], bars[t, 2], bars[t, 3], bars[t, 4], bars[t, 5], bars[t, 6], bars[t, 7])
+def scan_fields(
+    indicators: Indicators, state: AssetState, fields: tuple[Float1D, ...], wanted: Bool1D, said: Float2D
+) -> None:
+    """Do what :func:`scan_asset` does from the eight fields of the bars, (T,) each."""
+    opens, high, low, close, volume, rate, minutes, interval = fields
+    for t in range(close.shape[0]):
+        bar = AssetBar(opens[t], high[t], low[t], close[t], volume[t], rate[t], minutes[t], interval[t])
         advance_asset(indicators, state, bar)
         if wanted[t]:
             said[t] = describe_asset(indicators, state, bar)

@@ -238,7 +238,7 @@ def _row(spec: FeatureSpec, track: PairTrack, time: float, recent_y: Float1D, re
     """Return the feature row of a pair whose state has been advanced to the bar of ``time``."""
     row = np.empty(len(spec.features))
     said = np.array(describe_pair(track.pair, track.state, time))
-    assemble(said, recent_y, recent_x, spec.columns(), spec.transforms(), row)
+    assemble(said, recent_y, recent_x, *spec.picks, row)
     return row
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from perpfut_lib.features.asset import AssetBar, Indicators, asset_dtype, scan_asset
+from perpfut_lib.features.asset import AssetBar, Indicators, asset_dtype, scan_fields
 from perpfut_lib.features.pair import Pair, PairState, advance_pair, describe_pair, empty_pair, filter_noise
 from perpfut_lib.features.settlement import known_funding
 from perpfut_lib.features.spec import ASSET_COUNT, PAIR_COUNT, FeatureSpec, assemble
@@ -68,8 +68,7 @@ def compute(
     pairs = [Pair.of(row, formation, panel.timeframe) for _, row in pair_days.iterrows()]
     with ThreadPoolExecutor(threads) as pool:
         for block in track(list(_blocks(spec, panel, pair_days, shape[1])), label="features", unit="block"):
-            list(pool.map(lambda symbol: scans.advance(symbol, block), scans.symbols))  # noqa: B023 (used at once)
-            scans.done = block.stop
+            scans.advance(block, pool)
             list(pool.map(lambda e: _scan_episode(spec, panel, pairs[e], scans.legs(e), out[e]), block.episodes))
     return out
 
@@ -90,13 +89,21 @@ class _SymbolScans:
         self.held = dict.fromkeys(self.symbols, np.empty((0, ASSET_COUNT)))
         self.done, self.first = 0, 0
 
-    def advance(self, symbol: str, block: _Block) -> None:
-        """Step one symbol to the end of a block and keep what it said over the block's rows."""
-        bars = symbol_bars(self.panel, symbol, self.done, block.stop)
-        said = np.empty((len(bars), ASSET_COUNT))
-        scan_asset(self.spec.indicators, self.states[symbol], bars, self.wanted[symbol][self.done : block.stop], said)
-        self.held[symbol] = np.concatenate([self.held[symbol], said])[block.first - block.stop :]
-        self.first = block.first
+    def advance(self, block: _Block, pool: ThreadPoolExecutor) -> None:
+        """Step every symbol to the end of a block and keep what it said over the block's rows."""
+        panel, rows = self.panel, slice(self.done, block.stop)
+        # One transposition for all symbols: a column of the panel alone would touch every line of its memory.
+        candles = [np.ascontiguousarray(getattr(panel, name)[rows].T) for name in AssetBar._fields[:5]]
+
+        def scan(symbol: str) -> None:
+            funding = known_funding(panel.funding.get(symbol), panel.open_time[rows] + panel.timeframe)
+            said = np.empty((block.stop - self.done, ASSET_COUNT))
+            fields = (*(table[panel.column(symbol)] for table in candles), *funding)
+            scan_fields(self.spec.indicators, self.states[symbol], fields, self.wanted[symbol][rows], said)
+            self.held[symbol] = np.concatenate([self.held[symbol], said])[block.first - block.stop :]
+
+        list(pool.map(scan, self.symbols))
+        self.done, self.first = block.stop, block.first
 
     def legs(self, episode: int) -> tuple[tuple[str, str], tuple[Float2D, Float2D]]:
         """Return both symbols of an episode and what they said over its rows."""
@@ -112,11 +119,10 @@ def episode_shape(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame) -> t
 
 
 def symbol_bars(panel: Panel, symbol: str, first: int, stop: int) -> Float2D:
-    """Return bars ``first`` to ``stop`` - 1 of one symbol as rows of :class:`AssetBar`."""
+    """Return bars ``first`` to ``stop`` - 1 of one symbol, (T, fields of :class:`AssetBar`)."""
     column, rows = panel.column(symbol), slice(first, stop)
     funding = known_funding(panel.funding.get(symbol), panel.open_time[rows] + panel.timeframe)
-    fields = [getattr(panel, name)[rows, column] for name in AssetBar._fields[:5]]
-    return np.ascontiguousarray(np.stack([*fields, *funding], axis=1))
+    return np.stack([*(getattr(panel, name)[rows, column] for name in AssetBar._fields[:5]), *funding], axis=1)
 
 
 def _blocks(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, length: int) -> Iterator[_Block]:
@@ -150,8 +156,7 @@ def _scan_episode(
     stop = panel.row(int(pair.start)) - spec.lookback + len(out)
     closes = [np.ascontiguousarray(panel.close[start:stop, panel.column(symbol)]) for symbol in symbols]
     recursion = (spec.indicators, pair, filter_noise(pair, spec.indicators))
-    picks = (spec.columns(), spec.transforms())
-    _scan_pair(recursion, empty_pair(pair, spec.indicators), (closes[0], closes[1]), said, picks, out)
+    _scan_pair(recursion, empty_pair(pair, spec.indicators), (closes[0], closes[1]), said, spec.picks, out)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

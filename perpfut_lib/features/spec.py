@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -68,13 +69,11 @@ class FeatureSpec:
         """Return the names of the columns."""
         return tuple(feature.name for feature in self.features)
 
-    def columns(self) -> Int1D:
-        """Return which quantity each feature takes."""
-        return np.array([feature.column() for feature in self.features], np.int64)
-
-    def transforms(self) -> Int1D:
-        """Return the transform of each feature as its position in TRANSFORMS."""
-        return np.array([TRANSFORMS.index(feature.transform) for feature in self.features], np.int64)
+    @cached_property
+    def picks(self) -> tuple[Int1D, Int1D]:
+        """Return which quantity each feature takes, and its transform as its position in TRANSFORMS."""
+        columns = np.array([feature.column() for feature in self.features], np.int64)
+        return columns, np.array([TRANSFORMS.index(feature.transform) for feature in self.features], np.int64)
 
     def least_scales(self) -> Float1D:
         """Return the least scale of each feature."""

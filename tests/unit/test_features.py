@@ -192,7 +192,7 @@ def test_columns_find_their_quantities() -> None:
             (("y", 100.0), ("x", 500.0))}  # fmt: skip
     row = np.empty(len(spec.features))
     plain = np.zeros(len(row), np.int64)
-    assemble(np.array(pair), np.array(legs["y"]), np.array(legs["x"]), spec.columns(), plain, row)
+    assemble(np.array(pair), np.array(legs["y"]), np.array(legs["x"]), spec.picks[0], plain, row)
     for feature, value in zip(spec.features, row, strict=True):
         if feature.block == "pair":
             assert value == getattr(pair, feature.quantity)
