@@ -36,9 +36,10 @@ def kalman_step(state: Kalman, y: float, x: float, Q: Float2D, r: float) -> tupl
     innovation = y - theta[0] - theta[1] * x
     theta[0] += gain_level * innovation
     theta[1] += gain_slope * innovation
-    P[0, 0] += Q[0, 0] - gain_level * to_level
-    P[0, 1] += Q[0, 1] - gain_level * to_slope
-    P[1, 1] += Q[1, 1] - gain_slope * to_slope
+    # The difference first: it cancels, and adding Q to a term of it would round away what is left.
+    P[0, 0] = (P[0, 0] - gain_level * to_level) + Q[0, 0]
+    P[0, 1] = (P[0, 1] - gain_level * to_slope) + Q[0, 1]
+    P[1, 1] = (P[1, 1] - gain_slope * to_slope) + Q[1, 1]
     P[1, 0] = P[0, 1]
     return innovation, variance
 

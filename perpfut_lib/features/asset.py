@@ -149,7 +149,7 @@ def advance_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> N
         return
     first = state.bars == 0.0
     state.bars += 1.0
-    log_close = math.log(bar.close)
+    log_close = log_price(bar.close)
     change = 0.0 if first else log_close - lagged(state.logs, 0)
     leaving = 0.0 if first else lagged(state.logs, MOVES - 1) - lagged(state.logs, MOVES)
     push(state.logs, log_close, first)
@@ -192,18 +192,25 @@ def describe_asset(indicators: Indicators, state: AssetState, bar: AssetBar) -> 
 
 def scan_asset(indicators: Indicators, state: Any, bars: Float2D, wanted: Bool1D, said: Float2D) -> None:
     """Step ``state`` through bars (T, fields of AssetBar); write the wanted rows of (T, fields of AssetQuantities)."""
-    scan_fields(indicators, state, tuple(np.ascontiguousarray(bars.T)), wanted, said)
+    fields = tuple(np.ascontiguousarray(bars.T))
+    scan_fields(indicators, state, fields, wanted, said, np.empty(len(bars)))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def scan_fields(
-    indicators: Indicators, state: AssetState, fields: tuple[Float1D, ...], wanted: Bool1D, said: Float2D
+    indicators: Indicators,
+    state: AssetState,
+    fields: tuple[Float1D, ...],
+    wanted: Bool1D,
+    said: Float2D,
+    logs: Float1D,
 ) -> None:
-    """Do what :func:`scan_asset` does from the eight fields of the bars, (T,) each."""
+    """Do what :func:`scan_asset` does from the eight fields of the bars, (T,) each; write the log closes too, (T,)."""
     opens, high, low, close, volume, rate, minutes, interval = fields
     for t in range(close.shape[0]):
         bar = AssetBar(opens[t], high[t], low[t], close[t], volume[t], rate[t], minutes[t], interval[t])
         advance_asset(indicators, state, bar)
+        logs[t] = lagged(state.logs, 0)
         if wanted[t]:
             said[t] = describe_asset(indicators, state, bar)
 
@@ -211,3 +218,9 @@ def scan_fields(
 @njit(cache=True)
 def _sign(value: float) -> float:
     return 1.0 if value > 0.0 else (-1.0 if value < 0.0 else 0.0)
+
+
+@njit(cache=True)
+def log_price(price: float) -> float:
+    """Return the natural logarithm, by the one routine that every path to a feature uses."""
+    return math.log(price)

@@ -56,7 +56,7 @@ def _leg(leg: Block) -> tuple[Feature, ...]:
         Feature(
             f"{leg}_lower_shadow", leg, "lower_shadow", "(min(open, close) - low) / (close vol)", "vol", 1, "asinh"
         ),
-        Feature(f"{leg}_volume", leg, "volume", "volume over its EWMA", "1", 100, "asinh"),
+        Feature(f"{leg}_volume", leg, "volume", "volume over its EWMA", "1", 100, "soft"),
     )
 
 

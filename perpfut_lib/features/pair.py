@@ -150,12 +150,11 @@ def filter_noise(pair: Pair, indicators: Indicators) -> Float2D:
 def advance_pair(
     indicators: Indicators, pair: Pair, noise: Float2D, state: PairState, bar: tuple[float, float, float]
 ) -> None:
-    """Advance ``state`` in place by one bar: its open time (ms) and the closes of the first and the second leg."""
-    open_time, close_y, close_x = bar
+    """Advance ``state`` in place by one bar: its open time (ms) and the log closes of the first and the second leg."""
+    open_time, log_y, log_x = bar
     first = state.bars == 0.0
     state.bars += 1.0
-    log_x = math.log(close_x)
-    spread = math.log(close_y) - pair.alpha - pair.beta * log_x
+    spread = log_y - pair.alpha - pair.beta * log_x
     z = (spread - pair.spread_mean) / pair.spread_std
     if first:
         state.anchor = log_x
@@ -180,7 +179,7 @@ def describe_pair(pair: Pair, state: PairState, open_time: float) -> PairQuantit
     spread, per_std = lagged(state.spreads, 0), 1.0 / pair.spread_std
     volatility = max(math.sqrt(state.variance), LEAST_VOLATILITY)
     decided = open_time + pair.timeframe
-    hour = 2.0 * math.pi * ((decided % DAY_MS) / DAY_MS)
+    hour = 2.0 * math.pi * ((int(decided) % DAY_MS) / DAY_MS)
     return PairQuantities(
         (spread - pair.spread_mean) * per_std,
         state.surprise,

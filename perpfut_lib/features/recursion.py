@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.features.asset import AssetBar, advance_asset, asset_dtype, describe_asset
+from perpfut_lib.features.asset import AssetBar, advance_asset, asset_dtype, describe_asset, log_price
 from perpfut_lib.features.pair import Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
 from perpfut_lib.indicators import blank
@@ -185,7 +185,7 @@ def open_pair(
     noise = filter_noise(pair, spec.indicators)
     for number, (close_y, close_x) in enumerate(closes):
         time = pair.formation_start + number * pair.timeframe
-        advance_pair(spec.indicators, pair, noise, track.state, (time, float(close_y), float(close_x)))
+        advance_pair(spec.indicators, pair, noise, track.state, (time, log_price(close_y), log_price(close_x)))
         slot = spec.lookback - (count - number)
         if slot >= 0:
             recent_y, recent_x = (state.assets[symbol].recent[slot] for symbol in legs)
@@ -228,7 +228,7 @@ def _step_pair(
     track = replace(track, state=track.state.copy())
     row = np.full(len(spec.features), math.nan)
     if not any(map(math.isnan, closes)):
-        bar = (float(open_time), float(closes[0]), float(closes[1]))
+        bar = (float(open_time), log_price(float(closes[0])), log_price(float(closes[1])))
         advance_pair(spec.indicators, track.pair, filter_noise(track.pair, spec.indicators), track.state, bar)
         row = _row(spec, track, float(open_time), assets[track.y].recent[-1], assets[track.x].recent[-1])
     return replace(track, window=np.vstack([track.window[1:], row]))
@@ -236,10 +236,10 @@ def _step_pair(
 
 def _row(spec: FeatureSpec, track: PairTrack, time: float, recent_y: Float1D, recent_x: Float1D) -> Float1D:
     """Return the feature row of a pair whose state has been advanced to the bar of ``time``."""
-    row = np.empty(len(spec.features))
-    said = np.array(describe_pair(track.pair, track.state, time))
-    assemble(said, recent_y, recent_x, *spec.picks, row)
-    return row
+    row = np.empty((1, len(spec.features)))
+    said = np.array([describe_pair(track.pair, track.state, time)])
+    assemble(said, recent_y[None], recent_x[None], spec.picks, row)
+    return row[0]
 
 
 def _rows(table: Float2D) -> list[Any]:

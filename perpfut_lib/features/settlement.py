@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba import njit
 
 from perpfut_lib.store.panel import FundingEvents
 from perpfut_lib.types import HOUR_MS, MINUTE_MS, Float1D, Int1D
@@ -22,19 +23,32 @@ class KnownFunding(NamedTuple):
 
 
 def known_funding(events: FundingEvents | None, times: Int1D) -> KnownFunding:
-    """Return what is known of one symbol's funding at ``times`` (ms UTC), from settlements at or before them.
+    """Return what is known of one symbol's funding at rising ``times`` (ms UTC), from settlements at or before each.
 
     The interval is that of the last two settlements, in whole hours from 1 to 8 (8 before there are two), and the next
     settlement is due that long after the last one: an exchange announces a change of interval, but not here.
     """
-    stamps = np.zeros(0, np.int64) if events is None else np.asarray(events.time)
-    rates = np.zeros(0) if events is None else np.asarray(events.rate)
-    last = np.searchsorted(stamps, times, side="right") - 1
-    # Stamps carry up to 20 ms of jitter; the schedule is in whole minutes.
-    schedule = np.concatenate([[0], (stamps + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS])
-    gaps = np.clip(np.round(np.diff(schedule) / HOUR_MS) * HOUR_MS, HOUR_MS, LONGEST_INTERVAL).astype(np.int64)
-    gaps = np.concatenate([[LONGEST_INTERVAL, LONGEST_INTERVAL], gaps[1:]])[: len(stamps) + 1]
-    interval, settled = gaps[last + 1], schedule[last + 1]
-    left = interval - (times - settled) % interval
-    rate = np.concatenate([[0.0], rates])[last + 1]
-    return KnownFunding(rate, left / MINUTE_MS, interval / MINUTE_MS)
+    stamps = np.zeros(0, np.int64) if events is None else np.ascontiguousarray(events.time)
+    rates = np.zeros(0) if events is None else np.ascontiguousarray(events.rate)
+    known = KnownFunding(*(np.empty(len(times)) for _ in KnownFunding._fields))
+    _walk(stamps, rates, np.ascontiguousarray(times), known)
+    return known
+
+
+@njit(cache=True)
+def _walk(stamps: Int1D, rates: Float1D, times: Int1D, known: KnownFunding) -> None:
+    """Write what is known at each of ``times``, which rise."""
+    last = -1
+    settled, interval = 0, LONGEST_INTERVAL
+    for t in range(times.shape[0]):
+        while last + 1 < stamps.shape[0] and stamps[last + 1] <= times[t]:
+            last += 1
+            # Stamps carry up to 20 ms of jitter; the schedule is in whole minutes.
+            previous, settled = settled, (stamps[last] + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS
+            if last > 0:
+                hours = (settled - previous + HOUR_MS // 2) // HOUR_MS
+                interval = min(max(hours, 1) * HOUR_MS, LONGEST_INTERVAL)
+        left = interval - (times[t] - settled) % interval
+        known.rate[t] = rates[last] if last >= 0 else 0.0
+        known.minutes[t] = left / MINUTE_MS
+        known.interval[t] = interval / MINUTE_MS

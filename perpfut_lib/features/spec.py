@@ -6,16 +6,20 @@ from functools import cached_property
 from typing import Any, Final, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from perpfut_lib.features.asset import AssetQuantities, Indicators
 from perpfut_lib.features.pair import PairQuantities
-from perpfut_lib.types import Float1D, Int1D
+from perpfut_lib.types import Float1D, Float2D
 
+IntTable = npt.NDArray[np.int64]
 Block = Literal["pair", "y", "x", "both"]
 Transform = Literal["none", "log", "asinh", "sqrt", "fisher", "soft"]
 TRANSFORMS: Final[tuple[Transform, ...]] = ("none", "log", "asinh", "sqrt", "fisher", "soft")
 LEAST_ARGUMENT: Final = 1e-8
+RELATION: Final = ("alpha", "beta", "correlation", "pvalue", "half_life")  # fixed over a pair's trading window
+TILE: Final = 64  # rows whose features fit into the nearest cache
 BETA: Final = PairQuantities._fields.index("beta")
 DAILY_FUNDING: Final = AssetQuantities._fields.index("daily_funding_bps")
 
@@ -70,10 +74,12 @@ class FeatureSpec:
         return tuple(feature.name for feature in self.features)
 
     @cached_property
-    def picks(self) -> tuple[Int1D, Int1D]:
-        """Return which quantity each feature takes, and its transform as its position in TRANSFORMS."""
-        columns = np.array([feature.column() for feature in self.features], np.int64)
-        return columns, np.array([TRANSFORMS.index(feature.transform) for feature in self.features], np.int64)
+    def picks(self) -> IntTable:
+        """Return for every feature the quantity it takes, its transform in TRANSFORMS, and 1 if it is fixed, (F, 3)."""
+        fixed = [feature.block == "pair" and feature.quantity in RELATION for feature in self.features]
+        transforms = (TRANSFORMS.index(feature.transform) for feature in self.features)
+        columns = (feature.column() for feature in self.features)
+        return np.array(list(zip(columns, transforms, fixed, strict=True)), np.int64)
 
     def least_scales(self) -> Float1D:
         """Return the least scale of each feature."""
@@ -112,21 +118,39 @@ def transformed(value: float, transform: int) -> float:
     return math.atanh(min(max(value, -1.0 + LEAST_ARGUMENT), 1.0 - LEAST_ARGUMENT))
 
 
-@njit(cache=True, error_model="numpy")
-def assemble(pair: Float1D, y: Float1D, x: Float1D, columns: Int1D, transforms: Int1D, row: Float1D) -> None:
-    """Write one feature row (F,) from what is said of a pair (fields of PairQuantities) and of its legs.
+@njit(cache=True, error_model="numpy", nogil=True)
+def assemble(pair: Float2D, y: Float2D, x: Float2D, picks: IntTable, rows: Float2D) -> None:
+    """Write feature rows (T, F) from what is said of a pair (T, fields of PairQuantities) and of its legs.
 
-    ``columns`` and ``transforms`` are those of the specification. The carry is what a long spread of unit gross
-    exposure expects to receive from funding, bps of equity a day: -(f_y - β f_x) / (1 + |β|) with daily rates f.
+    The carry is what a long spread of unit gross exposure expects to receive from funding, bps of equity a day:
+    -(f_y - β f_x) / (1 + |β|) with daily rates f.
     """
-    for k in range(columns.shape[0]):
-        column = columns[k]
-        if column < PAIR_COUNT:
-            value = pair[column]
-        elif column < PAIR_COUNT + ASSET_COUNT:
-            value = y[column - PAIR_COUNT]
-        elif column < QUANTITY_COUNT - 1:
-            value = x[column - PAIR_COUNT - ASSET_COUNT]
-        else:
-            value = (pair[BETA] * x[DAILY_FUNDING] - y[DAILY_FUNDING]) / (1.0 + abs(pair[BETA]))
-        row[k] = transformed(value, transforms[k])
+    for first in range(0, rows.shape[0], TILE):
+        stop = min(first + TILE, rows.shape[0])
+        for k in range(picks.shape[0]):
+            column, transform = picks[k, 0], picks[k, 1]
+            if column == QUANTITY_COUNT - 1:
+                for t in range(first, stop):
+                    beta = pair[t, BETA]
+                    carry = (beta * x[t, DAILY_FUNDING] - y[t, DAILY_FUNDING]) / (1.0 + abs(beta))
+                    rows[t, k] = transformed(carry, transform)
+            elif column < PAIR_COUNT:
+                _pick(pair, column, (transform, picks[k, 2]), (first, stop), rows[:, k])
+            elif column < PAIR_COUNT + ASSET_COUNT:
+                _pick(y, column - PAIR_COUNT, (transform, 0), (first, stop), rows[:, k])
+            else:
+                _pick(x, column - PAIR_COUNT - ASSET_COUNT, (transform, 0), (first, stop), rows[:, k])
+
+
+@njit(cache=True, error_model="numpy")
+def _pick(said: Float2D, column: int, how: tuple[int, int], rows: tuple[int, int], values: Float1D) -> None:
+    """Write one feature over some rows; a fixed one is transformed once."""
+    (transform, fixed), (first, stop) = how, rows
+    if fixed:
+        values[first:stop] = transformed(said[first, column], transform)
+    elif transform == 0:
+        for t in range(first, stop):
+            values[t] = said[t, column]
+    else:
+        for t in range(first, stop):
+            values[t] = transformed(said[t, column], transform)

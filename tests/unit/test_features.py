@@ -190,9 +190,10 @@ def test_columns_find_their_quantities() -> None:
     pair = PairQuantities(*[0.01 + k / 100 for k in range(len(PairQuantities._fields))])
     legs = {leg: AssetQuantities(*[base + k for k in range(len(AssetQuantities._fields))]) for leg, base in
             (("y", 100.0), ("x", 500.0))}  # fmt: skip
-    row = np.empty(len(spec.features))
-    plain = np.zeros(len(row), np.int64)
-    assemble(np.array(pair), np.array(legs["y"]), np.array(legs["x"]), spec.picks[0], plain, row)
+    rows, picks = np.empty((1, len(spec.features))), spec.picks.copy()
+    picks[:, 1] = 0
+    assemble(np.array([pair]), np.array([legs["y"]]), np.array([legs["x"]]), picks, rows)
+    row = rows[0]
     for feature, value in zip(spec.features, row, strict=True):
         if feature.block == "pair":
             assert value == getattr(pair, feature.quantity)
