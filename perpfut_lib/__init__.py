@@ -3,4 +3,8 @@
 Research and education only; nothing here is investment advice.
 """
 
+from perpfut_lib.machine_code import use_fresh_cache
+
 __version__ = "0.1.0"
+
+use_fresh_cache()
