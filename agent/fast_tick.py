@@ -190,4 +190,4 @@ def undecided(track: Track, *, complete: bool, desk: Desk) -> Reason:
         return Reason.DATA_INVALID
     if track.expires_at == 0:
         return Reason.DATA_MISSING
-    return Reason.HELD if track.held < desk.profile.agent.risk.max_held_bars else Reason.DATA_STALE
+    return Reason.HELD if track.waiting < desk.profile.agent.risk.max_held_bars else Reason.DATA_STALE

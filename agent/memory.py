@@ -50,14 +50,9 @@ class Track:
     """When the last signal with this pair ran out, ms UTC."""
 
     @property
-    def held(self) -> int:
-        """Number of latest decisions that only held."""
-        count = 0
-        for pending in reversed(self.queue):
-            if pending.weights is not None:
-                break
-            count += 1
-        return count
+    def waiting(self) -> int:
+        """Return the number of bars that the pair has waited for data: each added a decision that is not booked."""
+        return max(0, len(self.queue) - 1)
 
 
 class Capital(Part):
