@@ -50,12 +50,10 @@ def replay(
     json: JsonOption = False,
 ) -> None:
     """Replay the agent through a local exchange and compare its decisions with the evaluation's."""
-    from agent.guard import install_guard
     from agent.logs import start_logging
 
     chosen = load_profile(profile, settings or ())
     start_logging(None, console=True, level=30)
-    install_guard()
     _replay(chosen, first, last, json)
 
 
