@@ -1,5 +1,6 @@
 """Downloads are complete, resumable and believed only when the exchange repeats itself; a fake exchange plays along."""
 
+import itertools
 import threading
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ class FakeExchange:
         self.rows, self.wire, self.time, self.fault = rows, replace(wire, candles=Page(100, 1)), now, fault
         self.config, self.budget = ExchangeConfig(workers=3), WeightBudget(10**9)
         self.stopped, self.asked = threading.Event(), []
+        self.numbers = itertools.count(1)  # threads that ask together still get numbers of their own
 
     def now(self):
         return self.time
@@ -36,15 +38,17 @@ class FakeExchange:
 
     def candles(self, symbol, timeframe, since, *, mark=False):
         self.asked.append((symbol, since))
+        number = next(self.numbers)
         rows, size = self.rows[symbol], self.wire.candles.rows
         until = since + size * timeframe if not self.wire.from_start else float("inf")
         page = rows[(rows[:, 0] >= since) & (rows[:, 0] < until)][:size]
         if self.fault:
-            page = self.fault(len(self.asked), page)
+            page = self.fault(number, page)
         return Answer(page, float(page[-1, 0]) + 1 if len(page) >= size else until)
 
     def settlements(self, symbol, since):
         self.asked.append((symbol, since))
+        next(self.numbers)
         time = np.arange(START, END, 8 * HOUR) + 7.0
         rows = np.column_stack([time, np.full(len(time), 1e-4)])
         page = rows[rows[:, 0] >= since][:60]
