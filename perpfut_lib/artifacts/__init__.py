@@ -16,6 +16,7 @@ from perpfut_lib.artifacts.contract_folder import AgentFolder
 from perpfut_lib.artifacts.contract_freshness import Clocks, Seen, Tolerance, Verdict, assess
 from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
+from perpfut_lib.artifacts.published import list_published, publish, read_published
 from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
 
 __all__ = [
@@ -45,9 +46,12 @@ __all__ = [
     "encode",
     "file_sha256",
     "git_commit",
+    "list_published",
     "package_versions",
+    "publish",
     "read_document",
     "read_json",
+    "read_published",
     "source_hash",
     "stage_key",
     "write_bytes",

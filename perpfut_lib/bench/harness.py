@@ -1,11 +1,16 @@
-"""Time two callables in turn on the same work and report medians as one JSON line."""
+"""Time two callables in turn on the same work, report medians as one JSON line, and publish them for the book."""
 
 import json
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from perpfut_lib.artifacts import git_commit, publish
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,18 @@ def _seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def keep(name: str, rows: list[BenchRow]) -> None:
+    """Publish the rows of one benchmark as ``bench/<name>``, with the machine and the code that made them."""
+    machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    content = {"bench": name, "git_commit": git_commit(), "machine": machine}
+    publish(f"bench/{name}", content | {"rows": [asdict(row) for row in rows]})
+
+
+def _processor() -> str:
+    """Return the processor's name, or its architecture where the system does not tell more."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -103,6 +103,11 @@ def stages(profile: Profile, run: Run) -> str:
     return markdown_table(pd.DataFrame(rows))
 
 
+def speed(profile: Profile, run: Run) -> str:
+    """Return what the benchmarks measured, and on which machine."""
+    return markdown_table(report.speed_table()) + "\n\n" + markdown_table(report.speed_machines())
+
+
 def settings(profile: Profile, run: Run) -> str:
     """Return every setting of the profile, section by section."""
     names = dict.fromkeys(section for stage in pipeline.STAGES for section in stage.sections)
@@ -110,5 +115,5 @@ def settings(profile: Profile, run: Run) -> str:
 
 
 PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
-    make.__name__: make for make in (about, effort, fee_table, hashes, headline, settings, stages, versions)
+    make.__name__: make for make in (about, effort, fee_table, hashes, headline, settings, speed, stages, versions)
 }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import perpfut_lib.bench
-from perpfut_lib.bench.harness import BenchRow
+from perpfut_lib.bench import harness
 from perpfut_lib.errors import ConfigError
 
 TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
@@ -17,6 +17,10 @@ TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; none lists them.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Also publish the figures, which the book shows."),
+    ] = False,
 ) -> None:
     """Measure ours beside its peer on the same work, interleaved, and check that both give the same answer."""
     known = _benchmarks()
@@ -29,9 +33,15 @@ def bench(
     if not json:
         typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
     for name in names:
-        run: Callable[[], Iterator[BenchRow]] = importlib.import_module(f"perpfut_lib.bench.{_module(name)}").run
+        run: Callable[[], Iterator[harness.BenchRow]] = importlib.import_module(
+            f"perpfut_lib.bench.{_module(name)}"
+        ).run
+        rows = []
         for row in run():
             typer.echo(row.to_json() if json else _line(row))
+            rows.append(row)
+        if keep:
+            harness.keep(name, rows)
 
 
 def _benchmarks() -> list[str]:
@@ -44,7 +54,7 @@ def _module(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _line(row: BenchRow) -> str:
+def _line(row: harness.BenchRow) -> str:
     """Return one row for people: figures with their unit, a dash where there is no peer."""
     peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
     ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"

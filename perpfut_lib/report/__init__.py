@@ -11,6 +11,7 @@ from perpfut_lib.report.figures import (
 )
 from perpfut_lib.report.ladder import ladder_table, plot_ladder
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
+from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.tables import (
     attribution_table,
     data_summary,
@@ -42,6 +43,8 @@ __all__ = [
     "plot_prices",
     "plot_spread",
     "quality_table",
+    "speed_machines",
+    "speed_table",
     "universe_table",
     "window_table",
 ]

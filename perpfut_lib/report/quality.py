@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from perpfut_lib.artifacts import Run, read_json
-from perpfut_lib.config import project_root
+from perpfut_lib.artifacts import Run, read_published
 from perpfut_lib.report.tables import utc
 from perpfut_lib.store.stage import load_quality, load_universe
 
@@ -40,6 +39,6 @@ def universe_table(run: Run) -> pd.DataFrame:
 
 def calibration_table() -> pd.DataFrame:
     """Return statistics of recorded candles beside those of the simulated market, as published with this project."""
-    published = read_json(project_root() / "artifacts" / "published" / "calibration.json")
+    published = read_published("calibration")
     table = pd.DataFrame.from_dict(published["statistics"], orient="index")
     return table.round(4).rename_axis("statistic")
