@@ -168,6 +168,9 @@ def require_live_rules(profile: Profile) -> None:
     if profile.env.fill != "next_open" or profile.env.latency:
         found = f"env.fill = {profile.env.fill} with latency {profile.env.latency}"
         raise ConfigError(found, "next_open without latency", "use a profile with live rules")
+    if profile.costs.slippage.model == "impact":
+        # The agent's own ledger keeps no volumes; without them its sizes would differ from the evaluation's.
+        raise ConfigError("costs.slippage.model = impact", "none or fixed", "set costs.slippage.model=fixed")
 
 
 def _z_limit(scaler: Scaler) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from perpfut_lib.accounting import liquidation_distance
 from perpfut_lib.artifacts import Control, Reason
 from perpfut_lib.config import RiskConfig
 
@@ -220,24 +221,16 @@ def crowded(pairs: Iterable[PairTarget], limits: RiskConfig) -> list[tuple[str, 
 
 def total_faults(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig) -> Iterable[Reason]:
     """Yield codes of all targets together: exposure, leverage, distance to liquidation."""
+    pairs = list(pairs)
     gross = sum(map(_gross, pairs))
     if not gross <= limits.max_total_exposure:
         yield Reason.TOTAL_EXPOSURE
-    leverage = _leverage(gross, situation.account)
-    if not leverage <= limits.max_leverage:
+    longs = _leverage(sum(max(weight, 0.0) for pair in pairs for weight in pair.weights), situation.account)
+    shorts = _leverage(sum(max(-weight, 0.0) for pair in pairs for weight in pair.weights), situation.account)
+    if not longs + shorts <= limits.max_leverage:
         yield Reason.LEVERAGE
-    if not liquidation_distance(leverage, limits.maintenance_margin) >= limits.min_liquidation_distance:
+    elif not liquidation_distance(longs, shorts, limits.maintenance_margin) >= limits.min_liquidation_distance:
         yield Reason.LIQUIDATION
-
-
-def liquidation_distance(leverage: float, maintenance: float) -> float:
-    r"""Return the adverse move of every leg at which equity meets maintenance margin (cross margin).
-
-    With equity 1 and gross :math:`G`, a move :math:`d` against every leg leaves :math:`1 - dG`; liquidation is at
-    :math:`1 - dG = mG(1 + d)` for the worst case of shorts that grow, so :math:`d = (1/G - m)/(1 + m)`. Infinite
-    without positions.
-    """
-    return (1.0 / leverage - maintenance) / (1.0 + maintenance) if leverage > 0.0 else float("inf")
 
 
 def cap_scale(pairs: Iterable[PairTarget], control: Control | None) -> float:

@@ -2,6 +2,7 @@
 
 from perpfut_lib.accounting.exposure import Sizing, size_exposure, size_legs
 from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
+from perpfut_lib.accounting.liquidation import liquidation_distance
 from perpfut_lib.accounting.step import (
     BPS,
     Costs,
@@ -30,6 +31,7 @@ __all__ = [
     "flatten_step",
     "flattening_at",
     "held_weights",
+    "liquidation_distance",
     "make_market",
     "prices_at",
     "settle",

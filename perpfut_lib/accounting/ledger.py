@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from perpfut_lib.accounting.liquidation import liquidation_distance
 from perpfut_lib.accounting.step import Costs, Flow, Holding, StepPrices, equity_at, flatten_step, settle_step
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.types import Float1D, Float2D, Float3D
@@ -51,6 +52,15 @@ class Ledger:
         """Return the net return of each step on equity at its start, (E, L)."""
         returns: Float2D = self.equity[:, 1:] / self.equity[:, :-1] - 1.0
         return returns
+
+    def liquidation_distance(self, maintenance: float, leverage: float = 1.0) -> Float2D:
+        """Return the adverse move of both legs that each step's position survives, (E, L); infinity where flat.
+
+        ``leverage`` multiplies what is held per unit of equity; see
+        :func:`perpfut_lib.accounting.liquidation_distance`.
+        """
+        held = leverage * self.weights
+        return liquidation_distance(np.maximum(held, 0.0).sum(2), np.maximum(-held, 0.0).sum(2), maintenance)
 
     def residual(self) -> float:
         """Return the largest |price + funding - fees - slippage - Δequity|: zero but for rounding."""

@@ -19,6 +19,7 @@ from perpfut_lib.config.research import (
     EnvConfig,
     EvaluateConfig,
     FeaturesConfig,
+    SlippageConfig,
     TrainConfig,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "Rung",
     "Section",
     "SimulationConfig",
+    "SlippageConfig",
     "SplitConfig",
     "TrainConfig",
     "UniverseConfig",

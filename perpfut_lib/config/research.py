@@ -45,13 +45,32 @@ class FeaturesConfig(Section):
     """Names of the features to keep; by default all of the list."""
 
 
+class SlippageConfig(Section):
+    """What a market order loses against the fill price, beside the fee."""
+
+    model: Literal["none", "fixed", "impact"] = "none"
+    """``fixed``: ``bps`` whatever the size; ``impact``: ``bps`` plus the square-root law."""
+    bps: float = Field(1.0, ge=0)
+    """Slippage per side whatever the size (half of the bid-ask spread), basis points of traded notional."""
+    coefficient: float = Field(1.0, ge=0)
+    """Y of the square-root law: slippage = Y x volatility x √(notional / dollar volume), the latter two per bar."""
+    capital: float = Field(100_000.0, gt=0)
+    """Equity of a pair at the start of its window, quote currency: turns exposure into notional."""
+    window: Duration = Field(default="1d")  # type: ignore[assignment]
+    """Time before a decision that volatility and volume are measured over."""
+
+
 class CostsConfig(Section):
     """Trading costs."""
 
     fees_bps: tuple[float, ...] = (0.0, 1.44, 4.5)
     """Fee regimes: taker fee per side, basis points of traded notional. One agent is trained for each."""
-    slippage_bps: float = Field(0.0, ge=0)
-    """Slippage per side, basis points of traded notional."""
+    slippage: SlippageConfig = SlippageConfig()
+
+    @property
+    def slippage_bps(self) -> float:
+        """Slippage per side whatever the size, basis points of traded notional."""
+        return 0.0 if self.slippage.model == "none" else self.slippage.bps
 
 
 class EnvConfig(Section):

@@ -6,12 +6,11 @@ import pandas as pd
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration import load_pair_days
 from perpfut_lib.config import EnvConfig, Profile
+from perpfut_lib.env.impact import LEGS, impact_coefficients
 from perpfut_lib.errors import GapError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float3D, Int1D
-
-LEGS = ("y", "x")
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
@@ -34,7 +33,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     folder.write_array("fills.npy", fills)
     folder.write_array("marks.npy", marks)
     folder.write_array("funding.npy", funding)
-    folder.write_array("impact.npy", np.zeros_like(fills))
+    folder.write_array("impact.npy", impact_coefficients(panel, pair_days, rows, profile.costs.slippage))
     folder.write_array("fill_times.npy", fill_times)
 
 

@@ -4,11 +4,13 @@ import math
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.risk import AccountView, PairTarget, Situation, check, liquidation_distance
+from agent.risk import AccountView, PairTarget, Situation, check
+from perpfut_lib.accounting import liquidation_distance
 from perpfut_lib.artifacts import Reason
 from perpfut_lib.config import RiskConfig
 from tests.agent.documents import control
@@ -138,11 +140,14 @@ def test_the_operator_s_cap_scales():
     assert none.weights["AAA~BBB"] == (0.0, 0.0)
 
 
-def test_liquidation_distance_by_hand():
-    """Equity 100 carrying 200 of longs at maintenance 5 %: after the move nothing but the margin is left."""
-    distance = liquidation_distance(2.0, 0.05)
-    assert 1 - 2 * distance == pytest.approx(0.05 * 2 * (1 + distance))
-    assert liquidation_distance(0.0, 0.05) == math.inf
+def test_the_distance_to_liquidation_is_that_of_the_ledger():
+    """Proves the limit to the last bit: the distance of the account's longs and shorts now, equity lost included."""
+    account, weights = replace(ACCOUNT, equity=0.5 * ACCOUNT.start_equity), target().weights
+    distance = float(liquidation_distance(2 * weights[0], -2 * weights[1], LIMITS.maintenance_margin))
+    for least, closed in ((distance, False), (np.nextafter(distance, np.inf), True)):
+        limits = LIMITS.model_copy(update={"min_liquidation_distance": least})
+        verdict = check([target()], replace(FINE, account=account), limits)
+        assert (Reason.LIQUIDATION in verdict.overall) is closed
 
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)

@@ -1,10 +1,13 @@
 """Fills, marks and funding of an episode, cut from a small hand-made panel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from perpfut_lib.config import EnvConfig
+from perpfut_lib.config import EnvConfig, SlippageConfig
+from perpfut_lib.env.impact import impact_coefficients
 from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
 from perpfut_lib.errors import GapError
 from perpfut_lib.store.panel import FundingEvents, Panel
@@ -73,6 +76,58 @@ def test_a_settlement_is_paid_once_at_any_bar_size():
         pairs = windows(2 * HOUR_MS, 26 * HOUR_MS)
         _, times = fill_prices(market, pairs, decision_rows(market, pairs), EnvConfig())
         assert funding_per_unit(market, pairs["y"], times).sum() == pytest.approx(10.0 * rates.sum(), rel=1e-12)
+
+
+def thick_panel(bars=40, seed=0):
+    """Return a panel with random closes and volumes."""
+    rng = np.random.default_rng(seed)
+    close = np.array([100.0, 3.0]) * np.exp(np.cumsum(rng.normal(0, 0.002, (bars, 2)), axis=0))
+    flags, time = np.zeros(close.shape, bool), np.arange(bars) * MINUTE_MS
+    volume = rng.exponential([50.0, 2000.0], close.shape)
+    return Panel(time, ("A", "B"), MINUTE_MS, close, close, close, close, volume, flags, {})
+
+
+IMPACT = SlippageConfig(model="impact", coefficient=0.8, capital=20_000.0, window="10m")
+
+
+def test_impact_is_the_square_root_law_over_the_trailing_window():
+    """Proves κ = Yσ√(K/V) against plain means of the ten bars before each decision, the flattening included."""
+    market, pairs = thick_panel(), windows(15 * MINUTE_MS, 25 * MINUTE_MS)
+    rows = decision_rows(market, pairs)
+    kappa = impact_coefficients(market, pairs, rows, IMPACT)
+    assert kappa.shape == (1, 11, 2)
+    for leg, symbol in enumerate("BA"):
+        column = market.column(symbol)
+        close, volume = market.close[:, column], market.volume[:, column]
+        for decision, row in enumerate(rows[0]):
+            before = slice(row - 10, row)
+            moves = np.diff(np.log(close[row - 11 : row]))
+            expected = 0.8 * np.sqrt(np.mean(moves**2)) * np.sqrt(20_000 / np.mean(close[before] * volume[before]))
+            assert kappa[0, decision, leg] == pytest.approx(expected, rel=1e-9)
+    assert not impact_coefficients(market, pairs, rows, SlippageConfig(model="fixed")).any()
+
+
+def test_impact_knows_nothing_later_than_its_decision():
+    """Proves that bars from the decision on change no bit of its impact, and that the bar before does."""
+    market, pairs = thick_panel(), windows(15 * MINUTE_MS, 25 * MINUTE_MS)
+    rows = decision_rows(market, pairs)
+    before = impact_coefficients(market, pairs, rows, IMPACT)
+    for row, same in ((20, 6), (19, 5)):
+        close, volume = market.close.copy(), market.volume.copy()
+        close[row:] *= 1.7
+        volume[row:] *= 3.0
+        changed = replace(market, close=close, volume=volume)
+        after = impact_coefficients(changed, pairs, rows, IMPACT)
+        assert np.array_equal(before[:, :same], after[:, :same])
+        assert np.all(before[:, same] != after[:, same])
+
+
+def test_a_symbol_that_never_trades_has_no_impact_to_speak_of():
+    """Proves that a trailing window without any volume is a named error, not an infinite or a zero cost."""
+    market, pairs = thick_panel(), windows(15 * MINUTE_MS, 25 * MINUTE_MS)
+    dead = replace(market, volume=np.zeros_like(market.volume))
+    with pytest.raises(GapError, match=r"no volume of A .* costs\.slippage\.window"):
+        impact_coefficients(dead, pairs, decision_rows(dead, pairs), IMPACT)
 
 
 def test_a_window_without_its_flattening_bar_is_an_error():
