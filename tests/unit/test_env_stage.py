@@ -126,7 +126,7 @@ def test_a_symbol_that_never_trades_has_no_impact_to_speak_of():
     """Proves that a trailing window without any volume is a named error, not an infinite or a zero cost."""
     market, pairs = thick_panel(), windows(15 * MINUTE_MS, 25 * MINUTE_MS)
     dead = replace(market, volume=np.zeros_like(market.volume))
-    with pytest.raises(GapError, match=r"no volume of A .* costs\.slippage\.window"):
+    with pytest.raises(GapError, match=r"no volume of B .* costs\.slippage\.window"):
         impact_coefficients(dead, pairs, decision_rows(dead, pairs), IMPACT)
 
 
