@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -35,12 +36,15 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str:
-    """Return the commit of the source tree, with ``+`` where it has uncommitted changes, or ``unknown``."""
+    """Return the commit of the source tree, with ``+`` where it has uncommitted changes.
+
+    An image has no history: there it is ``PERPFUT_COMMIT``, which its build wrote down, or ``unknown``.
+    """
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("PERPFUT_COMMIT", "unknown")
 
 
 def _git(*arguments: str) -> str:

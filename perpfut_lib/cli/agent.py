@@ -4,6 +4,7 @@ import json as json_module
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -110,6 +111,20 @@ def control(
     orders = Orders(order, max_exposure, tuple(allow) if allow else None, tuple(deny or ()), note)
     written = write_control(folder, orders)
     typer.echo(f"control no. {written.seq}: {order}")
+
+
+@app.command()
+def deploy(
+    research: Annotated[Path, typer.Option(help="Folder of the research runs, on the machine that trained.")],
+    profile: ProfileOption = "default",
+    settings: SetOption = None,
+) -> None:
+    """Copy the trained policy to where the agent looks for it, if it is what its card says."""
+    from agent.deploy import deploy as hand_over
+
+    chosen = load_profile(profile, settings or ())
+    brain = hand_over(chosen, research)
+    typer.echo(f"{chosen.agent.policy} of {chosen.name}, weights {brain.policy.card.weights_sha256[:12]}")
 
 
 @app.command()

@@ -6,9 +6,17 @@ import typer
 
 from perpfut_lib.config import Profile, load_profile, project_root
 
-ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="Name of a file in configs/.")]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", envvar="PERPFUT_PROFILE", help="Name of a file in configs/.")
+]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as train.seeds=3.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        envvar="PERPFUT_SETTINGS",
+        help="Override a setting, such as train.seeds=3; the variable holds several, apart by spaces.",
+    ),
 ]
 
 

@@ -1,12 +1,29 @@
-"""Out-of-sample evaluation: rollouts through the one decision function, calendar-time portfolios, metrics."""
+"""Out-of-sample evaluation: rollouts through the one decision function, calendar-time portfolios, metrics.
+
+What measures and what needs the trained policies' stage load on first use, so that a replay can be compared with a
+rollout where the training stack is not installed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from perpfut_lib.artifacts import Run
-from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout, rollout, view_at
-from perpfut_lib.evaluate.stage import ALL_SEEDS
+
+if TYPE_CHECKING:
+    from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of
+    from perpfut_lib.evaluate.stage import ALL_SEEDS
+
+_LATER = {
+    "ALL_SEEDS": "perpfut_lib.evaluate.stage",
+    "Trial": "perpfut_lib.evaluate.measure",
+    "action_measures": "perpfut_lib.evaluate.measure",
+    "performance": "perpfut_lib.evaluate.measure",
+    "portfolio_of": "perpfut_lib.evaluate.measure",
+}
 
 
 def load_metrics(run: Run) -> pd.DataFrame:
@@ -34,3 +51,9 @@ __all__ = [
     "rollout",
     "view_at",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,36 @@
+# The live agent, and the local exchange that it can be tried on. No training stack, no compiler, no secret, no root.
+# Built from the repository's root: docker build -f docker/agent.Dockerfile -t perpfut/agent .
+FROM python:3.11.14-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/agent
+COPY docker/agent-requirements.lock /tmp/
+RUN /opt/agent/bin/pip install --no-deps -r /tmp/agent-requirements.lock \
+ && /opt/agent/bin/pip check \
+ && /opt/agent/bin/pip uninstall --yes --quiet pip setuptools
+
+FROM python:3.11.14-slim-bookworm
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="perpfut agent" \
+      org.opencontainers.image.description="For research and education only. Not investment advice." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="${COMMIT}"
+RUN useradd --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin perpfut \
+ && install --directory --owner perpfut --group perpfut /app/artifacts
+COPY --from=build /opt/agent /opt/agent
+WORKDIR /app
+COPY LICENSE ./
+COPY configs configs
+COPY perpfut_lib perpfut_lib
+COPY agent agent
+COPY docker/perpfut /opt/agent/bin/
+# Compiled at build time, so that a start, and every health check, is quick; the root file system may be read-only.
+RUN /opt/agent/bin/python -m compileall -q perpfut_lib agent
+ENV PATH=/opt/agent/bin:$PATH PYTHONPATH=/app PERPFUT_ROOT=/app PERPFUT_COMMIT=${COMMIT} \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp NUMBA_CACHE_DIR=/tmp/machine-code
+USER 10001:10001
+VOLUME /app/artifacts
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=60s --timeout=20s --start-period=180s --retries=2 \
+  CMD ["perpfut", "agent", "status", "--max-age", "90"]
+ENTRYPOINT ["perpfut"]
+CMD ["agent", "run"]

@@ -1,0 +1,65 @@
+"""Write docker/agent-requirements.lock: what the live agent needs of requirements.lock, and nothing that trains."""
+
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+LOCK: Final = ROOT / "docker" / "agent-requirements.lock"
+IMPORTED: Final = (
+    "aiohttp",  # the local exchange
+    "ccxt",
+    "coincurve",  # the local exchange checks Hyperliquid's signatures
+    "httpx",
+    "joblib",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "langsmith",
+    "numba",
+    "numpy",
+    "orjson",
+    "ormsgpack",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "PyYAML",
+    "safetensors",
+    "scipy",  # numba's linear algebra is SciPy's
+    "tqdm",
+    "typer",
+    "urllib3",
+)
+"""Distributions that the live process imports itself; the rest follows from what they require."""
+
+
+def agent_lock() -> list[str]:
+    """Return the lines of requirements.lock that the imported distributions and all that they require stand on."""
+    lines = (ROOT / "requirements.lock").read_text().split()
+    pinned = {canonicalize_name(line.partition("==")[0]): line for line in lines}
+    seen, waiting = set[tuple[str, frozenset[str]]](), [Requirement(name) for name in IMPORTED]
+    while waiting:
+        wanted = waiting.pop()
+        met = (canonicalize_name(wanted.name), frozenset(wanted.extras))
+        if met not in seen:
+            seen.add(met)
+            waiting.extend(_required(*met))
+    return sorted({pinned[name] for name, _ in seen}, key=str.lower)
+
+
+def _required(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+    """Yield what an installed distribution requires here, with these extras."""
+    for text in metadata.requires(name) or ():
+        requirement = Requirement(text)
+        environments = [{"extra": extra} for extra in ("", *extras)]
+        if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
+            yield requirement
+
+
+if __name__ == "__main__":
+    LOCK.write_text("\n".join(agent_lock()) + "\n")
+    sys.stdout.write(f"{LOCK.relative_to(ROOT)}: {len(agent_lock())} of the locked packages\n")

@@ -1,0 +1,94 @@
+"""The agent's image: its packages are a subset of the locked ones, and suffice; nothing that trains is among them."""
+
+import ast
+import subprocess
+import sys
+from importlib import metadata, util
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENT_LOCK = (ROOT / "docker" / "agent-requirements.lock").read_text().split()
+LIVE = "agent.run agent.session agent.status agent.operator agent.hint agent.annotate agent.deploy agent.replay \
+agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
+TRAINING = ("torch", "stable_baselines3", "gymnasium", "matplotlib", "statsmodels", "arch", "jupyter_core", "sphinx")
+
+HIDING = """
+import sys
+hidden = set(sys.argv[1].split())
+class Hides:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hides())
+"""
+
+
+def _generator():
+    spec = util.spec_from_file_location("requirements", ROOT / "docker" / "requirements.py")
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _importable():
+    """Return the top-level modules that the agent's distributions bring."""
+    names = {canonicalize_name(line.partition("==")[0]) for line in AGENT_LOCK}
+    brought = metadata.packages_distributions().items()
+    return {module for module, makers in brought if names & set(map(canonicalize_name, makers))}
+
+
+def test_every_line_is_in_the_main_lock():
+    """Research and live run the same versions."""
+    assert set(AGENT_LOCK) <= set((ROOT / "requirements.lock").read_text().split())
+
+
+def test_it_is_what_the_generator_writes():
+    """The lock is made, never edited: ``python docker/requirements.py`` would change nothing."""
+    assert _generator().agent_lock() == AGENT_LOCK
+
+
+def test_nothing_that_trains_draws_or_renders_is_in_it():
+    """The image holds neither the training stack nor the book's."""
+    assert not set(TRAINING) & _importable()
+
+
+def test_the_live_process_runs_on_these_packages_alone():
+    """Every live module, the local exchange and the comparison of a replay import with all other packages hidden."""
+    hidden = set(metadata.packages_distributions()) - _importable() - {"agent", "perpfut_lib"}
+    code = HIDING + f"import importlib\nfor name in {LIVE.split()}: importlib.import_module(name)\nprint('whole')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, " ".join(hidden)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "whole", done.stderr[-2000:]
+
+
+def test_what_the_live_modules_import_later_is_there_too():
+    """Imports inside functions are covered as well; Dask alone stays out: the agent computes on its own machine."""
+    code = f"import importlib, sys\nfor name in {LIVE.split()}: importlib.import_module(name)\n"
+    code += "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith(('agent', 'perpfut_lib'))))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    wanted = {name for file in done.stdout.split() for name in _imports(Path(file))}
+    assert wanted - _importable() - sys.stdlib_module_names - {"agent", "perpfut_lib"} <= {"distributed"}
+
+
+def _imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("name", ["agent"])
+def test_image_is_built_to_be_locked_down(name):
+    """Exact base, several stages, a user that is not root, a health check by heartbeat, no secret, no download tool."""
+    lines = (ROOT / "docker" / f"{name}.Dockerfile").read_text()
+    bases = [line.split()[1] for line in lines.splitlines() if line.startswith("FROM")]
+    assert len(bases) == 2
+    assert all(base.partition(":")[2].count(".") == 2 for base in bases)
+    assert "\nUSER 10001:10001\n" in lines
+    assert '"agent", "status", "--max-age", "90"' in lines.partition("HEALTHCHECK")[2]
+    assert not any(word in lines.lower() for word in ("secret=", "api_key", "password", "curl", "wget", "sudo"))
