@@ -9,7 +9,7 @@ import numpy as np
 
 from perpfut_lib.accounting import size_exposure
 from perpfut_lib.errors import PolicyError
-from perpfut_lib.policies import Policy
+from perpfut_lib.policies import Policy, RecurrentPolicy
 from perpfut_lib.types import Float1D, Float2D, Float32, Int1D
 
 
@@ -60,6 +60,8 @@ class Decision:
     """Target weights of both legs as signed fractions of the pair's equity, (P, 2)."""
     quantity: Float2D
     """Target base units of both legs, sized at the marks, (P, 2)."""
+    memory: Float2D | None = None
+    """What a recurrent policy carries to its next decision, (P, M); none for others."""
 
 
 def observe(view: View, holdings: Holdings) -> Float32:
@@ -73,7 +75,7 @@ def observe(view: View, holdings: Holdings) -> Float32:
     return np.concatenate([window, weights, cash[:, None]], axis=1, dtype=np.float32)
 
 
-def decide(view: View, holdings: Holdings, policy: Policy) -> Decision:
+def decide(view: View, holdings: Holdings, policy: Policy | RecurrentPolicy, memory: Float2D | None = None) -> Decision:
     """Return the decision of ``policy``: view → observation → action → target weights → target units.
 
     Parameters
@@ -82,8 +84,10 @@ def decide(view: View, holdings: Holdings, policy: Policy) -> Decision:
         The read-only past of P pairs.
     holdings : Holdings
         Their positions before the decision.
-    policy : Policy
-        Stateless; its row p depends on row p of the observation only.
+    policy : Policy or RecurrentPolicy
+        Its row p depends on row p of the observation, and of the memory, only.
+    memory : ndarray of float64, shape (P, M), optional
+        ``Decision.memory`` of the decision before, for a recurrent policy; none at the first one.
 
     Returns
     -------
@@ -95,7 +99,13 @@ def decide(view: View, holdings: Holdings, policy: Policy) -> Decision:
     PolicyError
         The policy returned an action that is not finite.
     """
-    action = np.clip(policy.act(observe(view, holdings)), -1.0, 1.0)
+    observation = observe(view, holdings)
+    if isinstance(policy, RecurrentPolicy):
+        before = np.zeros((len(observation), policy.memory_size)) if memory is None else memory
+        answer, memory = policy.recall(observation, before)
+    else:
+        answer = policy.act(observation)
+    action = np.clip(answer, -1.0, 1.0)
     if not np.all(np.isfinite(action)):
         bad = np.flatnonzero(~np.isfinite(action)).tolist()
         raise PolicyError(
@@ -103,4 +113,4 @@ def decide(view: View, holdings: Holdings, policy: Policy) -> Decision:
         )
     weights = size_exposure(action, holdings.weights(view.marks), view.hedge_ratio, policy.sizing)
     quantity = weights * holdings.equity(view.marks)[:, None] / view.marks
-    return Decision(view.as_of, action, weights, quantity)
+    return Decision(view.as_of, action, weights, quantity, memory)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env import PairTradingEnv, PairTradingVecEnv, make_costs, make_rules
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.train.ppo import make_model
+from perpfut_lib.train.algorithms import make_model
 
 FEATURES, REPEATS = 27, 3
 EPOCHS = 10
@@ -40,7 +41,7 @@ def run() -> Iterator[BenchRow]:
     yield BenchRow("train", "share of the bound by matrix multiplication", "1", rate / bound, None, None, None, None)
 
 
-def _rate(model: PPO, steps: int) -> float:
+def _rate(model: BaseAlgorithm, steps: int) -> float:
     start = time.perf_counter()
     model.learn(steps)
     return steps / (time.perf_counter() - start)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from perpfut_lib.config.base import Duration, Section
 
@@ -99,8 +99,9 @@ class EnvConfig(Section):
 class TrainConfig(Section):
     """Training on the batched environment; why these values is in ``book/decisions``."""
 
-    algorithm: Literal["ppo", "sb3-ppo"] = "ppo"
-    """``ppo``: PPO with not trading as its baseline; ``sb3-ppo``: Stable-Baselines3's own, unchanged."""
+    algorithm: Literal["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"] = "ppo"
+    """``ppo``: PPO with not trading as its baseline; ``sb3-ppo``, ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own,
+    unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not run live)."""
     total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     seeds: int = Field(1, ge=1)
@@ -128,7 +129,7 @@ class TrainConfig(Section):
     clip_range: float = Field(0.2, gt=0)
     """PPO's clip on the probability ratio."""
     entropy_coef: float = Field(0.0, ge=0)
-    """Weight of the entropy bonus (``sb3-ppo``)."""
+    """Weight of the entropy bonus (``sb3-ppo``, ``a2c``, ``recurrent-ppo``)."""
     value_coef: float = Field(0.5, ge=0)
     """Weight of the value loss."""
     max_grad_norm: float = Field(0.5, gt=0)
@@ -142,7 +143,23 @@ class TrainConfig(Section):
     exploration: tuple[float, float, float] = (0.5, 0.1, 0.03)
     """Standard deviation of the action at the start, where the fee begins to rise, and at the end (``ppo``)."""
     log_std_init: float = -1.0
-    """Initial log standard deviation of the action (``sb3-ppo``, which learns it)."""
+    """Initial log standard deviation of the action (``sb3-ppo``, ``a2c`` and ``recurrent-ppo``, which learn it)."""
+    sde: bool = False
+    """State-dependent exploration, gSDE (all but ``ppo`` and ``dqn``)."""
+    replay_size: int = Field(131_072, ge=1)
+    """Transitions that are remembered to learn from (``sac``, ``dqn``)."""
+    learning_starts: int = Field(8_192, ge=0)
+    """Random steps before learning starts (``sac``, ``dqn``)."""
+    gradient_steps: int = Field(16, ge=1)
+    """Gradient steps per step of all environments (``sac``, ``dqn``)."""
+    tau: float = Field(0.005, gt=0, le=1)
+    """Share of the way that the target network moves at a time (``sac``, ``dqn``)."""
+    choices: int = Field(9, ge=3)
+    """Equally spaced exposures from -1 to 1 to choose from (``dqn``); an odd number, so that flat is among them."""
+    epsilon: tuple[float, float] = (0.3, 0.02)
+    """Share of training over which the share of random actions falls from all, and where it ends (``dqn``)."""
+    lstm: int = Field(32, ge=1)
+    """Memory cells (``recurrent-ppo``)."""
     fee_ramp: tuple[float, float] = (0.2, 0.5)
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
     band_per_root_fee: float = Field(0.5, ge=0)
@@ -159,6 +176,13 @@ class TrainConfig(Section):
     """Torch threads per agent."""
     evaluations: int = Field(10, ge=1)
     """Validation rounds per training; the best policy is kept."""
+
+    @field_validator("choices")
+    @classmethod
+    def _flat_is_a_choice(cls, choices: int) -> int:
+        if choices % 2 == 0:
+            raise ValueError("an odd number of exposures has flat among them")
+        return choices
 
     def band(self, fee_bps: float) -> float:
         """Return the half-width of the no-trade band at a fee: it grows with the cube root of proportional costs."""

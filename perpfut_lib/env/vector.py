@@ -11,8 +11,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env.episodes import Episodes
 from perpfut_lib.env.kernel import Rules, make_outcome, make_state, reset_all, step_all
-from perpfut_lib.env.spaces import action_space, observation_space
-from perpfut_lib.types import Float32
+from perpfut_lib.env.spaces import action_space, exposures, observation_space
+from perpfut_lib.types import Float1D, Float32
 
 
 class PairTradingVecEnv(VecEnv):
@@ -54,12 +54,18 @@ class PairTradingVecEnv(VecEnv):
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._action = np.zeros(n_envs)
+        self._exposures: Float1D | None = None
         self._outcomes = [make_outcome(n_envs, episodes.observation_size) for _ in range(2)]
         self._turn, self.outcome = 0, self._outcomes[1]
 
     def set_costs(self, costs: Costs) -> None:
         """Charge other costs from the next step on: a fee that rises during training."""
         self._costs = costs
+
+    def offer(self, choices: int) -> None:
+        """Take the numbers of equally spaced exposures from -1 to 1 as actions; 0 for the exposures themselves."""
+        self.action_space = action_space(choices)
+        self._exposures = exposures(choices)
 
     def reset(self) -> Float32:
         """Start every environment on a random episode at a random decision, flat."""
@@ -75,7 +81,8 @@ class PairTradingVecEnv(VecEnv):
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
         """Keep the actions, (N, 1) or (N,), for :meth:`step_wait`."""
-        self._action = np.asarray(actions, np.float64).reshape(self.num_envs)
+        chosen = actions if self._exposures is None else self._exposures[actions]
+        self._action = np.asarray(chosen, np.float64).reshape(self.num_envs)
 
     def step_wait(self) -> tuple[Float32, Float32, npt.NDArray[np.bool_], list[dict[str, Any]]]:
         """Advance every environment; see :class:`stable_baselines3.common.vec_env.VecEnv`."""

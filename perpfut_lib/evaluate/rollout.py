@@ -7,7 +7,7 @@ import numpy as np
 from perpfut_lib.accounting import Accountant, Costs, Ledger
 from perpfut_lib.decide import Holdings, View, decide
 from perpfut_lib.env import Episodes
-from perpfut_lib.policies import Policy
+from perpfut_lib.policies import Policy, RecurrentPolicy
 from perpfut_lib.types import Float2D, Float3D
 
 
@@ -29,15 +29,15 @@ def view_at(episodes: Episodes, step: int) -> View:
     return View(episodes.fill_times[:, step], window, episodes.marks[:, step], episodes.hedge_ratio)
 
 
-def rollout(episodes: Episodes, policy: Policy, costs: Costs) -> Rollout:
+def rollout(episodes: Episodes, policy: Policy | RecurrentPolicy, costs: Costs) -> Rollout:
     """Run ``policy`` through all episodes side by side.
 
     Parameters
     ----------
     episodes : Episodes
         Trading windows; they do not interact, since every pair has its own equity.
-    policy : Policy
-        Stateless, and blind to other rows, so episodes side by side decide the same bits as one by one.
+    policy : Policy or RecurrentPolicy
+        Blind to other rows, so episodes side by side decide the same bits as one by one; a memory begins with zeros.
     costs : Costs
         Fee and slippage.
 
@@ -48,10 +48,11 @@ def rollout(episodes: Episodes, policy: Policy, costs: Costs) -> Rollout:
     """
     accountant = Accountant(episodes.market, costs)
     shape = episodes.marks.shape
-    action, target = np.empty(shape[:2]), np.empty(shape)
+    action, target, memory = np.empty(shape[:2]), np.empty(shape), None
     for step in range(shape[1]):
         holdings = Holdings(accountant.cash, accountant.quantity)
-        decision = decide(view_at(episodes, step), holdings, policy)
+        decision = decide(view_at(episodes, step), holdings, policy, memory)
+        memory = decision.memory
         accountant.book(step, decision.weights)
         action[:, step], target[:, step] = decision.action, decision.weights
     return Rollout(action, target, accountant.close())

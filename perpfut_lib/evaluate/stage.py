@@ -15,7 +15,7 @@ from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, perfo
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
 from perpfut_lib.features.stage import load_features
-from perpfut_lib.policies import Layout, Policy, baselines
+from perpfut_lib.policies import Layout, Policy, RecurrentPolicy, baselines
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling, daily_returns
 from perpfut_lib.train.stage import load_policies
@@ -75,7 +75,7 @@ def _portfolio(kind: str, result: Rollout, span: TestSpan) -> Portfolio:
     return portfolio_of(result, span.episodes, span.windows, span.slots)
 
 
-def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy]]:
+def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy | RecurrentPolicy]]:
     """Yield every trained policy at every fee, and every baseline at every fee."""
     for trained in load_policies(run):
         for fee in profile.costs.fees_bps:

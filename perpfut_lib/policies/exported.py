@@ -12,8 +12,10 @@ from safetensors import SafetensorError
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.artifacts import read_json
 from perpfut_lib.errors import ArtifactError, MissingInputError, PolicyError
-from perpfut_lib.policies.network import Network, forward, make_network
+from perpfut_lib.policies.network import Lstm, Network, forward, make_network
 from perpfut_lib.types import Float1D, Float32
+
+Tensors = dict[str, Float32]
 
 
 class PolicyCard(BaseModel):
@@ -37,6 +39,10 @@ class PolicyCard(BaseModel):
     activation: Literal["relu", "tanh"]
     squash: bool
     """Whether the output goes through tanh."""
+    choices: int = 0
+    """Equally spaced exposures from -1 to 1 whose values the network gives; 0: its one output is the action."""
+    lstm: int = 0
+    """Width of the recurrent layer before the hidden ones; 0: the policy remembers nothing."""
     beta_legs: bool
     """Leg rule; see :class:`perpfut_lib.accounting.Sizing`, likewise the next two."""
     band: float
@@ -77,11 +83,7 @@ class ExportedPolicy:
         PolicyError
             The observation has another width than the policy was trained with, or holds a value that is not finite.
         """
-        size = self.card.observation_size
-        if observation.ndim != 2 or observation.shape[1] != size:
-            raise PolicyError(f"an observation of shape {observation.shape}", f"(P, {size})", "use its own features")
-        if not np.all(np.isfinite(observation)):
-            raise PolicyError("an observation that is not finite", "finite features", "hold until data are complete")
+        require_observation(self.card, observation)
         action = np.empty(len(observation))
         forward(self._network, np.ascontiguousarray(observation, np.float32), action)
         return action
@@ -96,49 +98,74 @@ class ExportedPolicy:
             The card or its weights are not there.
         ArtifactError
             The card is not valid, or the weights are not those that it was written for.
+        PolicyError
+            The policy is recurrent: what carries no memory from tick to tick cannot run it.
         """
-        try:
-            card = PolicyCard.model_validate(read_json(card_path))
-        except ValidationError as error:
-            raise ArtifactError(
-                f"{card_path.name}: {error}", "a valid policy card", "export the policy again"
-            ) from error
-        path = card_path.parent / card.weights_file
-        if Path(card.weights_file).name != card.weights_file:
-            raise ArtifactError(
-                f"weights at {card.weights_file!r}", "a file beside the card", "export the policy again"
-            )
-        if not path.is_file():
-            raise MissingInputError(f"no {path.name}", "the weights beside their card", "export the policy again")
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != card.weights_sha256:
-            raise ArtifactError(f"{path.name} with sha256 {digest}", card.weights_sha256, "export the policy again")
-        return cls(card, _network(card, content))
+        card, tensors = read_policy(card_path)
+        if card.lstm:
+            found = f"{card_path.name} with a memory of {card.lstm} cells ({card.algorithm})"
+            raise PolicyError(found, "a policy without memory", "deploy another algorithm, or read it by load_policy")
+        return cls(card, network_of(card, tensors))
 
 
-def pack_weights(layers: list[tuple[Float32, Float32]]) -> bytes:
-    """Return layers of weights (outputs, inputs) and biases (outputs,) as safetensors."""
-    tensors = {}
+def require_observation(card: PolicyCard, observation: Float32) -> None:
+    """Raise :class:`PolicyError` unless observations (P, D) fit the card and are finite."""
+    size = card.observation_size
+    if observation.ndim != 2 or observation.shape[1] != size:
+        raise PolicyError(f"an observation of shape {observation.shape}", f"(P, {size})", "use its own features")
+    if not np.all(np.isfinite(observation)):
+        raise PolicyError("an observation that is not finite", "finite features", "hold until data are complete")
+
+
+def read_policy(card_path: Path) -> tuple[PolicyCard, Tensors]:
+    """Return a card and the tensors that it names, checked by hash; see :meth:`ExportedPolicy.load` for errors."""
+    try:
+        card = PolicyCard.model_validate(read_json(card_path))
+    except ValidationError as error:
+        raise ArtifactError(f"{card_path.name}: {error}", "a valid policy card", "export the policy again") from error
+    path = card_path.parent / card.weights_file
+    if Path(card.weights_file).name != card.weights_file:
+        raise ArtifactError(f"weights at {card.weights_file!r}", "a file beside the card", "export the policy again")
+    if not path.is_file():
+        raise MissingInputError(f"no {path.name}", "the weights beside their card", "export the policy again")
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.weights_sha256:
+        raise ArtifactError(f"{path.name} with sha256 {digest}", card.weights_sha256, "export the policy again")
+    try:
+        return card, safetensors.numpy.load(content)
+    except SafetensorError as error:
+        raise ArtifactError(f"{card.weights_file}: {error}", "a safetensors file", "export the policy again") from error
+
+
+def pack_weights(layers: list[tuple[Float32, Float32]], lstm: Lstm | None = None) -> bytes:
+    """Return layers of weights (outputs, inputs) and biases (outputs,), and a recurrent layer, as safetensors."""
+    tensors = (
+        {}
+        if lstm is None
+        else {f"lstm.{name}": np.ascontiguousarray(t, np.float32) for name, t in lstm._asdict().items()}
+    )
     for number, (weight, bias) in enumerate(layers):
         tensors[f"layer{number}.weight"] = np.ascontiguousarray(weight, np.float32)
         tensors[f"layer{number}.bias"] = np.ascontiguousarray(bias, np.float32)
     return safetensors.numpy.save(tensors)
 
 
-def _network(card: PolicyCard, content: bytes) -> Network:
+def network_of(card: PolicyCard, tensors: Tensors) -> Network:
     """Return the network of a card, with every shape checked."""
-    sizes = (card.observation_size, *card.hidden, 1)
-    try:
-        tensors = safetensors.numpy.load(content)
-    except SafetensorError as error:
-        raise ArtifactError(f"{card.weights_file}: {error}", "a safetensors file", "export the policy again") from error
+    sizes = (card.lstm or card.observation_size, *card.hidden, card.choices or 1)
     layers = []
     for number in range(len(sizes) - 1):
-        weight, bias = tensors.get(f"layer{number}.weight"), tensors.get(f"layer{number}.bias")
         shape = (sizes[number + 1], sizes[number])
-        if weight is None or bias is None or weight.shape != shape or bias.shape != shape[:1]:
-            found = "no such layer" if weight is None else f"weights of shape {weight.shape}"
-            raise ArtifactError(f"layer {number}: {found}", f"shape {shape}", "export the policy again")
-        layers.append((weight, bias))
+        weight = require_tensor(tensors, f"layer{number}.weight", shape)
+        layers.append((weight, require_tensor(tensors, f"layer{number}.bias", shape[:1])))
     return make_network(layers, activation=card.activation, squash=card.squash)
+
+
+def require_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> Float32:
+    """Return a tensor; :class:`ArtifactError` where it is not there or has another shape."""
+    tensor = tensors.get(name)
+    if tensor is None or tensor.shape != shape:
+        found = f"no {name}" if tensor is None else f"{name} of shape {tensor.shape}"
+        raise ArtifactError(found, f"shape {shape}", "export the policy again")
+    return tensor

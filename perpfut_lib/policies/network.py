@@ -5,22 +5,33 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from perpfut_lib.types import Float1D, Float32, Int1D
+from perpfut_lib.types import Float1D, Float2D, Float32, Int1D
 
 ACTIVATIONS: Final = ("relu", "tanh")
 
 
 class Network(NamedTuple):
-    """A multilayer perceptron with one output, in one array."""
+    """A multilayer perceptron in one array: one output is the action, several are the values of exposures."""
 
     parameters: Float1D
     """Per layer: weights (inputs, outputs) in row order, then biases (outputs,)."""
     sizes: Int1D
-    """Width of the input, of each hidden layer, and of the output (1)."""
+    """Width of the input, of each hidden layer, and of the output."""
     tanh: bool
     """Activation of the hidden layers: tanh, or else rectified linear."""
     squash: bool
-    """Whether the output goes through tanh."""
+    """Whether a single output goes through tanh."""
+
+
+class Lstm(NamedTuple):
+    """A layer of H long short-term memory cells, as torch holds it: gates input, forget, cell, output."""
+
+    input: Float32
+    """Weights of the D inputs, (4H, D)."""
+    hidden: Float32
+    """Weights of the H outputs before, (4H, H)."""
+    bias: Float32
+    """Sum of both biases, (4H,)."""
 
 
 def make_network(layers: list[tuple[Float32, Float32]], *, activation: str, squash: bool) -> Network:
@@ -31,8 +42,11 @@ def make_network(layers: list[tuple[Float32, Float32]], *, activation: str, squa
 
 
 @njit(cache=True)
-def forward(network: Network, observation: Float32, out: Float1D) -> None:
-    """Write the network's output (P,) for observations (P, D), in double precision."""
+def forward(network: Network, observation: Float32 | Float2D, out: Float1D) -> None:
+    """Write the network's actions (P,) for observations (P, D), in double precision.
+
+    Several outputs are the values of equally spaced exposures from -1 to 1: the best one is taken, the first of equals.
+    """
     parameters, sizes = network.parameters, network.sizes
     widest = sizes.max()
     values, sums = np.empty(widest), np.empty(widest)
@@ -54,4 +68,12 @@ def forward(network: Network, observation: Float32, out: Float1D) -> None:
                     values[j] = np.tanh(sums[j]) if network.squash else sums[j]
                 else:
                     values[j] = np.tanh(sums[j]) if network.tanh else max(sums[j], 0.0)
-        out[row] = min(1.0, max(-1.0, values[0]))
+        out[row] = _action(values[: sizes[last + 1]])
+
+
+@njit(cache=True)
+def _action(outputs: Float1D) -> float:
+    """Return the action that the outputs (O,) stand for."""
+    if len(outputs) == 1:
+        return min(1.0, max(-1.0, outputs[0]))
+    return np.argmax(outputs) * (2.0 / (len(outputs) - 1)) - 1.0

@@ -1,4 +1,4 @@
-"""One agent: PPO on the training episodes, the best of its validations kept."""
+"""One agent: trained on the training episodes, the best of its validations kept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
-from perpfut_lib.config import TrainConfig
 from perpfut_lib.env import PairTradingVecEnv, make_costs
+from perpfut_lib.policies import Lstm
+from perpfut_lib.train.algorithms import Weights, acting_weights, actor, make_model
 from perpfut_lib.train.counterfactual import CounterfactualPPO
 from perpfut_lib.train.lesson import Layers, Lesson, Score, validate
-from perpfut_lib.types import Float32
-
-ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,8 @@ class Fitted:
     """Of the network that was kept."""
     abstains: bool
     """Nothing that was learned beat doing nothing on validation, so the policy is flat."""
+    lstm: Lstm | None = None
+    """Recurrent layer before the network."""
 
 
 def fit(lesson: Lesson) -> Fitted:
@@ -47,21 +46,8 @@ def fit(lesson: Lesson) -> Fitted:
     school = School(lesson, env)
     model.learn(settings.total_steps, callback=school)
     abstains = settings.abstain and school.best_score.utility <= 0.0
-    layers = [(np.zeros_like(w), np.zeros_like(b)) for w, b in school.best] if abstains else school.best
-    return Fitted(layers, school.steps, school.utilities, school.best_score, abstains)
-
-
-def make_model(settings: TrainConfig, env: PairTradingVecEnv, seed: int) -> PPO:
-    """Return the untrained algorithm."""
-    shared = {"env": env, "seed": seed, "device": "cpu", "verbose": 0, **_hyperparameters(settings)}
-    network = {"net_arch": list(settings.hidden), "activation_fn": ACTIVATIONS[settings.activation]}
-    if settings.algorithm == "sb3-ppo":
-        return PPO("MlpPolicy", policy_kwargs=network | {"log_std_init": settings.log_std_init}, **shared)
-    lean = {"value_lambda": settings.value_lambda, "averaging": settings.averaging}
-    model = CounterfactualPPO(
-        policy_kwargs=network | {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}, **lean, **shared
-    )
-    return model
+    weights = school.best.flat() if abstains else school.best
+    return Fitted(weights.layers, school.steps, school.utilities, school.best_score, abstains, weights.lstm)
 
 
 class School(BaseCallback):
@@ -72,7 +58,7 @@ class School(BaseCallback):
         self.lesson, self.env = lesson, env
         self.steps: list[int] = []
         self.utilities: list[float] = []
-        self.best: Layers = []
+        self.best = Weights([])
         self.best_score = Score(-np.inf, 0.0, 0.0)
 
     def _on_rollout_start(self) -> None:
@@ -95,16 +81,13 @@ class School(BaseCallback):
         # Before the fee is fully charged the agent solves another task, so nothing from then may be chosen.
         ready = self.num_timesteps >= self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
         with averaged(self.model):
-            score = validate(self.lesson, self._act)
-            if not self.best or (ready and score.utility > self.best_score.utility):
-                self.best, self.best_score = policy_layers(self.model), score
+            score = validate(self.lesson, actor(self.model))
+            if not self.best.layers or (ready and score.utility > self.best_score.utility):
+                self.best, self.best_score = acting_weights(self.model), score
         if not ready:
-            self.best = []
+            self.best = Weights([])
         self.steps.append(self.num_timesteps)
         self.utilities.append(score.utility)
-
-    def _act(self, observation: Float32) -> Any:
-        return self.model.predict(observation, deterministic=True)[0]
 
 
 @contextmanager
@@ -120,27 +103,3 @@ def averaged(model: Any) -> Iterator[None]:
     yield
     with torch.no_grad():
         torch._foreach_copy_(weights, current)
-
-
-def policy_layers(model: Any) -> Layers:
-    """Return copies of the policy network's linear layers, the action layer last."""
-    modules = [*model.policy.mlp_extractor.policy_net, *model.policy.action_net.modules()]
-    linear = [module for module in modules if isinstance(module, torch.nn.Linear)]
-    return [(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in linear]
-
-
-def _hyperparameters(settings: TrainConfig) -> dict[str, Any]:
-    first, last = settings.learning_rate, settings.final_learning_rate
-    return {
-        "learning_rate": lambda remaining: last + remaining * (first - last),
-        "n_steps": settings.n_steps,
-        "batch_size": settings.batch_size,
-        "n_epochs": settings.n_epochs,
-        "gamma": settings.gamma,
-        "gae_lambda": settings.gae_lambda,
-        "clip_range": settings.clip_range,
-        "ent_coef": settings.entropy_coef,
-        "vf_coef": settings.value_coef,
-        "max_grad_norm": settings.max_grad_norm,
-        "target_kl": settings.target_kl,
-    }

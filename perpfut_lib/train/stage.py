@@ -11,7 +11,8 @@ from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import Profile
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
-from perpfut_lib.policies import ExportedPolicy, PolicyCard, pack_weights
+from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, PolicyCard, load_policy, pack_weights
+from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.lesson import Lesson
 from perpfut_lib.train.ppo import Fitted, fit
 
@@ -25,7 +26,7 @@ class TrainedPolicy:
     fee_bps: float
     """Fee that it was trained with."""
     seed: int
-    policy: ExportedPolicy
+    policy: ExportedPolicy | ExportedRecurrentPolicy
     card: PolicyCard
 
 
@@ -50,7 +51,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
 
 def load_policies(run: Run) -> list[TrainedPolicy]:
     """Return every trained agent of a run, by fee and seed, each checked by hash."""
-    loaded = [ExportedPolicy.load(path) for path in (run.stage("train").path / "policies").glob("*.json")]
+    loaded = [load_policy(path) for path in (run.stage("train").path / "policies").glob("*.json")]
     agents = [TrainedPolicy(p.card.training["fee_bps"], p.card.training["seed"], p, p.card) for p in loaded]
     return sorted(agents, key=lambda agent: (agent.fee_bps, agent.seed))
 
@@ -61,17 +62,19 @@ def load_curves(run: Run) -> pd.DataFrame:
 
 
 def _export(folder: StageFolder, profile: Profile, features: Features, lesson: Lesson, fitted: Fitted) -> None:
-    content, name = pack_weights(fitted.layers), f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
-    sizing = lesson.rules().sizing
+    content, name = pack_weights(fitted.layers, fitted.lstm), f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
+    sizing, settings = lesson.rules().sizing, lesson.settings
     card = PolicyCard(
-        algorithm=lesson.settings.algorithm,
+        algorithm=settings.algorithm,
         feature_names=features.names,
         lookback=features.lookback,
         feature_spec=features.spec.to_json(),
         scaler=features.scaler.to_json(),
-        hidden=lesson.settings.hidden,
-        activation=lesson.settings.activation,
-        squash=lesson.settings.algorithm == "ppo",
+        hidden=settings.hidden,
+        activation=settings.activation,
+        squash=settings.algorithm in SQUASHED,
+        choices=settings.choices if settings.algorithm == "dqn" else 0,
+        lstm=settings.lstm if settings.algorithm == "recurrent-ppo" else 0,
         **sizing._asdict(),
         weights_file=f"{name}.safetensors",
         weights_sha256=hashlib.sha256(content).hexdigest(),

@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
-from perpfut_lib.env import PairTradingVecEnv, make_costs
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.policies import forward, make_network
 from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import fit, make_model, policy_layers
+from perpfut_lib.train.ppo import fit
 
 TASK = Planted(length=240, features=4)
 
@@ -20,7 +17,7 @@ def lesson(task=TASK, fee=4.5, **settings):
     return Lesson(train, check, EnvConfig(), CostsConfig(), TrainConfig(**chosen), fee, 3)
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sb3-ppo"])
+@pytest.mark.parametrize("algorithm", ["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"])
 def test_the_same_seed_gives_the_same_bits(algorithm):
     """Proves that two trainings of the same lesson end in identical weights and curves."""
     first, second = (fit(lesson(algorithm=algorithm, abstain=False)) for _ in range(2))
@@ -28,23 +25,15 @@ def test_the_same_seed_gives_the_same_bits(algorithm):
     for (weight, bias), (other_weight, other_bias) in zip(first.layers, second.layers, strict=True):
         assert np.array_equal(weight, other_weight)
         assert np.array_equal(bias, other_bias)
+    cells = zip(first.lstm or (), second.lstm or (), strict=True)
+    assert all(np.array_equal(one, other) for one, other in cells)
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sb3-ppo"])
-def test_exported_layers_act_as_the_model_does(algorithm):
-    """Proves that the network without torch equals Stable-Baselines3's prediction within 1e-6."""
-    plan = lesson(algorithm=algorithm)
-    env = PairTradingVecEnv(plan.train, plan.rules(), make_costs(0.0, plan.costs), n_envs=8, seed=0)
-    model = make_model(plan.settings, env, 0)
-    with torch.no_grad():
-        for weight in model.policy.action_net.parameters():
-            weight.normal_(std=0.3)
-    observation = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
-    expected = model.predict(observation, deterministic=True)[0][:, 0]
-    network = make_network(policy_layers(model), activation=plan.settings.activation, squash=algorithm == "ppo")
-    actions = np.empty(50)
-    forward(network, observation, actions)
-    assert np.abs(actions - expected).max() < 1e-6
+def test_training_leaves_no_folder_behind(tmp_path, monkeypatch):
+    """Proves that Stable-Baselines3's logger makes no folder among the temporary files."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    fit(lesson(total_steps=2048, algorithm="sb3-ppo"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_policy_does_not_see_what_is_held():
