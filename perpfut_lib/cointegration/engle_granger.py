@@ -10,6 +10,7 @@ from numba import njit
 from perpfut_lib.cointegration.mackinnon import mackinnon_pvalue
 from perpfut_lib.cointegration.residual_test import AIC, BIC, FIXED, residual_test
 from perpfut_lib.cointegration.sums import demean, dot
+from perpfut_lib.cointegration.variance_ratio import hurst_exponent
 from perpfut_lib.errors import DegenerateSeriesError
 from perpfut_lib.types import Float1D
 
@@ -35,6 +36,9 @@ class EngleGranger(NamedTuple):
     """Lagged differences in the residual regression."""
     half_life: float
     """-ln 2 / ln(1 + c) in bars, c the slope of the change of e on its last value; infinity where e does not revert."""
+    hurst: float
+    """Hurst exponent of e from its variance ratio over ⌊√n⌋ bars: ½ for a random walk, less where e reverts; NaN where
+    the series are collinear."""
 
 
 def engle_granger(
@@ -73,11 +77,11 @@ def engle_granger(
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
     products = (dot(x_centred, y_centred), dot(x_centred, x_centred), dot(y_centred, y_centred))
-    stat, pvalue, beta, lag, half_life, _ = pair_test(y_centred, x_centred, products, lags, CRITERIA[autolag])
+    stat, pvalue, beta, lag, half_life, hurst, _ = pair_test(y_centred, x_centred, products, lags, CRITERIA[autolag])
     if math.isnan(stat):
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
-    return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life)
+    return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life, hurst)
 
 
 def resolve_maxlag(count: int, maxlag: int | None) -> int:
@@ -99,19 +103,19 @@ def resolve_maxlag(count: int, maxlag: int | None) -> int:
 @njit(cache=True)
 def pair_test(
     y: Float1D, x: Float1D, products: tuple[float, float, float], maxlag: int, criterion: int
-) -> tuple[float, float, float, int, float, float]:
+) -> tuple[float, float, float, int, float, float, float]:
     """Run both steps on demeaned, finite, moving series whose Σ x y, Σ x², Σ y² are ``products``.
 
-    Returns (stat, pvalue, beta, lag, half_life, Σ e²); stat is NaN if the residual regression is singular.
+    Returns (stat, pvalue, beta, lag, half_life, hurst, Σ e²); stat is NaN if the residual regression is singular.
     """
     across, square_x, square_y = products
     beta = across / square_x
     residual = y - beta * x
     square = dot(residual, residual)
     if not square > (1.0 - COLLINEAR_R2) * square_y:
-        return -math.inf, 0.0, beta, 0, 0.0, square
+        return -math.inf, 0.0, beta, 0, 0.0, math.nan, square
     stat, lag, half_life = residual_test(residual, maxlag, criterion)
-    return stat, mackinnon_pvalue(stat), beta, lag, half_life, square
+    return stat, mackinnon_pvalue(stat), beta, lag, half_life, hurst_exponent(residual), square
 
 
 def _demean_checked(name: str, series: Float1D) -> tuple[Float1D, float]:

@@ -68,8 +68,8 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     -------
     DataFrame
         One row per selected pair: ``first`` and ``last`` (index labels of the window's bars), ``y``, ``x``,
-        ``correlation``, ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``spread_mean``,
-        ``spread_std``, ``rank`` (from 1), sorted by window and rank.
+        ``correlation``, ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``hurst``,
+        ``spread_mean``, ``spread_std``, ``rank`` (from 1), sorted by window and rank.
 
     Raises
     ------

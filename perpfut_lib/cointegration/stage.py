@@ -5,38 +5,56 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.calendar import SPLITS, trading_windows
+from perpfut_lib.cointegration.johansen import Johansen, johansen_task
+from perpfut_lib.cointegration.placebo import placebo_counts
 from perpfut_lib.cointegration.scan import Screen, candidates, select
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
+from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
+from perpfut_lib.types import Float2D
 from perpfut_lib.universe import eligible_windows
 
 PAIR_DAYS = "pair_days.parquet"
 WINDOWS = "windows.parquet"
 TESTS = "tests.parquet"
+JOHANSEN = "johansen.parquet"
+PLACEBO = "placebo.parquet"
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
-    """Write pair-days, windows and all tests of a profile."""
-    panel = load_panel(run)
-    windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
+    """Write pair-days, windows and all tests of a profile, Johansen's test of the pair-days, and the placebos."""
+    panel, config = load_panel(run), profile.cointegration
+    windows = trading_windows(panel.grid(), config, profile.split)
     tests = window_tests(panel, windows, profile)
-    pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
+    pair_days = choose_pair_days(panel, windows, tests, config)
+    folder.write_table(JOHANSEN, johansen_tests(panel, pair_days, profile))
+    log_prices = np.log(panel.close)
+    placebo = placebo_counts(
+        log_prices, lambda surrogate: window_tests(panel, windows, profile, surrogate), len(windows), config
+    )
+    folder.write_table(PLACEBO, placebo)
     names = np.array(panel.symbols)
     tests = tests.assign(y=names[tests["y"]], x=names[tests["x"]], start=windows["start"].to_numpy()[tests["window"]])
     folder.write_table(TESTS, tests.astype({"y": "category", "x": "category"}))
-    folder.write_table(WINDOWS, count_windows(windows, tests, Screen.of(profile.cointegration)))
+    folder.write_table(WINDOWS, count_windows(windows, tests, Screen.of(config)))
     folder.write_table(PAIR_DAYS, pair_days)
 
 
-def window_tests(panel: Panel, windows: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """Return the tests of all pairs of eligible symbols over the formation window before every trading window."""
+def window_tests(
+    panel: Panel, windows: pd.DataFrame, profile: Profile, log_prices: Float2D | None = None
+) -> pd.DataFrame:
+    """Return the tests of all pairs of eligible symbols over the formation window before every trading window.
+
+    ``log_prices`` (T, N), such as a placebo's, stand in for those of the panel.
+    """
     config = profile.cointegration
     bars = config.formation // panel.timeframe
     rule = LagRule(config.maxlag, config.autolag)
-    tests = scan_windows(np.log(panel.close), windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
+    log_prices = np.log(panel.close) if log_prices is None else log_prices
+    tests = scan_windows(log_prices, windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
     eligible = eligible_windows(panel, windows["start"].to_numpy(), config.formation, profile.universe)
     both = eligible[tests["window"], tests["y"]] & eligible[tests["window"], tests["x"]]
     return tests[both].reset_index(drop=True)
@@ -72,6 +90,17 @@ def choose_pair_days(
     return table
 
 
+def johansen_tests(panel: Panel, pair_days: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Return Johansen's trace test of every pair-day over its formation window, with the lags of its residual test."""
+    bars = profile.cointegration.formation // panel.timeframe
+    tasks = []
+    for pair in pair_days.itertuples():
+        stop, columns = panel.row(int(pair.start)), [panel.column(pair.y), panel.column(pair.x)]
+        tasks.append((np.log(panel.close[stop - bars : stop, columns]), int(pair.lag)))
+    results = run_tasks(johansen_task, tasks, profile.compute, label="Johansen tests")
+    return pd.concat([pair_days[["episode"]], pd.DataFrame(results, columns=Johansen._fields)], axis=1)
+
+
 def count_windows(windows: pd.DataFrame, tests: pd.DataFrame, screen: Screen) -> pd.DataFrame:
     """Return every trading window with the numbers of pairs tested, correlated enough, and passed."""
     listed = tests[tests["y"] < tests["x"]]
@@ -90,8 +119,8 @@ def load_pair_days(run: Run) -> pd.DataFrame:
     """Return the pair-days of a run: one *episode* a row, sorted by ``start`` and ``rank``.
 
     Columns: ``episode``, ``start``, ``end`` (ms UTC, end exclusive), ``split``, ``y``, ``x``, ``correlation``,
-    ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``spread_mean``, ``spread_std`` (log
-    price, over the formation window), ``rank``.
+    ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``hurst``, ``spread_mean``,
+    ``spread_std`` (log price, over the formation window), ``rank``.
     """
     return run.stage("cointegration").read_table(PAIR_DAYS)
 
@@ -104,6 +133,16 @@ def load_windows(run: Run) -> pd.DataFrame:
 def load_tests(run: Run) -> pd.DataFrame:
     """Return every test that was made: window ``start``, ``y``, ``x`` and the columns of ``TEST_COLUMNS``."""
     return run.stage("cointegration").read_table(TESTS)
+
+
+def load_johansen(run: Run) -> pd.DataFrame:
+    """Return Johansen's trace test of every pair-day: ``episode``, ``trace``, ``critical``, ``rank``, ``beta``."""
+    return run.stage("cointegration").read_table(JOHANSEN)
+
+
+def load_placebo(run: Run) -> pd.DataFrame:
+    """Return what passes in each placebo and window, see :func:`perpfut_lib.cointegration.placebo.placebo_counts`."""
+    return run.stage("cointegration").read_table(PLACEBO)
 
 
 def _require_pairs(table: pd.DataFrame, windows: pd.DataFrame, config: CointegrationConfig) -> None:

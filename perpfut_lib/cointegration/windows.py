@@ -24,6 +24,7 @@ TEST_COLUMNS: Final = (
     "pvalue",
     "lag",
     "half_life",
+    "hurst",
     "spread_mean",
     "spread_std",
 )
@@ -118,12 +119,12 @@ def _test_block(block: Float2D, window: float, maxlag: int, criterion: int) -> F
             if i != j:
                 y, x, across = centred[i], centred[j], dot(centred[i], centred[j])
                 test = pair_test(y, x, (across, square[j], square[i]), maxlag, criterion)
-                stat, pvalue, beta, lag, half_life, left = test
+                stat, pvalue, beta, lag, half_life, hurst, left = test
                 alpha, correlation = mean[i] - beta * mean[j], across / math.sqrt(square[i] * square[j])
                 spread_std = math.sqrt(left / (bars - 1))
                 rows[row] = (
                     window, float(i), float(j), correlation, alpha, beta,
-                    stat, pvalue, float(lag), half_life, 0.0, spread_std,
+                    stat, pvalue, float(lag), half_life, hurst, 0.0, spread_std,
                 )  # fmt: skip
                 row += 1
     return rows

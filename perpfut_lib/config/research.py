@@ -30,6 +30,8 @@ class CointegrationConfig(Section):
     """Which regression a pair is judged by: ``best`` tests both directions and keeps the one with the smaller
     statistic; ``both`` does so too, but both must pass; ``listed`` tests only the alphabetically first symbol on the
     second, as the original study did."""
+    placebos: int = Field(10, ge=0)
+    """Surrogate panels without any relation on which the screen is run to see what passes by chance."""
 
 
 class FeaturesConfig(Section):

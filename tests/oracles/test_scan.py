@@ -34,7 +34,7 @@ def test_every_row_is_one_engle_granger_test() -> None:
         block = prices.iloc[stop - 300 : stop]
         y, x = block.iloc[:, row.y], block.iloc[:, row.x]
         alone = engle_granger(y, x, autolag="bic")
-        assert alone == (row.stat, row.pvalue, row.alpha, row.beta, row.lag, row.half_life)
+        assert alone == (row.stat, row.pvalue, row.alpha, row.beta, row.lag, row.half_life, row.hurst)
         assert row.correlation == pytest.approx(np.corrcoef(y, x)[0, 1], abs=1e-12)
         spread = y - row.alpha - row.beta * x
         assert (row.spread_mean, row.spread_std) == pytest.approx((spread.mean(), spread.std()), abs=1e-12)
@@ -46,6 +46,33 @@ def test_workers_do_not_change_a_byte() -> None:
     keywords = {"window": 200, "step": 50, "min_corr": 0.3, "max_pvalue": 0.2}
     alone = scan(prices, **keywords, compute=ComputeConfig(workers=1))
     pd.testing.assert_frame_equal(alone, scan(prices, **keywords, compute=ComputeConfig(workers=2)), check_exact=True)
+
+
+def test_a_dask_cluster_does_not_change_a_byte() -> None:
+    """H0: one setting moves the scan to a Dask cluster, and every byte of its tests stays the same."""
+    prices, stops = _log_prices().to_numpy(), np.arange(200, 901, 50)
+    here, there = (
+        scan_windows(prices, stops, 200, LagRule(), ComputeConfig(backend=backend, workers=2))
+        for backend in ("local", "dask")
+    )
+    assert here.dtypes.equals(there.dtypes)
+    assert all(here[name].to_numpy().tobytes() == there[name].to_numpy().tobytes() for name in here)
+
+
+def test_a_correlation_that_comes_later_is_not_seen() -> None:
+    """Symbols that move as one after the formation window only do not pass its correlation screen, nor a longer one's.
+
+    Over all bars, future included, they correlate far above the bound that they miss in formation.
+    """
+    prices = _log_prices(1200)
+    trend = np.concatenate([np.zeros(300), 0.05 * np.random.default_rng(0).standard_normal(900).cumsum()])
+    prices["A"] += trend
+    prices["E"] += trend
+    keywords = {"window": 300, "step": 900, "min_corr": 0.9, "max_pvalue": 1.0}
+    chosen = scan(prices, **keywords)
+    pair = chosen["y"].isin(["A", "E"]) & chosen["x"].isin(["A", "E"])
+    assert chosen.loc[pair, "first"].tolist() == [1900]
+    assert prices["A"].corr(prices["E"]) > 0.9
 
 
 def test_selects_the_planted_pairs_and_ranks_by_correlation() -> None:
