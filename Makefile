@@ -4,12 +4,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+IMAGES ?= agent research
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help reproduce run book pdf test lint format tests nbval notebooks hooks clean distclean
+.PHONY: setup help reproduce run book pdf test lint format tests nbval notebooks images pin-images hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -59,6 +60,12 @@ nbval: $(READY)  ## run the chapters on the default profile and compare what the
 notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
 	$(BIN)/perpfut run --profile default --no-book
 	$(BIN)/perpfut chapters keep --profile default
+
+images:  ## build the container images, with Docker or buildah (IMAGES=agent builds one)
+	docker/build-images $(IMAGES)
+
+pin-images:  ## write the digests of the base images into the Dockerfiles (needs a registry)
+	docker/pin-images
 
 hooks: $(READY)  ## install the pre-commit hooks
 	$(BIN)/pre-commit install

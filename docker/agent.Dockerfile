@@ -6,7 +6,8 @@ RUN python -m venv /opt/agent
 COPY docker/agent-requirements.lock /tmp/
 RUN /opt/agent/bin/pip install --no-deps -r /tmp/agent-requirements.lock \
  && /opt/agent/bin/pip check \
- && /opt/agent/bin/pip uninstall --yes --quiet pip setuptools
+ && /opt/agent/bin/pip uninstall --yes --quiet pip setuptools \
+ && find /opt/agent -type d -name tests -prune -exec rm -r {} +
 
 FROM python:3.11.14-slim-bookworm
 ARG COMMIT=unknown
@@ -23,7 +24,7 @@ COPY configs configs
 COPY perpfut_lib perpfut_lib
 COPY agent agent
 COPY docker/perpfut /opt/agent/bin/
-# Compiled at build time, so that a start, and every health check, is quick; the root file system may be read-only.
+# Compiled at build time, so that every start and health check is quick although the root file system is read-only.
 RUN /opt/agent/bin/python -m compileall -q perpfut_lib agent
 ENV PATH=/opt/agent/bin:$PATH PYTHONPATH=/app PERPFUT_ROOT=/app PERPFUT_COMMIT=${COMMIT} \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp NUMBA_CACHE_DIR=/tmp/machine-code
