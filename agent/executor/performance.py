@@ -1,0 +1,111 @@
+"""Realised performance by the executor's own books: price P&L, fees, funding, slippage, latency."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
+
+KEPT_LATENCIES: Final = 500
+BPS: Final = 1e4
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One fill as the exchange reported it."""
+
+    quantity: float
+    """Signed base units."""
+    price: float
+    """Quote currency."""
+    fee: float
+    """Quote currency, positive is paid."""
+    quoted: float | None
+    """Price that the signal named; none where the fill followed no signal."""
+    latency_ms: float | None
+    """Time since the signal was written."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Sums since the start of the books; equity is what it was then plus everything earned since."""
+
+    start_equity: float
+    """Account equity at the start, quote currency."""
+    cash: float
+    """Quote currency received for fills less what the positions at the start were worth."""
+    peak: float
+    """Highest equity so far."""
+    fees: float = 0.0
+    funding: float = 0.0
+    fills: int = 0
+    rejects: int = 0
+    slipped: float = 0.0
+    """Sum of (fill price - signal price) x signed quantity, quote currency."""
+    compared: float = 0.0
+    """Sum of signal price x |quantity|, quote currency."""
+    latencies: tuple[float, ...] = ()
+    """Of the latest fills, ms."""
+
+    @classmethod
+    def begun(cls, equity: float, positions: Mapping[str, float], marks: Mapping[str, float]) -> Self:
+        """Open the books with the account as it is."""
+        worth = sum(quantity * marks[symbol] for symbol, quantity in positions.items() if quantity)
+        return cls(start_equity=equity, cash=-worth, peak=equity)
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+        """Return the books that :meth:`to_json` wrote."""
+        return cls(**{**tree, "latencies": tuple(tree["latencies"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the books as plain JSON."""
+        return asdict(self)
+
+    def booked(self, fill: Fill) -> Self:
+        """Return the books after a fill."""
+        compared = fill.quoted is not None
+        quoted = fill.quoted if fill.quoted is not None else fill.price
+        latencies = self.latencies if fill.latency_ms is None else (*self.latencies, fill.latency_ms)
+        return replace(
+            self,
+            cash=self.cash - fill.quantity * fill.price,
+            fees=self.fees + fill.fee,
+            fills=self.fills + 1,
+            slipped=self.slipped + (fill.price - quoted) * fill.quantity,
+            compared=self.compared + (quoted * abs(fill.quantity) if compared else 0.0),
+            latencies=latencies[-KEPT_LATENCIES:],
+        )
+
+    def corrected(self, change: float, mark: float) -> Self:
+        """Return the books after a reading showed ``change`` more units than the fills did: booked at the mark."""
+        return replace(self, cash=self.cash - change * mark)
+
+    def paid(self, funding: float) -> Self:
+        """Return the books after a funding payment (positive: received)."""
+        return replace(self, funding=self.funding + funding)
+
+    def rejected(self) -> Self:
+        """Return the books after an order that the exchange refused."""
+        return replace(self, rejects=self.rejects + 1)
+
+    def marked(self, positions: Mapping[str, float], marks: Mapping[str, float]) -> Self:
+        """Return the books with their peak brought up to the marks."""
+        return replace(self, peak=max(self.peak, self.equity(positions, marks)))
+
+    def price_pnl(self, positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+        """Return the price P&L since the start, quote currency."""
+        return self.cash + sum(quantity * marks[symbol] for symbol, quantity in positions.items() if quantity)
+
+    def equity(self, positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+        """Return start equity plus price P&L plus funding less fees, quote currency."""
+        return self.start_equity + self.price_pnl(positions, marks) + self.funding - self.fees
+
+    @property
+    def slippage_bps(self) -> float:
+        """Mean difference of fills from the signals' prices, weighted by notional, basis points; positive is worse."""
+        return BPS * self.slipped / self.compared if self.compared else 0.0
+
+    @property
+    def latency_ms(self) -> float:
+        """Median time from signal to fill, ms; zero before the first."""
+        return statistics.median(self.latencies) if self.latencies else 0.0

@@ -1,0 +1,146 @@
+"""From target positions to the orders of this moment.
+
+Target minus position, per group of legs that hedge one another: what reduces comes before what opens, nothing opens
+unless every leg of its group can, and a group that stays out of proportion is taken back to what is hedged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Decimal
+
+from agent.executor.balance import GroupLeg, Market, level, reduced, watched
+from agent.executor.rules import ZERO, Limits, TradingRule
+from agent.executor.state import Order, State, overdue
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the planner looks at besides its own state."""
+
+    now: int
+    """Monotonic clock, ms."""
+    targets: Mapping[str, Decimal]
+    """Signed base units, exact; an absent symbol shall be flat."""
+    groups: tuple[tuple[str, ...], ...]
+    """Symbols that hedge one another; every symbol that is held or wanted is in one."""
+    markets: Mapping[str, Market]
+    """By symbol; a group with a symbol that is not here is left alone."""
+
+
+def plan(state: State, situation: Situation, limits: Limits) -> tuple[State, tuple[Order, ...]]:
+    """Return the orders to send now.
+
+    Parameters
+    ----------
+    state : State
+        Ledger and memory; :func:`~agent.executor.state.sent` notes each order that really leaves.
+    situation : Situation
+        Targets and markets.
+    limits : Limits
+        What the executor allows itself.
+
+    Returns
+    -------
+    state : State
+        With overdue orders given up and the groups' clocks moved.
+    orders : tuple of Order
+        Reductions first; never more than one of a symbol, none where one is in flight, and never one that would carry
+        a position beyond its target.
+    """
+    state = overdue(state, situation.now, limits)
+    state = replace(state, sent=tuple(time for time in state.sent if situation.now - time < limits.rate_ms))
+    closing: list[Order] = []
+    opening: list[list[Order]] = []
+    for group in situation.groups:
+        if not all(symbol in situation.markets for symbol in group):
+            continue
+        legs = _legs(state, situation, group)
+        state = watched(state, legs, situation.now, limits)
+        barred = any(state.barred.get(symbol, 0) > situation.now for symbol in group)
+        wanted = _wanted(legs, barred=barred)
+        reductions = _reductions(state, legs, wanted, situation.now, limits)
+        closing += reductions
+        if not barred and not reductions:
+            opening.append(_openings(state, legs, wanted, limits))
+    return state, _within_rate(state, closing, opening, limits)
+
+
+def _legs(state: State, situation: Situation, group: tuple[str, ...]) -> list[GroupLeg]:
+    legs = []
+    for symbol in group:
+        market = situation.markets[symbol]
+        target = market.rule.nearest(situation.targets.get(symbol, ZERO))
+        legs.append(GroupLeg(symbol, state.position(symbol), target, market))
+    return legs
+
+
+def _wanted(legs: list[GroupLeg], *, barred: bool) -> dict[str, Decimal]:
+    """Return the position of each leg that is aimed for now."""
+    at = level(legs)
+    return {leg.symbol: reduced(leg, at) if barred else leg.target for leg in legs}
+
+
+def _reductions(
+    state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], now: int, limits: Limits
+) -> list[Order]:
+    """Return reduce-only orders; a leg waits for its own orders and doubts alone."""
+    orders = []
+    for leg in legs:
+        change, price = wanted[leg.symbol] - leg.held, leg.market.price
+        if change * leg.held >= 0 or state.busy(leg.symbol):
+            continue
+        since = state.doubtful.get(leg.symbol)
+        blind = since is not None and wanted[leg.symbol] == 0 and now - since >= limits.blind_ms
+        if since is not None and not blind:
+            continue
+        quantity = min(abs(change), abs(leg.held))
+        if leg.market.rule.reduces(quantity, price):
+            sliced = _slice(quantity, price, leg.market.rule, limits)
+            orders.append(Order(leg.symbol, sliced.copy_sign(change), reduce_only=True))
+    return orders
+
+
+def _openings(state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], limits: Limits) -> list[Order]:
+    """Return opening orders of a group that has nothing left to reduce, or none if a leg cannot follow."""
+    if any(state.busy(leg.symbol) or leg.symbol in state.doubtful for leg in legs):
+        return []
+    changes = {leg.symbol: wanted[leg.symbol] - leg.held for leg in legs}
+    backward = [leg for leg in legs if changes[leg.symbol] * leg.held < 0]
+    dust = [leg for leg in backward if _dust(leg, changes[leg.symbol])]
+    if len(dust) < len(backward):
+        return []
+    crossing = [leg for leg in dust if abs(changes[leg.symbol]) > abs(leg.held)]
+    moving = [leg for leg in legs if changes[leg.symbol] and leg not in backward] + crossing
+    sendable = [leg for leg in moving if leg.market.rule.opens(changes[leg.symbol], leg.market.price)]
+    unable = any(leg.share == 0 and leg not in sendable for leg in moving)
+    if unable or not all(leg.market.near(limits) for leg in moving):
+        return []
+    return [
+        Order(
+            leg.symbol,
+            _slice(abs(changes[leg.symbol]), leg.market.price, leg.market.rule, limits).copy_sign(changes[leg.symbol]),
+            reduce_only=False,
+        )
+        for leg in sendable
+    ]
+
+
+def _dust(leg: GroupLeg, change: Decimal) -> bool:
+    """Return whether what this change takes from the position is less than the exchange takes an order for."""
+    return not leg.market.rule.reduces(min(abs(change), abs(leg.held)), leg.market.price)
+
+
+def _slice(quantity: Decimal, price: Decimal, rule: TradingRule, limits: Limits) -> Decimal:
+    """Return one of the equal parts into which a quantity is cut so that none exceeds the largest notional."""
+    parts = (quantity * price / limits.max_order_notional).to_integral_value(ROUND_CEILING)
+    return quantity if parts <= 1 else max(rule.inside(quantity / parts), min(rule.min_quantity, quantity))
+
+
+def _within_rate(state: State, closing: list[Order], opening: list[list[Order]], limits: Limits) -> tuple[Order, ...]:
+    """Return the orders that the rate allows: reductions first, then whole groups with room to close them again."""
+    room = limits.max_orders - len(state.sent)
+    orders = closing[: max(room, 0)]
+    for group in opening:
+        if group and len(orders) + 2 * len(group) <= room:
+            orders = [*orders, *group]
+    return tuple(orders)
