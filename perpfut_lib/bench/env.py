@@ -12,6 +12,7 @@ from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.env.reference import ReferenceEpisode
 
 ENVIRONMENTS, STEPS, FEATURES, REPEATS = 1024, 400, 40, 5
+THREADS = 2
 PEER_EPISODES = 2
 
 
@@ -20,6 +21,7 @@ def run() -> Iterator[BenchRow]:
     episodes = planted_episodes(Planted(features=FEATURES), 200, seed=1)
     rules, costs = make_rules(EnvConfig()), make_costs(4.5, CostsConfig())
     env = PairTradingVecEnv(episodes, rules, costs, n_envs=ENVIRONMENTS, seed=1)
+    env.use_threads(THREADS)
     env.reset()
     actions = np.random.default_rng(0).uniform(-1, 1, (ENVIRONMENTS, 1)).astype(np.float32)
     ours: list[float] = []

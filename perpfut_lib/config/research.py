@@ -94,6 +94,8 @@ class EnvConfig(Section):
     """Bars by which the fill comes later than the next open."""
     turnover_penalty_bps: float = Field(0.0, ge=0)
     """Reward taken per unit of turnover beside its cost, basis points; zero by default."""
+    band: float = Field(0.0, ge=0, le=1)
+    """Half-width of the no-trade band in exposure, for policies that bring none of their own; 0 for none."""
     max_bars: int = Field(0, ge=0)
     """Decisions after which training cuts an episode short (truncated, not flattened); 0 for never."""
 

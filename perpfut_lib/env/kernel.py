@@ -4,7 +4,7 @@ State (:class:`State`) lies apart from parameters (:class:`World`, :class:`Rules
 Stable-Baselines3 classes are shells over :func:`reset_all` and :func:`step_all`.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,8 @@ from perpfut_lib.accounting import (
 )
 from perpfut_lib.types import Bool1D, Float1D, Float2D, Float32, Int1D
 
+BLOCK: Final = 32  # environments whose cache lines are fetched together
+
 
 class Rules(NamedTuple):
     """The rules of the decision process that are not prices or costs."""
@@ -41,6 +43,8 @@ class Rules(NamedTuple):
     """Reward taken per unit of turnover (share of equity), beside its cost."""
     max_bars: int
     """Decisions after which an episode is cut short (truncated, not flattened); 0 for never."""
+    choices: int = 0
+    """Number of equally spaced exposures from -1 to 1 to choose from; 0 for a continuous action."""
 
 
 class World(NamedTuple):
@@ -95,9 +99,9 @@ class Outcome(NamedTuple):
     length: Int1D
     """Decisions of the episode, written where it ended, (N,)."""
     untraded_reward: Float32
-    """Reward had nothing been traded at this decision, (N,)."""
+    """Reward had nothing been traded at this decision, (N,); (0,) where nobody asks for it."""
     untraded_weights: Float32
-    """Weights that would then be held at the next decision, (N, 2)."""
+    """Weights that would then be held at the next decision, (N, 2) or (0, 2)."""
 
 
 @njit(cache=True)
@@ -187,15 +191,38 @@ def opening(world: World, rules: Rules, episode: int, step: int, exposure: float
 
 
 @njit(cache=True)
-def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Float1D, out: Outcome) -> None:
-    """Advance every environment by one decision; those whose episode ends go on with ``state.next_episode``."""
-    length = world.market.marks.shape[1]
+def fetch(world: World, state: State, first: int, last: int) -> float:
+    """Read one number of every cache line that the coming step of some environments needs; return their sum.
+
+    Each environment is at a place of its own, so each line is a cache miss; asked for together, their waits overlap.
+    """
+    marks, features = world.market.marks, world.features
+    width, total = features.shape[2], 0.0
+    for row in range(first, last):
+        episode, step = state.episode[row], min(state.step[row] + 1, marks.shape[1] - 1)
+        total += marks[episode, step, 0]
+        for feature in range(0, width, 16):
+            total += features[episode, step + world.lookback - 1, feature]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Float1D, out: Outcome) -> float:
+    """Advance every environment by one decision; those whose episode ends go on with ``state.next_episode``.
+
+    Rows do not touch each other, so slices of the same arrays may be stepped by several threads: same bits. What is
+    returned means nothing; it keeps the compiler from dropping :func:`fetch`.
+    """
+    length, fetched = world.market.marks.shape[1], 0.0
     for row in range(action.shape[0]):
+        if row % BLOCK == 0:
+            fetched += fetch(world, state, row, min(row + BLOCK, action.shape[0]))
         episode, step = state.episode[row], state.step[row]
         holding = Holding(state.holding[row, 0], state.holding[row, 1], state.holding[row, 2])
-        reward, weight_y, weight_x = advance_untraded(world, rules, costs, (episode, step), holding)
-        out.untraded_reward[row] = reward
-        out.untraded_weights[row, 0], out.untraded_weights[row, 1] = weight_y, weight_x
+        if out.untraded_reward.shape[0] > 0:
+            reward, weight_y, weight_x = advance_untraded(world, rules, costs, (episode, step), holding)
+            out.untraded_reward[row] = reward
+            out.untraded_weights[row, 0], out.untraded_weights[row, 1] = weight_y, weight_x
         holding, reward = advance(world, rules, costs, (episode, step), (holding, action[row]))
         step += 1
         state.age[row] += 1
@@ -213,6 +240,7 @@ def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Flo
         state.holding[row, 0], state.holding[row, 1] = holding.quantity_y, holding.quantity_x
         state.holding[row, 2] = holding.cash
         observe(world, episode, step, holding, out.observation[row])
+    return fetched
 
 
 @njit(cache=True)
@@ -232,8 +260,12 @@ def make_state(count: int) -> State:
     return State(episode, step, age, holding, next_episode, next_step, next_exposure, score)
 
 
-def make_outcome(count: int, size: int) -> Outcome:
-    """Return room for the outcome of ``count`` environments with observations of ``size`` numbers."""
+def make_outcome(count: int, size: int, *, untraded: bool = False) -> Outcome:
+    """Return room for the outcome of ``count`` environments with observations of ``size`` numbers.
+
+    With ``untraded`` every step is also taken without a trade, which costs as much again.
+    """
+    compared = count if untraded else 0
     return Outcome(
         observation=np.empty((count, size), np.float32),
         reward=np.empty(count, np.float32),
@@ -242,6 +274,6 @@ def make_outcome(count: int, size: int) -> Outcome:
         last_observation=np.zeros((count, size), np.float32),
         score=np.zeros(count),
         length=np.zeros(count, np.int64),
-        untraded_reward=np.empty(count, np.float32),
-        untraded_weights=np.zeros((count, 2), np.float32),
+        untraded_reward=np.empty(compared, np.float32),
+        untraded_weights=np.zeros((compared, 2), np.float32),
     )

@@ -51,8 +51,10 @@ class ReferenceEpisode:
         return np.concatenate([rows.ravel(), np.array(block, np.float32)]).astype(np.float32)
 
     def targets(self, action: float) -> list[float]:
-        """Return target weights: the no-trade band, then the legs."""
-        sizing = self.rules.sizing
+        """Return target weights: the exposure chosen, the no-trade band, then the legs."""
+        sizing, choices = self.rules.sizing, self.rules.choices
+        if choices:
+            action = 2.0 * action / (choices - 1) - 1.0
         beta = float(self.episodes.hedge_ratio[self.episode]) if sizing.beta_legs else 1.0
         wanted = sizing.reach * min(1.0, max(-1.0, action))
         if sizing.band > 0:
@@ -65,7 +67,7 @@ class ReferenceEpisode:
         return [wanted / (1 + abs(beta)), -wanted * beta / (1 + abs(beta))]
 
     def advance(self, action: float) -> tuple[float, bool]:
-        """Take one decision; return its reward and whether the window ended."""
+        """Take one decision (with ``rules.choices``: its number); return its reward and whether the window ended."""
         market, episode, step = self.episodes.market, self.episode, self.step
         fills, marks = market.fills[episode], market.marks[episode]
         before, sizing_equity = self.equity(fills[step]), max(self.equity(marks[step]), 0.0)

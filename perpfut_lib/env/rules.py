@@ -7,10 +7,10 @@ from perpfut_lib.config import CostsConfig, EnvConfig
 from perpfut_lib.env.kernel import Rules
 
 
-def make_rules(config: EnvConfig, *, band: float = 0.0, reach: float = 1.0) -> Rules:
-    """Return what the compiled environment needs of ``config``; without a ``band`` every decision trades."""
+def make_rules(config: EnvConfig, *, band: float | None = None, reach: float = 1.0) -> Rules:
+    """Return what the compiled environment needs of ``config``; a ``band`` takes the place of the configured one."""
     return Rules(
-        sizing=Sizing(config.legs == "beta", band, reach),
+        sizing=Sizing(config.legs == "beta", config.band if band is None else band, reach),
         risk_aversion=config.risk_aversion,
         reward_scale=config.reward_scale,
         reward_clip=math.inf if config.reward_clip is None else config.reward_clip,

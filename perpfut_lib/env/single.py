@@ -20,11 +20,9 @@ class PairTradingEnv(gym.Env[Any, Any]):
     episodes : Episodes
         What to trade, usually one split.
     rules : Rules
-        See :func:`perpfut_lib.env.make_rules`.
+        See :func:`perpfut_lib.env.make_rules`; with ``choices`` the action is discrete.
     costs : Costs
         Fee and slippage.
-    choices : int
-        Discrete exposures from -1 to 1; 0 for a continuous action in [-1, 1], (1,).
 
     Notes
     -----
@@ -32,11 +30,11 @@ class PairTradingEnv(gym.Env[Any, Any]):
     and charged, nothing follows. ``rules.max_bars`` truncates it: nothing is flattened, the value goes on.
     """
 
-    def __init__(self, episodes: Episodes, rules: Rules, costs: Costs, *, choices: int = 0) -> None:
+    def __init__(self, episodes: Episodes, rules: Rules, costs: Costs) -> None:
         self.observation_space = observation_space(episodes)
-        self.action_space = action_space(choices)
+        self.action_space = action_space(rules.choices)
         self._episodes, self._rules, self._costs = episodes, rules, costs
-        self._world, self._exposures = episodes.world(), exposures(choices)
+        self._world, self._exposures = episodes.world(), exposures(rules.choices)
         self.state = make_state(1)
 
     def reset(

@@ -1,6 +1,8 @@
 """The Stable-Baselines3 vector environment: a thin shell over the batched kernel."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
@@ -10,9 +12,9 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env.episodes import Episodes
-from perpfut_lib.env.kernel import Rules, make_outcome, make_state, reset_all, step_all
+from perpfut_lib.env.kernel import Outcome, Rules, State, make_outcome, make_state, reset_all, step_all
 from perpfut_lib.env.spaces import action_space, exposures, observation_space
-from perpfut_lib.types import Float1D, Float32
+from perpfut_lib.types import Float32
 
 
 class PairTradingVecEnv(VecEnv):
@@ -23,7 +25,7 @@ class PairTradingVecEnv(VecEnv):
     episodes : Episodes
         What to trade, usually one split.
     rules : Rules
-        See :func:`perpfut_lib.env.make_rules`.
+        See :func:`perpfut_lib.env.make_rules`; with ``choices`` the actions are discrete.
     costs : Costs
         Fee and slippage; :meth:`set_costs` changes them between steps.
     n_envs : int
@@ -39,6 +41,7 @@ class PairTradingVecEnv(VecEnv):
     The first episode of each environment begins at a random decision, so that a rollout sees every hour of the
     trading window; later ones begin at its start. An array of observations is written over two steps after it
     was returned, so that a rollout allocates nothing; infos hold something for ended episodes only.
+    :meth:`use_threads` and :meth:`compare_untraded` change how fast a step is and what it tells, never its bits.
     """
 
     render_mode = None
@@ -46,17 +49,41 @@ class PairTradingVecEnv(VecEnv):
     def __init__(
         self, episodes: Episodes, rules: Rules, costs: Costs, *, n_envs: int, seed: int = 0, exploring: bool = False
     ) -> None:
-        super().__init__(n_envs, observation_space(episodes), action_space(0))
+        super().__init__(n_envs, observation_space(episodes), action_space(rules.choices))
         self._world, self._rules, self._costs = episodes.world(), rules, costs
         self._length, self._count = episodes.length, len(episodes)
-        self._exploring = exploring
+        self._exploring, self._exposures = exploring, exposures(rules.choices)
         self.state = make_state(n_envs)
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._action = np.zeros(n_envs)
-        self._exposures: Float1D | None = None
-        self._outcomes = [make_outcome(n_envs, episodes.observation_size) for _ in range(2)]
+        self._threads, self._untraded = 1, False
+        self._pool: ThreadPoolExecutor | None = None
+        self._arrange()
+
+    def use_threads(self, count: int) -> None:
+        """Share the environments out among ``count`` threads from the next step on."""
+        self.close()
+        self._threads = max(1, count)
+        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
+        self._arrange()
+
+    def compare_untraded(self) -> None:
+        """Fill ``outcome.untraded_reward`` and ``outcome.untraded_weights`` from the next step on."""
+        self._untraded = True
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Make room for outcomes, and cut state and outcomes into one slice of rows a thread."""
+        size = self.observation_space.shape[0]  # type: ignore[index]
+        self._outcomes = [make_outcome(self.num_envs, size, untraded=self._untraded) for _ in range(2)]
         self._turn, self.outcome = 0, self._outcomes[1]
+        edges = np.linspace(0, self.num_envs, self._threads + 1).astype(int).tolist()
+        self._slices = [slice(*edge) for edge in pairwise(edges)]
+        self._states = [State._make(array[rows] for array in self.state) for rows in self._slices]
+        self._parts = [
+            [Outcome._make(array[rows] for array in room) for rows in self._slices] for room in self._outcomes
+        ]
 
     def set_costs(self, costs: Costs) -> None:
         """Charge other costs from the next step on: a fee that rises during training."""
@@ -64,8 +91,8 @@ class PairTradingVecEnv(VecEnv):
 
     def offer(self, choices: int) -> None:
         """Take the numbers of equally spaced exposures from -1 to 1 as actions; 0 for the exposures themselves."""
-        self.action_space = action_space(choices)
-        self._exposures = exposures(choices)
+        self._rules = self._rules._replace(choices=choices)
+        self.action_space, self._exposures = action_space(choices), exposures(choices)
 
     def reset(self) -> Float32:
         """Start every environment on a random episode at a random decision, flat."""
@@ -87,8 +114,8 @@ class PairTradingVecEnv(VecEnv):
     def step_wait(self) -> tuple[Float32, Float32, npt.NDArray[np.bool_], list[dict[str, Any]]]:
         """Advance every environment; see :class:`stable_baselines3.common.vec_env.VecEnv`."""
         outcome = self.outcome = self._outcomes[self._turn]
+        self._step_rows(self._parts[self._turn])
         self._turn = 1 - self._turn
-        step_all(self._world, self._rules, self._costs, self.state, self._action, outcome)
         done = outcome.terminated | outcome.truncated
         ended = np.flatnonzero(done)
         infos: list[dict[str, Any]] = [self._infos[0]] * self.num_envs
@@ -101,12 +128,24 @@ class PairTradingVecEnv(VecEnv):
         self._plan(ended)
         return outcome.observation, outcome.reward.copy(), done, infos
 
+    def _step_rows(self, parts: list[Outcome]) -> None:
+        """Step every slice, the first one here and the others beside it."""
+        world, rules, costs = self._world, self._rules, self._costs
+        actions = [self._action[rows] for rows in self._slices]
+        work = list(zip(self._states, actions, parts, strict=True))
+        beside = [self._pool.submit(step_all, world, rules, costs, *part) for part in work[1:]] if self._pool else []
+        step_all(world, rules, costs, *work[0])
+        for future in beside:
+            future.result()
+
     def set_sizing(self, sizing: Sizing) -> None:
         """Widen or narrow the no-trade band from the next step on."""
         self._rules = self._rules._replace(sizing=sizing)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Return copies of everything that changes, for exact resumption; see :meth:`set_state`."""

@@ -64,6 +64,7 @@ class CounterfactualPPO(PPO):
 
     def __init__(self, env: PairTradingVecEnv, *, value_lambda: float, averaging: float, **settings: Any) -> None:
         super().__init__(BandPolicy, env, **settings)
+        env.compare_untraded()
         steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
         self.value_lambda, self.averaging = value_lambda, averaging
         self._seen, self._untraded = torch.zeros(steps, count, size), torch.zeros(steps, count, size)

@@ -42,6 +42,7 @@ def fit(lesson: Lesson) -> Fitted:
     exploring = settings.algorithm == "ppo" and settings.exploring_bars > 0
     rules = lesson.rules(0.0)._replace(max_bars=settings.exploring_bars) if exploring else lesson.rules(0.0)
     env = PairTradingVecEnv(lesson.train, rules, costs, n_envs=settings.n_envs, seed=lesson.seed, exploring=exploring)
+    env.use_threads(settings.threads)
     model = make_model(settings, env, lesson.seed)
     school = School(lesson, env)
     model.learn(settings.total_steps, callback=school)

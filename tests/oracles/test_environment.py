@@ -10,9 +10,14 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
 from perpfut_lib.accounting import Costs, Sizing, make_market, settle
+from perpfut_lib.config import EnvConfig, SlippageConfig
 from perpfut_lib.decide import Holdings, View, observe
 from perpfut_lib.env import Episodes, PairTradingEnv, PairTradingVecEnv, Rules
+from perpfut_lib.env.impact import impact_coefficients
 from perpfut_lib.env.reference import ReferenceEpisode
+from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.store.panel import FundingEvents, Panel
+from perpfut_lib.types import MINUTE_MS
 
 COSTS = Costs(4.5e-4, 1e-4)
 RULES = Rules(Sizing(), 0.01, 1e4, np.inf, 0.0, 0)
@@ -32,35 +37,120 @@ def random_episodes(seed=0, count=3, length=40, lookback=2):
     return Episodes(splits, features, make_market(fills, marks, funding, impact), times, beta, ("a", "b"), lookback)
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        RULES,
-        RULES._replace(sizing=Sizing(True, 0.3, 1.3), reward_clip=3.0),
-        RULES._replace(sizing=Sizing(False), turnover_penalty=5.0),
-    ],
-    ids=["plain", "band", "seed-rules"],
-)
-def test_the_batch_equals_the_reference_loop(rules):
-    """Proves rewards and observations of whole episodes within 1e-12 (observations: 1e-6, they are float32)."""
-    episodes = random_episodes()
-    env = PairTradingEnv(episodes, rules, COSTS)
-    rng = np.random.default_rng(1)
+def late_episodes(latency, bars=60):
+    """Cut two episodes from a random panel as the environment stage does, with fills late by some bars."""
+    rng = np.random.default_rng(7)
+    close = np.array([100.0, 3.0]) * np.exp(np.cumsum(rng.normal(0, 0.002, (bars, 2)), axis=0))
+    opens = close * np.exp(rng.normal(0, 3e-4, close.shape))
+    time, flags = np.arange(bars) * MINUTE_MS, np.zeros(close.shape, bool)
+    settled = FundingEvents(np.array([20, 33, 45]) * MINUTE_MS, np.array([1e-3, -2e-3, 1e-3]))
+    volume = rng.exponential([50.0, 2000.0], close.shape)
+    panel = Panel(time, ("A", "B"), MINUTE_MS, opens, close, opens, close, volume, flags, {"A": settled})
+    start = np.array([15, 20]) * MINUTE_MS
+    pairs = pd.DataFrame({"y": ["B", "A"], "x": ["A", "B"], "start": start, "end": start + 30 * MINUTE_MS})
+    config, impact = EnvConfig(latency=latency), SlippageConfig(model="impact", capital=20_000.0, window="10m")
+    rows = decision_rows(panel, pairs)
+    fills, times = fill_prices(panel, pairs, rows, config)
+    marks = np.stack([leg_prices(panel.close, panel, pairs[leg], rows[:, :-1] - 1) for leg in "yx"], axis=2)
+    funding = np.stack([funding_per_unit(panel, pairs[leg], times) for leg in "yx"], axis=2)
+    market = make_market(fills, marks, funding, impact_coefficients(panel, pairs, rows, impact))
+    features = rng.normal(size=(2, 30, 2)).astype(np.float32)
+    beta = np.array([0.7, -1.3])
+    return Episodes(pairs.assign(split="train"), features, market, times, beta, ("a", "b"), 1)
+
+
+RETURNS = RULES._replace(risk_aversion=3.0, reward_scale=1.0)  # x is a return, so that 1e-12 means something
+OPTIONS = {
+    "plain": (RETURNS, 0),
+    "no-trade band": (RETURNS._replace(sizing=Sizing(True, 0.3, 1.3)), 0),
+    "clipped reward": (RETURNS._replace(reward_clip=1e-3), 0),
+    "turnover penalty": (RETURNS._replace(turnover_penalty=5e-4), 0),
+    "equal legs": (RETURNS._replace(sizing=Sizing(False)), 0),
+    "discrete": (RETURNS._replace(choices=5), 0),
+    "cut short": (RETURNS._replace(max_bars=7), 0),
+    **{f"latency {bars}": (RETURNS, bars) for bars in range(1, 6)},
+    "all": (RETURNS._replace(sizing=Sizing(True, 0.2, 1.2), turnover_penalty=5e-4, choices=7), 3),
+}
+
+
+def draw(rng, rules, count=None):
+    """Draw actions: numbers of choices, or exposures some of which lie beyond full exposure."""
+    return rng.integers(rules.choices, size=count) if rules.choices else rng.uniform(-1.2, 1.2, count)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_single_environment_equals_the_reference_loop(option):
+    """Proves holdings and rewards of whole episodes within 1e-12, and observations to float32, for every option."""
+    rules, latency = OPTIONS[option]
+    episodes = late_episodes(latency) if latency else random_episodes()
+    env, rng = PairTradingEnv(episodes, rules, COSTS), np.random.default_rng(1)
     for episode in range(len(episodes)):
         observation, _ = env.reset(options={"episode": episode})
-        slow = ReferenceEpisode(episodes, episode, rules, COSTS)
-        ended = False
-        while not ended:
+        slow, total, over = ReferenceEpisode(episodes, episode, rules, COSTS), 0.0, False
+        while not over:
             np.testing.assert_allclose(observation, slow.observation(), rtol=0, atol=1e-6)
-            action = rng.uniform(-1.2, 1.2)
+            action = draw(rng, rules)
             reward, ended = slow.advance(action)
+            total += reward
             observation, fast, terminated, truncated, _ = env.step(action)
-            holding = env.state.holding[0]
-            assert fast == pytest.approx(reward, abs=1e-5)  # the reward leaves as float32
-            if not ended:
-                np.testing.assert_allclose(holding, [*slow.units, slow.cash], rtol=0, atol=1e-12)
-            assert (terminated, truncated) == (ended, False)
+            over = terminated or truncated
+            assert fast == pytest.approx(reward, abs=1e-8)  # the reward leaves as float32
+            assert (terminated, truncated) == (ended, not ended and slow.step == rules.max_bars)
+            if not over:
+                np.testing.assert_allclose(env.state.holding[0], [*slow.units, slow.cash], rtol=0, atol=1e-12)
+                assert env.state.score[0] == pytest.approx(total, rel=0, abs=1e-12)
         np.testing.assert_allclose(observation, slow.observation(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_batch_equals_the_reference_loop(option):
+    """Proves the same of the batch on two threads: holdings and sums of rewards within 1e-12, resets included."""
+    rules, latency = OPTIONS[option]
+    episodes = late_episodes(latency) if latency else random_episodes()
+    env, rng = PairTradingVecEnv(episodes, rules, COSTS, n_envs=5, seed=3), np.random.default_rng(1)
+    env.use_threads(2)
+    observation = env.reset()
+    slow = [beside(env, row, episodes, rules) for row in range(5)]
+    totals = np.zeros(5)
+    for _ in range(2 * episodes.length):
+        np.testing.assert_allclose(observation, [one.observation() for one in slow], rtol=0, atol=1e-6)
+        actions = draw(rng, rules, 5)
+        totals += [one.advance(action)[0] for one, action in zip(slow, actions, strict=True)]
+        observation, _, done, infos = env.step(actions)
+        for row in np.flatnonzero(done):
+            assert infos[row]["episode"]["r"] == pytest.approx(totals[row], rel=0, abs=1e-12)
+            np.testing.assert_allclose(infos[row]["terminal_observation"], slow[row].observation(), rtol=0, atol=1e-6)
+            assert infos[row]["TimeLimit.truncated"] == (slow[row].step < episodes.length)
+            slow[row], totals[row] = beside(env, row, episodes, rules), 0.0
+        held = [[*one.units, one.cash] for one in slow]
+        np.testing.assert_allclose(env.state.holding, held, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(env.state.score, totals, rtol=0, atol=1e-12)
+    env.close()
+
+
+def beside(env, row, episodes, rules):
+    """Return the reference loop at the place where one environment of the batch stands."""
+    return ReferenceEpisode(episodes, int(env.state.episode[row]), rules, COSTS, int(env.state.step[row]))
+
+
+def test_threads_and_the_untraded_twin_change_no_bit():
+    """Proves that rewards and observations are the same bits on 1, 2 and 3 threads, with and without the twin."""
+    episodes, runs = random_episodes(), []
+    for threads, twin in ((1, False), (2, False), (3, True), (1, True)):
+        env = PairTradingVecEnv(episodes, RULES, COSTS, n_envs=70, seed=2)
+        env.use_threads(threads)
+        if twin:
+            env.compare_untraded()
+        rng, seen = np.random.default_rng(0), [env.reset()]
+        for _ in range(60):
+            observation, reward, done, _ = env.step(rng.uniform(-1, 1, (70, 1)).astype(np.float32))
+            seen += [observation.copy(), reward, done]
+        untraded = env.outcome.untraded_reward.copy()
+        assert len(untraded) == (70 if twin else 0)
+        runs.append((b"".join(array.tobytes() for array in seen), untraded))
+        env.close()
+    assert len({bits for bits, _ in runs}) == 1
+    assert np.array_equal(runs[2][1], runs[3][1])
 
 
 def test_compiled_rewards_equal_the_reference_within_1e_12():
@@ -109,7 +199,7 @@ def test_the_environment_and_decide_see_the_same_bits():
 def test_the_checkers_of_both_libraries_pass():
     """Proves that Gymnasium's and Stable-Baselines3's own checkers find nothing wrong, discrete actions included."""
     for choices in (0, 5):
-        env = PairTradingEnv(random_episodes(), RULES, COSTS, choices=choices)
+        env = PairTradingEnv(random_episodes(), RULES._replace(choices=choices), COSTS)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             sb3_check(env)

@@ -48,6 +48,7 @@ def test_an_override_reaches_its_section_and_changes_only_that_hash():
         ("name.x=1", "to hold settings"),
         ("data.source=files", "data.files"),
         ("split.train=0.99", "leaves nothing to test on"),
+        ("train.choices=4", "has flat among them"),
         ("cointegration.formation=3w", "one of m, h, d"),
         ("data.simulation={planted_pairs: 9}", "planted pairs need 18 symbols"),
     ],
