@@ -20,6 +20,10 @@ class PerpfutError(Exception):
         self.expected = expected
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type["PerpfutError"], tuple[str, str, str], dict[str, object]]:
+        """Let an error pass between processes: by default it would be made again from its message alone."""
+        return type(self), (self.found, self.expected, self.remedy), self.__dict__
+
 
 class ConfigError(PerpfutError):
     """A profile, an override or a setting is unknown or out of range."""
@@ -83,3 +87,7 @@ class PolicyError(PerpfutError):
 
 class ChapterError(PerpfutError):
     """A chapter of the book failed, or was not executed."""
+
+
+class WorkerLostError(PerpfutError):
+    """A task was begun several times, and every time the process that worked on it died."""
