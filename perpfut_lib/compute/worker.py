@@ -1,28 +1,44 @@
-"""A local worker process: ``python -m perpfut_lib.compute.worker TASKS DESCRIPTOR``."""
+"""A local worker process: ``python -m perpfut_lib.compute.worker DESCRIPTOR``."""
 
 import sys
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from typing import Any
 
 import joblib
 
 
-def main(tasks: str, descriptor: int) -> None:
-    """Answer numbers of tasks with (error or none, result), until the other end is closed."""
+def main(descriptor: int) -> None:
+    """Answer (file of tasks, number) with (error or none, result), until the other end is closed."""
+    file, function, tasks = "", _nothing, list[Any]()
     with Connection(descriptor) as pipe, ThreadPoolExecutor(1) as thread:
-        function, listed = joblib.load(tasks, mmap_mode="r")
         while True:
             try:
-                number = pipe.recv()
+                wanted = pipe.recv()
             except (EOFError, ConnectionError):
                 return
-            future = thread.submit(function, listed[number])
-            error = future.exception()
-            if error is not None:
-                error.add_note("In the worker:\n" + "".join(traceback.format_exception(error)))
-            pipe.send((error, None if error is not None else future.result()))
+            if wanted is None:
+                file, function, tasks = "", _nothing, []
+                continue
+            if wanted[0] != file:
+                file, (function, tasks) = wanted[0], joblib.load(wanted[0], mmap_mode="r")
+            pipe.send(_answer(thread, function, tasks[wanted[1]]))
+
+
+def _answer(thread: ThreadPoolExecutor, function: Callable[[Any], Any], task: Any) -> tuple[Any, Any]:
+    future = thread.submit(function, task)
+    error = future.exception()
+    if error is None:
+        return None, future.result()
+    error.add_note("In the worker:\n" + "".join(traceback.format_exception(error)))
+    return error, None
+
+
+def _nothing(task: Any) -> Any:
+    raise AssertionError(f"task {task!r} before any function")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]))
