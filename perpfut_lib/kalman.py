@@ -22,6 +22,26 @@ class Kalman(Protocol):
     """Its covariance, (2, 2)."""
 
 
+Belief = tuple[float, float, float, float, float]  # intercept, hedge ratio, and the covariance's 00, 01, 11
+
+
+@njit(cache=True, error_model="numpy")
+def corrected(belief: Belief, y: float, x: float, r: float) -> tuple[Belief, float, float]:
+    """Return the belief after a bar, the innovation and its variance.
+
+    Scalars, because the covariance is symmetric and numba keeps them in registers; every path to a filtered value goes
+    through these lines, so that all have the same bits.
+    """
+    level, slope, p00, p01, p11 = belief
+    to_level, to_slope = p00 + p01 * x, p01 + p11 * x  # covariance of the state with y
+    variance = (to_level + r) + x * to_slope
+    gain_level, gain_slope = to_level / variance, to_slope / variance
+    innovation = y - level - slope * x
+    means = level + gain_level * innovation, slope + gain_slope * innovation
+    covariance = p00 - gain_level * to_level, p01 - gain_level * to_slope, p11 - gain_slope * to_slope
+    return (*means, *covariance), innovation, variance
+
+
 @njit(cache=True, error_model="numpy")
 def kalman_step(state: Kalman, y: float, x: float, Q: Float2D, r: float) -> tuple[float, float]:
     """Advance ``state`` in place by one bar and return the innovation and its variance.
@@ -30,16 +50,10 @@ def kalman_step(state: Kalman, y: float, x: float, Q: Float2D, r: float) -> tupl
     its covariance the filtered one plus ``Q``.
     """
     theta, P = state.theta, state.P
-    to_level, to_slope = P[0, 0] + P[0, 1] * x, P[0, 1] + P[1, 1] * x  # covariance of the state with y
-    variance = to_level + x * to_slope + r
-    gain_level, gain_slope = to_level / variance, to_slope / variance
-    innovation = y - theta[0] - theta[1] * x
-    theta[0] += gain_level * innovation
-    theta[1] += gain_slope * innovation
-    # The difference first: it cancels, and adding Q to a term of it would round away what is left.
-    P[0, 0] = (P[0, 0] - gain_level * to_level) + Q[0, 0]
-    P[0, 1] = (P[0, 1] - gain_level * to_slope) + Q[0, 1]
-    P[1, 1] = (P[1, 1] - gain_slope * to_slope) + Q[1, 1]
+    belief, innovation, variance = corrected((theta[0], theta[1], P[0, 0], P[0, 1], P[1, 1]), y, x, r)
+    theta[0], theta[1] = belief[0], belief[1]
+    # The covariance's own difference first: it cancels, and adding Q to a term of it would round away what is left.
+    P[0, 0], P[0, 1], P[1, 1] = belief[2] + Q[0, 0], belief[3] + Q[0, 1], belief[4] + Q[1, 1]
     P[1, 0] = P[0, 1]
     return innovation, variance
 
@@ -86,10 +100,10 @@ def filter_hedge_ratio(
         raise DegenerateSeriesError(found, "two finite series of one length", "align and fill them first")
     if not r > 0:
         raise DegenerateSeriesError(f"observation variance {r:g}", "a positive one", "set r")
-    state = np.zeros(1, KALMAN)[0]
-    state["theta"] = np.zeros(DIMENSION) if theta0 is None else np.asarray(theta0, np.float64)
-    state["P"] = np.eye(DIMENSION) if P0 is None else np.asarray(P0, np.float64)
-    return _scan(y, x, noise_covariance(q), float(r), state)
+    theta = np.zeros(DIMENSION) if theta0 is None else np.asarray(theta0, np.float64)
+    P = np.eye(DIMENSION) if P0 is None else np.asarray(P0, np.float64)
+    belief = (float(theta[0]), float(theta[1]), float(P[0, 0]), float(P[0, 1]), float(P[1, 1]))
+    return _scan(y, x, noise_covariance(q), float(r), belief)
 
 
 def noise_covariance(q: float | npt.ArrayLike) -> Float2D:
@@ -101,13 +115,14 @@ def noise_covariance(q: float | npt.ArrayLike) -> Float2D:
 
 
 @njit(cache=True, error_model="numpy")
-def _scan(y: Float1D, x: Float1D, Q: Float2D, r: float, state: Kalman) -> tuple[Float2D, Float3D]:
-    """Return filtered means and covariances of every bar."""
+def _scan(y: Float1D, x: Float1D, Q: Float2D, r: float, belief: Belief) -> tuple[Float2D, Float3D]:
+    """Return filtered means and covariances of every bar, from the belief before the first."""
     theta, P = np.empty((y.shape[0], 2)), np.empty((y.shape[0], 2, 2))
+    q00, q01, q11 = Q[0, 0], Q[0, 1], Q[1, 1]
     for t in range(y.shape[0]):
-        kalman_step(state, y[t], x[t], Q, r)
-        for i in range(DIMENSION):
-            theta[t, i] = state.theta[i]
-            for j in range(DIMENSION):
-                P[t, i, j] = state.P[i, j] - Q[i, j]
+        belief, _, _ = corrected(belief, y[t], x[t], r)
+        level, slope, p00, p01, p11 = belief
+        theta[t, 0], theta[t, 1] = level, slope
+        P[t, 0, 0], P[t, 0, 1], P[t, 1, 0], P[t, 1, 1] = p00, p01, p01, p11
+        belief = (level, slope, p00 + q00, p01 + q01, p11 + q11)
     return theta, P

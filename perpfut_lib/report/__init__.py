@@ -1,5 +1,14 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
+from perpfut_lib.report.cointegration import (
+    direction_table,
+    discovery_table,
+    johansen_table,
+    plot_scan_cost,
+    plot_survival,
+    survival_table,
+)
+from perpfut_lib.report.edge_cases import edge_case_table
 from perpfut_lib.report.features import plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
@@ -27,10 +36,14 @@ __all__ = [
     "attribution_table",
     "calibration_table",
     "data_summary",
+    "direction_table",
+    "discovery_table",
+    "edge_case_table",
     "environment_check",
     "feature_table",
     "fee_table",
     "findings_table",
+    "johansen_table",
     "ladder_table",
     "learning_curves",
     "ledger_check",
@@ -41,10 +54,13 @@ __all__ = [
     "plot_ladder",
     "plot_pass_rates",
     "plot_prices",
+    "plot_scan_cost",
     "plot_spread",
+    "plot_survival",
     "quality_table",
     "speed_machines",
     "speed_table",
+    "survival_table",
     "universe_table",
     "window_table",
 ]

@@ -54,6 +54,7 @@ def pair_table(run: Run) -> pd.DataFrame:
             "correlation": pairs["correlation"].round(3),
             "p-value": pairs["pvalue"].round(4),
             "half-life (bars)": pairs["half_life"].round(0),
+            "Hurst": pairs["hurst"].round(2),
             "spread std (bps)": (1e4 * pairs["spread_std"]).round(1),
         }
     )
