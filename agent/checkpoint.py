@@ -7,13 +7,14 @@ types that need no code to be read back are read back.
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import StateGraph
@@ -22,6 +23,22 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.desk import Desk
 
 log = logging.getLogger(__name__)
+
+FOLD_EVERY: Final = 20
+"""Ticks after which the write-ahead log is folded into the database."""
+
+
+class StepSaver(SqliteSaver):
+    """One write a node: its output is in the checkpoint that follows it.
+
+    LangGraph also records single outputs of nodes that run side by side. Ours run one after another, so a crash between
+    a node and its checkpoint makes that node run again, as a crash in the node does.
+    """
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Do nothing."""
 
 
 class Checkpoints:
@@ -34,9 +51,9 @@ class Checkpoints:
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self._connection, self._runs = connection, 0
         serializer = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
-        self.saver = SqliteSaver(connection, serde=serializer)
+        self.saver = StepSaver(connection, serde=serializer)
         self.saver.setup()
 
     def compile(self, graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -58,6 +75,9 @@ class Checkpoints:
             app.invoke(None if unfinished else dict(start), config, context=desk, durability="sync")
         finally:
             self.saver.delete_thread(thread)
+            self._runs += 1
+            if self._runs % FOLD_EVERY == 0:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def begun(self, thread: str) -> bool:
         """Return whether there is a checkpoint of a thread."""
@@ -97,6 +117,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         # A kill loses nothing of a write-ahead log; a power cut may lose the last checkpoint, never a commit.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        # The log is folded into the database between ticks, not while a signal is waited for.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
         if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("quick_check failed")
     except sqlite3.DatabaseError:

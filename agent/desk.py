@@ -84,8 +84,10 @@ class Desk:
     """First bar of the symbols' recursions, ms UTC; none: as long before the formation as ``agent.warmup`` says."""
     annotator: Annotator | None = None
     """Describes what the governor did; none is the rule."""
-    scratch: dict[str, tuple[int, Advanced]] = field(default_factory=dict)
-    """Pairs as advanced in the tick at hand: saves doing the same twice, and is empty after a crash."""
+    scratch: dict[int, dict[str, Advanced]] = field(default_factory=dict)
+    """Pairs as advanced in the tick at hand, by its bar: saves doing the same twice, and is empty after a crash."""
+    logged: bool = False
+    """Whether this process has written to the log of signals: from then on its end is known."""
     _memory: Memory | None = None
     _pairs: tuple[bytes, ActivePairs, str] | None = None
 
@@ -131,6 +133,21 @@ class Desk:
             document = decode(content, ActivePairs, self.folder.key)
             self._pairs = (content, document, content_digest(document))
         return self._pairs[1:]
+
+    def pairs_by_digest(self, digest: str) -> ActivePairs:
+        """Return the active pairs that a tick began with, not read again while this process holds them.
+
+        Raises
+        ------
+        ArtifactError, MissingInputError
+            They are not on disk any more.
+        """
+        if self._pairs is not None and self._pairs[2] == digest:
+            return self._pairs[1]
+        document, found = self.active_pairs()
+        if found != digest:
+            raise ArtifactError("active pairs that changed during a tick", "those it began with", "start it again")
+        return document
 
     @cached_property
     def settings_hash(self) -> str:

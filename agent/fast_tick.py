@@ -10,9 +10,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agent import tracks
-from agent.advance import Advanced
+from agent.advance import Advanced, spread_z
 from agent.conclusion import Proposal, capital_at, conclude
-from agent.decision import PairDecision, PairView, decisions, held_target, target_of, view_of
+from agent.decision import PairDecision, decidable, decisions, held_target, target_of
 from agent.desk import Desk
 from agent.memory import Track
 from agent.orders import Orders, account_view, read_orders
@@ -37,8 +37,8 @@ class FastState(TypedDict, total=False):
     """What is wrong with the whole tick."""
     slices: dict[str, Any]
     """Market data by symbol."""
-    views: dict[str, Any]
-    """What the policy sees, by pair."""
+    spreads: dict[str, float]
+    """Every pair that can be decided on, with its spread in formation standard deviations."""
     decisions: dict[str, Any]
     """What it asked for, by pair."""
     verdict: dict[str, Any]
@@ -62,22 +62,27 @@ def fetch_market(state: FastState, runtime: Runtime[Desk]) -> FastState:
     """Fetch closed bars and settlements of every tracked pair."""
     desk = runtime.context
     followed = tracks.current_tracks(desk, _window(state))
+    desk.scratch.clear()
     slices = tracks.fetch(desk, followed, state["bar_close"])
     faults = tracks.clock_fault(desk, desk.clock.wall())
     return {"slices": tracks.slices_to_json(slices), "faults": [*state["faults"], *faults]}
 
 
 def compute_features(state: FastState, runtime: Runtime[Desk]) -> FastState:
-    """Step features and ledger of every pair whose bars are complete."""
+    """Step features and ledger of every pair whose bars are complete.
+
+    They stay on the desk; a tick that is resumed steps them once more from the same data, which is cheaper than to
+    carry them through every checkpoint.
+    """
     moved = _advanced(state, runtime.context)
-    views = {name: view_of(pair) for name, pair in moved.items()}
-    return {"views": {name: view.model_dump(mode="json") for name, view in views.items() if view is not None}}
+    return {"spreads": {name: spread_z(pair.track, pair.marks) for name, pair in moved.items() if decidable(pair)}}
 
 
 def infer(state: FastState, runtime: Runtime[Desk]) -> FastState:
     """Ask the policy."""
-    brain = runtime.context.brain
-    answers = decisions(_views(state), state["bar_close"], brain) if brain is not None else {}
+    desk = runtime.context
+    moved = {name: pair for name, pair in _advanced(state, desk).items() if name in state["spreads"]}
+    answers = decisions(moved, state["bar_close"], desk.brain) if desk.brain is not None else {}
     return {"decisions": {name: answer.model_dump(mode="json") for name, answer in answers.items()}}
 
 
@@ -108,7 +113,7 @@ def emit_signal(state: FastState, runtime: Runtime[Desk]) -> FastState:
 
 def anything_to_ask(state: FastState) -> Literal["infer", "check_risk"]:
     """Ask the policy only if there is a pair to ask it about."""
-    return "infer" if state["views"] else "check_risk"
+    return "infer" if state["spreads"] else "check_risk"
 
 
 def fast_tick_graph() -> StateGraph[FastState, Desk, FastState, FastState]:
@@ -145,12 +150,8 @@ def _decisions(state: FastState) -> dict[str, PairDecision]:
     return {name: PairDecision.model_validate(tree, strict=False) for name, tree in answers.items()}
 
 
-def _views(state: FastState) -> dict[str, PairView]:
-    return {name: PairView.model_validate(tree, strict=False) for name, tree in state["views"].items()}
-
-
 def _advanced(state: FastState, desk: Desk) -> dict[str, Advanced]:
-    return tracks.advanced(desk, _window(state), tracks.slices_from_json(state["slices"]), state["bar_close"])
+    return tracks.advanced(desk, _window(state), state["slices"], state["bar_close"])
 
 
 def _situation(state: FastState, desk: Desk) -> Situation:
@@ -168,14 +169,14 @@ def _situation(state: FastState, desk: Desk) -> Situation:
 
 def _targets(state: FastState, desk: Desk) -> list[PairTarget]:
     """Return what is proposed for every pair that may be traded."""
-    window, views, asked = _window(state), _views(state), _decisions(state)
+    window, asked = _window(state), _decisions(state)
     if window is None:
         return []
     moved = _advanced(state, desk)
     proposed = []
     for name, track in tracks.current_tracks(desk, window).items():
         if name in asked and desk.brain is not None:
-            proposed.append(target_of(name, views[name], asked[name], window, desk.brain))
+            proposed.append(target_of(name, moved[name], asked[name], window, desk.brain))
         else:
             fault = undecided(track, complete=name in moved, desk=desk)
             proposed.append(held_target(name, track.legs, window, desk.memory.signal, fault))

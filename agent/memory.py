@@ -6,14 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import orjson
 from pydantic import JsonValue
 
 from agent.book import Book, Pending
-from agent.sealed import read_sealed, write_sealed
+from agent.sealed import read_sealed, seal_content
 from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from perpfut_lib.features import FeatureSpec, FeatureState
+from perpfut_lib.types import Float1D
 
 SCHEMA: Final = 1
 Settlements = tuple[tuple[int, float], ...]
@@ -95,8 +98,13 @@ class Memory:
 
 
 def save(path: Path, memory: Memory) -> None:
-    """Commit the memory: atomic, sealed, floats to the last bit."""
-    write_sealed(path, _to_json(memory))
+    """Commit the memory: atomic, sealed, floats to the last bit; :class:`ValueError` if one of them is not finite."""
+    # orjson writes the same floats twenty times faster than json, but NaN as null.
+    capital = memory.capital
+    numbers = [capital.base, capital.equity, capital.peak, capital.account_start or 0.0]
+    if not np.isfinite(np.concatenate([numbers, *map(_numbers, memory.tracks.values())])).all():
+        raise ValueError("a memory with numbers that are not finite")
+    seal_content(path, orjson.dumps(_to_json(memory)))
 
 
 def load(path: Path, spec: FeatureSpec | None) -> Memory:
@@ -178,6 +186,18 @@ def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
         tracks={track.pair: track for track in tracks},
         signal=None if signal is None else Signal.model_validate_json(json.dumps(signal)),
     )
+
+
+def _numbers(track: Track) -> Float1D:
+    """Return every number of a track that must be finite: the recursion, the ledger, the decisions in the queue."""
+    book, numbers = track.book, [*track.closes, *track.marks]
+    numbers += [book.cash, book.quantity_y, book.quantity_x]
+    for pending in track.queue:
+        numbers += [*pending.marks, *(pending.weights or ())]
+    numbers += [rate for events in track.settlements.values() for _, rate in events]
+    records = [asset.state for asset in track.state.assets.values()]
+    records += [pair.state for pair in track.state.pairs.values()]
+    return np.concatenate([numbers, *(np.frombuffer(record.tobytes()) for record in records)])
 
 
 def _track_to_json(track: Track) -> dict[str, Any]:

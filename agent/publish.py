@@ -24,19 +24,28 @@ def commit(desk: Desk, memory: Memory) -> None:
     """Make a tick happen: replace the memory, then publish its signal."""
     save(desk.folder.memory, memory)
     desk.remember(memory)
-    publish(desk)
+    publish(desk, new=True)
 
 
-def publish(desk: Desk) -> None:
-    """Bring ``signal.json`` and the log of signals up to the committed memory; a signal that ran out stays away."""
+def publish(desk: Desk, *, new: bool = False) -> None:
+    """Bring ``signal.json`` and the log of signals up to the committed memory; a signal that ran out stays away.
+
+    Parameters
+    ----------
+    desk : Desk
+        Folder, memory, clock.
+    new : bool
+        The signal has just been committed: nobody can have published it, so nothing need be read back.
+    """
     signal = desk.memory.signal
     if signal is None:
         return
-    if desk.clock.wall() < signal.expires_at and _published(desk) != signal.seq:
+    if desk.clock.wall() < signal.expires_at and (new or _published(desk) != signal.seq):
         desk.folder.write(signal)
         log.info("signal", extra=summary(signal))
-    if last_logged(desk.folder.decisions) < signal.seq:
+    if (new and desk.logged) or last_logged(desk.folder.decisions) < signal.seq:
         _append(desk.folder.decisions, signal)
+        desk.logged = True
 
 
 def summary(signal: Signal) -> dict[str, object]:

@@ -81,13 +81,16 @@ class Scheduler:
 
     def run(self) -> None:
         """Tick until the session is stopped."""
-        timeframe = self._desk.timeframe
+        timeframe, settled = self._desk.timeframe, False
         while not self._session.clock.stop.is_set():
             now = self._desk.clock.wall()
             bar_close = max(now // timeframe * timeframe, self._desk.memory.bar_close + timeframe)
             if self._wait_for(bar_close):
                 return
             self._tick(bar_close)
+            if not settled:
+                self._session.ticks.settle()
+                settled = True
 
     def _tick(self, bar_close: int) -> None:
         """Do everything that one closed bar asks for."""

@@ -12,7 +12,11 @@ from perpfut_lib.errors import ArtifactError, MissingInputError
 
 def write_sealed(path: Path, tree: Any) -> None:
     """Replace a file by ``tree``: atomic, floats to the last bit, NaN refused."""
-    content = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode()
+    seal_content(path, json.dumps(tree, separators=(",", ":"), allow_nan=False).encode())
+
+
+def seal_content(path: Path, content: bytes) -> None:
+    """Replace a file by compact JSON that the caller has made of finite numbers."""
     write_bytes(path, b'{"seal":"%s","content":%s}\n' % (hashlib.sha256(content).hexdigest().encode(), content))
 
 

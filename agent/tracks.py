@@ -64,9 +64,7 @@ def current_tracks(desk: Desk, window: Window | None) -> dict[str, Track]:
     memory = desk.memory
     if window is None or desk.brain is None:
         return dict(memory.tracks)
-    document, digest = desk.active_pairs()
-    if digest != window.digest:
-        raise ArtifactError("active pairs that changed during a tick", "those it began with", "start the tick again")
+    document = desk.pairs_by_digest(window.digest)
     tracks = {}
     for pair in document.pairs:
         held = memory.tracks.get(pair.pair)
@@ -103,18 +101,15 @@ def clock_fault(desk: Desk, now: int) -> list[Reason]:
     return [Reason.CLOCK] if apart > desk.profile.agent.max_clock_skew_ms else []
 
 
-def advanced(desk: Desk, window: Window | None, slices: Mapping[str, Slice], bar_close: int) -> dict[str, Advanced]:
-    """Return every track whose bars are complete, at the decision; worked out once a tick."""
+def advanced(desk: Desk, window: Window | None, slices: Mapping[str, Any], bar_close: int) -> dict[str, Advanced]:
+    """Return every track whose bars are complete, at the decision, from ``slices`` as JSON; worked out once a tick."""
     if desk.brain is None:
         return {}
-    moved = {}
-    for name, track in current_tracks(desk, window).items():
-        at, known = desk.scratch.get(name, (0, None))
-        result = known if at == bar_close else advance(track, slices, bar_close, desk.ground)
-        if result is not None:
-            moved[name] = result
-            desk.scratch[name] = (bar_close, result)
-    return moved
+    if bar_close not in desk.scratch:
+        held, ground = slices_from_json(slices), desk.ground
+        moved = {name: advance(track, held, bar_close, ground) for name, track in current_tracks(desk, window).items()}
+        desk.scratch[bar_close] = {name: pair for name, pair in moved.items() if pair is not None}
+    return desk.scratch[bar_close]
 
 
 def slices_to_json(slices: Mapping[str, Slice]) -> dict[str, Any]:
