@@ -152,7 +152,7 @@ class Desk:
     @cached_property
     def settings_hash(self) -> str:
         """Return the hash of all settings that decisions depend on."""
-        sections = ("agent", "cointegration", "costs", "data", "env", "features", "train")
+        sections = ("agent", "cointegration", "costs", "data", "env", "features", "train", "universe")
         return self.profile.sections_hash(sections)
 
     def provenance(self, **inputs: str) -> Provenance:

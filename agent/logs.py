@@ -101,5 +101,6 @@ def start_logging(file: Path | None, *, console: bool = True, level: int = loggi
     for noisy in ("urllib3", "ccxt", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # A dead trace endpoint would write pages of run ids into the log at every tick.
-    logging.getLogger("langsmith").setLevel(logging.CRITICAL)
+    for observer in ("langsmith", "opentelemetry"):
+        logging.getLogger(observer).setLevel(logging.CRITICAL)
     return redactor

@@ -1,28 +1,46 @@
-"""Tracing that only observes: LangSmith when the environment asks for it, and nothing on the wire otherwise.
+"""Tracing that only observes: LangSmith or OpenTelemetry when the environment asks for it, else nothing on the wire.
 
-A trace endpoint may be dead, slow or absent. Requests have short time-outs and no retries, the queue is bounded,
-threads are daemons, and the flush at the end has a deadline, so neither a tick nor the exit waits for it.
+A trace endpoint may be dead, slow or absent. Requests have short time-outs and no retries, queues are bounded, threads
+are daemons, and the flush at the end has a deadline, so neither a tick nor the exit waits for it.
 """
 
 import logging
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from agent.logs import Redactor
 
 log = logging.getLogger(__name__)
 
+Mode = Literal["langsmith", "otel", "hybrid"]
+
 TIMEOUT_MS: Final = (500, 1_000)  # connect, read
 FLUSH_SECONDS: Final = 1.0
 QUEUE: Final = "200"
+SPANS: Final = 512
 SWITCHES: Final = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGCHAIN_TRACING")
 
 
 def wanted() -> bool:
     """Return whether the environment switches tracing on."""
     return any(os.environ.get(name, "").lower() == "true" for name in SWITCHES)
+
+
+def mode() -> Mode:
+    """Return where traces go, as ``LANGSMITH_TRACING_MODE`` says.
+
+    ``langsmith`` (the default) sends to LangSmith, ``otel`` to the collector that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names
+    (by default one on this machine), ``hybrid`` to both. A word that is none of these means the default.
+    """
+    match os.environ.get("LANGSMITH_TRACING_MODE", "").lower():
+        case "otel":
+            return "otel"
+        case "hybrid":
+            return "hybrid"
+    return "langsmith"
 
 
 @contextmanager
@@ -45,16 +63,27 @@ def tracing(redactor: Redactor) -> Iterator[Any]:
         with tracing_context(enabled=False):
             yield None
         return
-    client = bounded_client(redactor)
+    spans = span_provider() if mode() != "langsmith" else None
+    client = bounded_client(redactor, spans)
     try:
         with tracing_context(enabled=True, client=client):
             yield client
     finally:
         client.close(timeout=FLUSH_SECONDS)
+        if spans is not None:
+            _within(FLUSH_SECONDS, spans.shutdown)
 
 
-def bounded_client(redactor: Redactor) -> Any:
-    """Return a LangSmith client that can neither hold up its process nor send a secret."""
+def bounded_client(redactor: Redactor, spans: Any = None) -> Any:
+    """Return a LangSmith client that can neither hold up its process nor send a secret.
+
+    Parameters
+    ----------
+    redactor : Redactor
+        Cleans everything that leaves.
+    spans : opentelemetry.sdk.trace.TracerProvider, optional
+        Where spans go, in the modes that send any.
+    """
     os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
     os.environ.setdefault("LANGSMITH_TRACING_QUEUE_MAX_SIZE", QUEUE)
     from langsmith import Client
@@ -70,4 +99,28 @@ def bounded_client(redactor: Redactor) -> Any:
         hide_metadata=redactor.tree,
         omit_traced_runtime_info=True,
         tracing_error_callback=failed,
+        tracing_mode=mode(),
+        otel_tracer_provider=spans,
     )
+
+
+def span_provider() -> Any:
+    """Return a provider of OpenTelemetry spans with one short try a batch, a bounded queue, and no hand in the exit."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "perpfut-agent")})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    exporter = OTLPSpanExporter(timeout=TIMEOUT_MS[1] / 1000)
+    processor = BatchSpanProcessor(exporter, SPANS, schedule_delay_millis=1_000, max_export_batch_size=SPANS // 2)
+    provider.add_span_processor(processor)
+    return provider
+
+
+def _within(seconds: float, work: Callable[[], object]) -> None:
+    """Do ``work`` in a daemon thread and wait for it only so long."""
+    thread = threading.Thread(target=work, name="last spans", daemon=True)
+    thread.start()
+    thread.join(seconds)

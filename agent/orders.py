@@ -48,7 +48,7 @@ def _control(desk: Desk) -> Control | None:
     if control.seq < desk.memory.control_seq:
         log.warning("an old control came back", extra={"seq": control.seq, "seen": desk.memory.control_seq})
         return None
-    return control
+    return control.model_copy(update={"note": ""})  # for people; checkpoints and traces need not carry it
 
 
 def _governor(desk: Desk, now: int) -> str | None:

@@ -14,10 +14,11 @@ from perpfut_lib.artifacts import ActivePair
 from perpfut_lib.cointegration import engle_granger
 from perpfut_lib.cointegration.scan import Screen, select
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
-from perpfut_lib.config import CointegrationConfig
+from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import ArtifactError, DegenerateSeriesError, NoPairsError
 from perpfut_lib.features import FeatureState, Pair, open_pair
-from perpfut_lib.types import Float2D
+from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.universe import daily_turnover
 
 _NUMBERS: Final = ("alpha", "beta", "correlation", "stat", "pvalue", "spread_mean", "spread_std")
 
@@ -46,7 +47,7 @@ class Screened:
     tested: int
     """Pairs tested."""
     eligible: tuple[str, ...]
-    """Symbols with a whole formation window."""
+    """Symbols with a whole formation window and enough turnover in it."""
 
 
 def trading_span(now: int, config: CointegrationConfig) -> Span:
@@ -55,16 +56,15 @@ def trading_span(now: int, config: CointegrationConfig) -> Span:
     return Span(now, end, config.formation)
 
 
-def screen(histories: Mapping[str, SymbolHistory], span: Span, config: CointegrationConfig, timeframe: int) -> Screened:
-    """Run the screen that the study was made with on the formation window before ``span``.
+def screen(histories: Mapping[str, SymbolHistory], span: Span, profile: Profile, timeframe: int) -> Screened:
+    """Run the screen that the study was made with, eligibility included, on the formation window before ``span``.
 
     Raises
     ------
     DegenerateSeriesError
         The formation window is too short for the test.
     """
-    windows = {name: histories[name].window(span.formation_start, span.start, timeframe) for name in sorted(histories)}
-    closes = {name: bars[:, 4] for name, bars in windows.items() if bars is not None}
+    config, closes = profile.cointegration, _liquid(histories, span, profile.universe.min_turnover, timeframe)
     names = tuple(closes)
     if len(names) < 2:
         return Screened((), 0, names)
@@ -74,6 +74,20 @@ def screen(histories: Mapping[str, SymbolHistory], span: Span, config: Cointegra
     chosen = select(tests, Screen.of(config))
     rows = [row | {"y": names[row["y"]], "x": names[row["x"]]} for row in chosen.to_dict("records")]
     return Screened(tuple(rows), len(tests) // 2, names)
+
+
+def _liquid(
+    histories: Mapping[str, SymbolHistory], span: Span, min_turnover: float, timeframe: int
+) -> dict[str, Float1D]:
+    """Return closes of the symbols that the study would call eligible: every bar is there, and enough was traded."""
+    windows = {name: histories[name].window(span.formation_start, span.start, timeframe) for name in sorted(histories)}
+    whole = {name: bars for name, bars in windows.items() if bars is not None}
+    if not whole:
+        return {}
+    close, volume = (np.column_stack([bars[:, column] for bars in whole.values()]) for column in (4, 5))
+    turnover = daily_turnover(close, volume, span.formation)
+    traded = dict(zip(whole, turnover.tolist(), strict=True))
+    return {name: bars[:, 4] for name, bars in whole.items() if traded[name] >= min_turnover}
 
 
 def opened(row: Mapping[str, Any], histories: Mapping[str, SymbolHistory], span: Span, ground: Ground) -> ActivePair:

@@ -72,7 +72,7 @@ def refresh_history(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
 def screen_pairs(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
     """Run the screen on the formation window."""
     desk, span = runtime.context, _span(state, runtime.context)
-    found = screen(_histories(state, desk), span, desk.profile.cointegration, desk.timeframe)
+    found = screen(_histories(state, desk), span, desk.profile, desk.timeframe)
     return {"screened": {"rows": list(found.rows), "tested": found.tested, "eligible": list(found.eligible)}}
 
 

@@ -19,7 +19,7 @@ IMPORTED: Final = (
     "joblib",
     "langgraph",
     "langgraph-checkpoint-sqlite",
-    "langsmith",
+    "langsmith[otel]",
     "numba",
     "numpy",
     "orjson",

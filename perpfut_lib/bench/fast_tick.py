@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,10 +21,11 @@ from perpfut_lib import pipeline
 from perpfut_lib.artifacts import AgentFolder, Run, Signal, write_json
 from perpfut_lib.artifacts.contract import Document
 from perpfut_lib.bench.harness import BenchRow
-from perpfut_lib.config import load_profile
+from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features import load_features
 from perpfut_lib.policies import PolicyCard, pack_weights
+from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
 
 TICKS: Final = 300
@@ -69,21 +70,37 @@ class Stopwatch(PanelMarket):
 def run() -> Iterator[BenchRow]:
     """Yield median and 99th percentile in seconds; there is no peer."""
     with tempfile.TemporaryDirectory() as folder:
-        run_ = Run(Path(folder) / "bench")
-        profile = load_profile("smoke", SETTINGS)
-        pipeline.ensure("environment", profile, run_)
-        brain, panel = _brain(Path(folder), run_), load_panel(run_)
-        start = int(load_episodes(run_).select("test").pair_days["start"].min())
-        clock = ReplayClock(start)
-        market = Stopwatch(panel, clock)
+        world = five_pairs(Path(folder), SETTINGS)
+        clock = ReplayClock(world.start)
+        market = Stopwatch(world.panel, clock)
         timed = TimedFolder(Path(folder) / "agent")
-        desk = Desk(profile, timed, market, clock, panel.timeframe, brain)
-        timed.write(standing_orders(start))
+        desk = Desk(world.profile, timed, market, clock, world.panel.timeframe, world.brain)
+        timed.write(standing_orders(world.start))
         measured = _measure(desk, market, clock, timed)
     for what, seconds in measured.items():
         for name, share in (("median", 50), ("99th percentile", 99)):
             metric, ours = f"5 pairs, {what}, {name}", float(np.percentile(seconds, share))
             yield BenchRow("fast-tick", metric, "s", ours, None, None, None, None)
+
+
+@dataclass(frozen=True)
+class FivePairs:
+    """A market on which five pairs are always traded, and a policy for them."""
+
+    profile: Profile
+    panel: Panel
+    brain: Brain
+    start: int
+    """Start of the first trading window, ms UTC."""
+
+
+def five_pairs(folder: Path, settings: Sequence[str]) -> FivePairs:
+    """Simulate the market, run the stages up to the environment in ``folder``, and make up a policy."""
+    run_ = Run(folder / "bench")
+    profile = load_profile("smoke", settings)
+    pipeline.ensure("environment", profile, run_)
+    start = int(load_episodes(run_).pair_days["start"].min())
+    return FivePairs(profile, load_panel(run_), _brain(folder, run_), start)
 
 
 def _measure(desk: Desk, market: Stopwatch, clock: ReplayClock, timed: TimedFolder) -> dict[str, list[float]]:

@@ -1,5 +1,5 @@
 """Which symbols may be paired at a moment, judged by nothing that came after it."""
 
-from perpfut_lib.universe.eligibility import eligible_at, eligible_windows, match_names
+from perpfut_lib.universe.eligibility import daily_turnover, eligible_at, eligible_windows, match_names
 
-__all__ = ["eligible_at", "eligible_windows", "match_names"]
+__all__ = ["daily_turnover", "eligible_at", "eligible_windows", "match_names"]

@@ -7,9 +7,9 @@ from perpfut_lib.acquire.listings import match_names
 from perpfut_lib.config import UniverseConfig, format_time
 from perpfut_lib.errors import MissingInputError
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import DAY_MS, Bool2D, Int1D
+from perpfut_lib.types import DAY_MS, Bool2D, Float1D, Float2D, Int1D
 
-__all__ = ["eligible_at", "eligible_windows", "match_names"]
+__all__ = ["daily_turnover", "eligible_at", "eligible_windows", "match_names"]
 
 
 def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
         raise MissingInputError(found, f"{wanted} on the panel", "choose a later as_of or a shorter formation window")
     close, volume = panel.close[start:end], panel.volume[start:end]
     bars = (~np.isnan(close)).sum(axis=0)
-    turnover = np.nansum(close * volume, axis=0) * (DAY_MS / formation)
+    turnover = daily_turnover(close, volume, formation)
     whole, liquid = bars == wanted, turnover >= config.min_turnover
     reasons = [
         _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover) for k in range(len(panel.symbols))
@@ -60,6 +60,20 @@ def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: Univer
     """Return :func:`eligible_at` for many trading windows: (W, N), one row a start, one column a symbol."""
     verdicts = [eligible_at(panel, int(start), formation, config)["eligible"].to_numpy() for start in starts]
     return np.array(verdicts, dtype=np.bool_).reshape(-1, len(panel.symbols))
+
+
+def daily_turnover(close: Float2D, volume: Float2D, formation: int) -> Float1D:
+    """Return the turnover per day, (N,), quote currency: close times volume, summed over a formation window.
+
+    Parameters
+    ----------
+    close, volume : ndarray, (T, N)
+        Bars of the window; NaN counts as nothing.
+    formation : int
+        Length of the window, ms.
+    """
+    turnover: Float1D = np.nansum(close * volume, axis=0) * (DAY_MS / formation)
+    return turnover
 
 
 def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:

@@ -1,4 +1,4 @@
-"""What must never happen: code from a pickle, training libraries live, a secret in a log, waiting for traces."""
+"""What must never happen: code from a pickle, training libraries live, a secret in a log or a file."""
 
 import json
 import logging
@@ -7,17 +7,14 @@ import pickle
 import sqlite3
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from agent.checkpoint import open_checkpoints
 from agent.desk import Brain
-from agent.logs import Redactor, start_logging
+from agent.logs import start_logging
 from agent.memory import load
-from agent.observe import tracing
 from perpfut_lib.artifacts import Signal, decode
 from perpfut_lib.errors import ArtifactError
 
@@ -106,63 +103,35 @@ def test_secrets_are_blotted_out_of_logs(tmp_path, monkeypatch):
         assert planted not in text
 
 
-class Receiver(BaseHTTPRequestHandler):
-    """Keeps what a trace client sends, and answers with the server's status."""
+def test_a_secret_reaches_no_file(stage, monkeypatch):
+    """A secret in the environment, in what the exchange says when it fails, and in the operator's note.
 
-    def answer(self):
-        """Take the body and answer."""
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.got.append((self.command, self.path, body))
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    do_GET = do_POST = do_PATCH = answer
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture
-def receiver(monkeypatch):
-    """Return a loopback receiver that tracing is pointed at."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.got, server.status = [], 200
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("LANGSMITH_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_" + SECRET)
-    yield server
-    server.shutdown()
-
-
-def traced_tick(stage, start):
-    """Run one tick under tracing; leaving it flushes what it can within a second."""
-    with tracing(Redactor()), stage.started() as ticks:
-        stage.bar(ticks, start)
-
-
-def test_traces_reach_a_receiver_without_secrets(stage, receiver, monkeypatch):
-    """The real client sends every node of the tick to a loopback receiver; the secret is not in it."""
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    After ticks that worked and ticks that failed no file holds it, checkpoints of a tick in flight and logs included;
+    only the operator's own file does.
+    """
     monkeypatch.setenv("EXCHANGE_API_SECRET", SECRET)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    start_logging(stage.folder.log(), console=False)
     stage.allow(note=f"the key is {SECRET}")
-    traced_tick(stage, stage.world.windows()[0][0])
-    sent = b"".join(body for _, _, body in receiver.got)
-    assert b"load_control" in sent and b"emit_signal" in sent
-    assert SECRET.encode() not in sent
+    start, honest = stage.world.windows()[0][0], stage.market.fetch
 
+    def refused(*_arguments):
+        raise RuntimeError(f"401 for key {SECRET}")
 
-def test_off_means_no_traffic(stage, receiver, monkeypatch):
-    """Without the switch nothing is sent, although an endpoint and a key are configured."""
-    monkeypatch.delenv("LANGSMITH_TRACING", raising=False)
-    traced_tick(stage, stage.world.windows()[0][0])
-    assert receiver.got == []
-
-
-@pytest.mark.parametrize("status", [429, 500])
-def test_a_refusing_receiver_changes_no_signal(stage, receiver, monkeypatch, status):
-    """Traces that are refused are lost; the signal is there all the same."""
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
-    receiver.status = status
-    traced_tick(stage, stage.world.windows()[0][0])
-    assert stage.folder.read(Signal).reasons == ()
+    try:
+        with stage.started() as ticks:
+            stage.bar(ticks, start)
+            stage.market.fetch = refused
+            assert stage.bar(ticks, start + 60_000).reasons == ("tick_failed",)
+            stage.market.fetch = honest
+            monkeypatch.setattr(ticks.checkpoints.saver, "delete_thread", lambda _thread: None)
+            stage.bar(ticks, start + 120_000)
+            assert ticks.govern(start)
+            files = [file for file in stage.folder.path.rglob("*") if file.is_file()]
+            holding = [file.name for file in files if SECRET.encode() in file.read_bytes()]
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert holding == ["control.json"]
+    assert {"memory.json", "signal.json", "governor.json", "fast.jsonl"} <= {file.name for file in files}

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal as signals
 import time
 
@@ -10,6 +11,7 @@ from perpfut_lib.errors import ArtifactError
 from tests.agent.documents import signal
 
 READS = 50_000
+KILLS = 12
 SPAWN = multiprocessing.get_context("fork")
 
 
@@ -22,11 +24,12 @@ def write_for_ever(path, first):
         write_document(path, signal(seq=seq, legs=legs))
 
 
-def read_many(path, count, answers):
-    """Read ``count`` times and report torn reads, mixed reads and the number of different signals met."""
-    torn = mixed = 0
+def read_many(path, count, killed, answers):
+    """Read ``count`` times, and until enough writers died; report torn and mixed reads and signals met."""
+    torn = mixed = reads = 0
     met = set()
-    for _ in range(count):
+    while reads < count or not killed.is_set():
+        reads += 1
         try:
             document = read_document(path, Signal)
         except ArtifactError:
@@ -34,29 +37,39 @@ def read_many(path, count, answers):
             continue
         mixed += any(leg.weight != document.seq for leg in document.legs)
         met.add(document.seq)
-    answers.put((torn, mixed, len(met)))
+    answers.put((reads, torn, mixed, len(met)))
+
+
+def kill_in_the_middle(path, chance):
+    """Start a writer, let it write a few signals, and kill it at any moment of its work."""
+    before = read_document(path, Signal).seq
+    writer = SPAWN.Process(target=write_for_ever, args=(path, before))
+    writer.start()
+    while read_document(path, Signal).seq < before + 3:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0.0, 0.01))
+    os.kill(writer.pid, signals.SIGKILL)
+    writer.join()
 
 
 def test_no_torn_read_while_the_writer_is_killed(tmp_path):
     """Null hypothesis: some of 50,000 reads beside a writer under kill -9 are torn. None is."""
     path = tmp_path / "signal.json"
     write_document(path, signal(seq=0, legs=()))
-    answers = SPAWN.Queue()
-    readers = [SPAWN.Process(target=read_many, args=(path, READS // 2, answers)) for _ in range(2)]
+    answers, killed, chance = SPAWN.Queue(), SPAWN.Event(), random.Random(3)
+    readers = [SPAWN.Process(target=read_many, args=(path, READS // 2, killed, answers)) for _ in range(2)]
     for reader in readers:
         reader.start()
     kills = 0
-    while any(reader.is_alive() for reader in readers) and answers.qsize() < len(readers):
-        writer = SPAWN.Process(target=write_for_ever, args=(path, read_document(path, Signal).seq))
-        writer.start()
-        time.sleep(0.05)  # any moment of its work will do
-        os.kill(writer.pid, signals.SIGKILL)
-        writer.join()
+    while kills < KILLS or answers.qsize() < len(readers):
+        kill_in_the_middle(path, chance)
         kills += 1
+        if kills >= KILLS:
+            killed.set()
     found = [answers.get() for _ in readers]
     for reader in readers:
         reader.join()
-    assert sum(torn for torn, _, _ in found) == 0
-    assert sum(mixed for _, mixed, _ in found) == 0
-    assert max(met for _, _, met in found) > 10
-    assert kills > 5
+    assert sum(reads for reads, _, _, _ in found) >= READS
+    assert sum(torn for _, torn, _, _ in found) == 0
+    assert sum(mixed for _, _, mixed, _ in found) == 0
+    assert max(met for _, _, _, met in found) > KILLS

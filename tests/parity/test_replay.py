@@ -7,6 +7,10 @@ import pytest
 
 from agent.replay import replay
 from agent.report import evaluated, load_signals, parity_table
+from perpfut_lib.calendar import trading_windows
+from perpfut_lib.cointegration.scan import Screen, select
+from perpfut_lib.cointegration.stage import window_tests
+from perpfut_lib.universe import eligible_at
 from tests.agent.world import Stage, recorded_world, simulated_world
 
 BAR = 60_000
@@ -97,3 +101,27 @@ def test_every_selection_is_the_study_s(world, tmp_path):
         for pair, row in zip(found.pairs, wanted.itertuples(), strict=True):
             for name in ("alpha", "beta", "correlation", "stat", "pvalue", "spread_mean", "spread_std", "half_life"):
                 assert getattr(pair, name) == getattr(row, name), name
+
+
+def test_the_universe_is_the_study_s(world, tmp_path):
+    """With a least turnover that some symbols miss, the slow tick tests the very pairs that the study would."""
+    stage = Stage.on_panel(world, tmp_path)
+    start, _ = world.windows()[0]
+    formation = world.profile.cointegration.formation
+    verdicts = eligible_at(world.panel, start, formation, world.profile.universe)
+    least = float(verdicts["turnover"].median())
+    stage.profile = world.profile.changed({"universe.min_turnover": least})
+    eligible = verdicts.loc[verdicts["turnover"] >= least, "symbol"].tolist()
+    assert 1 < len(eligible) < len(verdicts)
+    with stage.started() as ticks:
+        stage.clock.now = start + stage.grace
+        assert ticks.slow_tick(start)
+        found, _ = ticks.desk.active_pairs()
+    windows = trading_windows(world.panel.grid(), stage.profile.cointegration, stage.profile.split)
+    tests = window_tests(world.panel, windows[windows["start"] == start].reset_index(drop=True), stage.profile)
+    assert found.tested == len(tests) // 2 == len(eligible) * (len(eligible) - 1) // 2
+    chosen = select(tests, Screen.of(stage.profile.cointegration))
+    names = world.panel.symbols
+    assert [(pair.y, pair.x, pair.stat) for pair in found.pairs] == [
+        (names[row.y], names[row.x], row.stat) for row in chosen.itertuples()
+    ]
