@@ -15,6 +15,7 @@ Float2D = npt.NDArray[np.float64]  # (T, N) unless its docstring says otherwise
 Float3D = npt.NDArray[np.float64]  # (E, T, F): episodes, bars, features
 Float32 = npt.NDArray[np.float32]  # observations, (P, D)
 Int1D = npt.NDArray[np.int64]  # time stamps in ms UTC, or counts
+Int2D = npt.NDArray[np.int64]  # (T, N)
 Bool1D = npt.NDArray[np.bool_]
 Bool2D = npt.NDArray[np.bool_]
 

@@ -104,7 +104,7 @@ class TrainConfig(Section):
     """Training on the batched environment; why these values is in ``book/decisions``."""
 
     algorithm: Literal["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"] = "ppo"
-    """``ppo``: PPO with not trading as its baseline; ``sb3-ppo``, ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own,
+    """``ppo``: PPO that follows the market with the sampled and the mean action; ``sb3-ppo``, ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own,
     unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not run live)."""
     total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""

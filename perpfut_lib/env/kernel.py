@@ -98,10 +98,6 @@ class Outcome(NamedTuple):
     """Sum of rewards of the episode, written where it ended, (N,)."""
     length: Int1D
     """Decisions of the episode, written where it ended, (N,)."""
-    untraded_reward: Float32
-    """Reward had nothing been traded at this decision, (N,); (0,) where nobody asks for it."""
-    untraded_weights: Float32
-    """Weights that would then be held at the next decision, (N, 2) or (0, 2)."""
 
 
 @njit(cache=True)
@@ -169,20 +165,6 @@ def advance(
 
 
 @njit(cache=True)
-def advance_untraded(
-    world: World, rules: Rules, costs: Costs, place: tuple[int, int], holding: Holding
-) -> tuple[float, float, float]:
-    """Return the reward of trading nothing at this decision, and the weights that would be held at the next one."""
-    episode, step = place
-    weight_y, weight_x, _ = held_weights(holding, prices_at(world.market, episode, step))
-    after, reward = hold_to_next(world, rules, costs, place, (holding, weight_y, weight_x))
-    if step + 1 == world.market.marks.shape[1]:
-        return reward, 0.0, 0.0
-    next_y, next_x, _ = held_weights(after, prices_at(world.market, episode, step + 1))
-    return reward, next_y, next_x
-
-
-@njit(cache=True)
 def opening(world: World, rules: Rules, episode: int, step: int, exposure: float) -> Holding:
     """Return an equity of one of which ``exposure`` is in the spread, bought at the decision's marks, free of cost."""
     prices = prices_at(world.market, episode, step)
@@ -219,10 +201,6 @@ def step_all(world: World, rules: Rules, costs: Costs, state: State, action: Flo
             fetched += fetch(world, state, row, min(row + BLOCK, action.shape[0]))
         episode, step = state.episode[row], state.step[row]
         holding = Holding(state.holding[row, 0], state.holding[row, 1], state.holding[row, 2])
-        if out.untraded_reward.shape[0] > 0:
-            reward, weight_y, weight_x = advance_untraded(world, rules, costs, (episode, step), holding)
-            out.untraded_reward[row] = reward
-            out.untraded_weights[row, 0], out.untraded_weights[row, 1] = weight_y, weight_x
         holding, reward = advance(world, rules, costs, (episode, step), (holding, action[row]))
         step += 1
         state.age[row] += 1
@@ -260,12 +238,8 @@ def make_state(count: int) -> State:
     return State(episode, step, age, holding, next_episode, next_step, next_exposure, score)
 
 
-def make_outcome(count: int, size: int, *, untraded: bool = False) -> Outcome:
-    """Return room for the outcome of ``count`` environments with observations of ``size`` numbers.
-
-    With ``untraded`` every step is also taken without a trade, which costs as much again.
-    """
-    compared = count if untraded else 0
+def make_outcome(count: int, size: int) -> Outcome:
+    """Return room for the outcome of ``count`` environments with observations of ``size`` numbers."""
     return Outcome(
         observation=np.empty((count, size), np.float32),
         reward=np.empty(count, np.float32),
@@ -274,6 +248,4 @@ def make_outcome(count: int, size: int, *, untraded: bool = False) -> Outcome:
         last_observation=np.zeros((count, size), np.float32),
         score=np.zeros(count),
         length=np.zeros(count, np.int64),
-        untraded_reward=np.empty(compared, np.float32),
-        untraded_weights=np.zeros((compared, 2), np.float32),
     )

@@ -14,7 +14,8 @@ from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env.episodes import Episodes
 from perpfut_lib.env.kernel import Outcome, Rules, State, make_outcome, make_state, reset_all, step_all
 from perpfut_lib.env.spaces import action_space, exposures, observation_space
-from perpfut_lib.types import Float32
+from perpfut_lib.env.twins import Path, Twins, follow_twins
+from perpfut_lib.types import Float2D, Float32
 
 
 class PairTradingVecEnv(VecEnv):
@@ -41,7 +42,7 @@ class PairTradingVecEnv(VecEnv):
     The first episode of each environment begins at a random decision, so that a rollout sees every hour of the
     trading window; later ones begin at its start. An array of observations is written over two steps after it
     was returned, so that a rollout allocates nothing; infos hold something for ended episodes only.
-    :meth:`use_threads` and :meth:`compare_untraded` change how fast a step is and what it tells, never its bits.
+    :meth:`use_threads` changes how fast a step is, never its bits.
     """
 
     render_mode = None
@@ -57,7 +58,7 @@ class PairTradingVecEnv(VecEnv):
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._action = np.zeros(n_envs)
-        self._threads, self._untraded = 1, False
+        self._threads = 1
         self._pool: ThreadPoolExecutor | None = None
         self._arrange()
 
@@ -68,15 +69,10 @@ class PairTradingVecEnv(VecEnv):
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
         self._arrange()
 
-    def compare_untraded(self) -> None:
-        """Fill ``outcome.untraded_reward`` and ``outcome.untraded_weights`` from the next step on."""
-        self._untraded = True
-        self._arrange()
-
     def _arrange(self) -> None:
         """Make room for outcomes, and cut state and outcomes into one slice of rows a thread."""
         size = self.observation_space.shape[0]  # type: ignore[index]
-        self._outcomes = [make_outcome(self.num_envs, size, untraded=self._untraded) for _ in range(2)]
+        self._outcomes = [make_outcome(self.num_envs, size) for _ in range(2)]
         self._turn, self.outcome = 0, self._outcomes[1]
         edges = np.linspace(0, self.num_envs, self._threads + 1).astype(int).tolist()
         self._slices = [slice(*edge) for edge in pairwise(edges)]
@@ -137,6 +133,10 @@ class PairTradingVecEnv(VecEnv):
         step_all(world, rules, costs, *work[0])
         for future in beside:
             future.result()
+
+    def follow_twins(self, path: Path, other: Float2D, discount: float, out: Twins) -> None:
+        """Compare every decision of a path with another one under the present rules and costs; nothing moves."""
+        follow_twins(self._world, self._rules, self._costs, path, (other, discount), out)
 
     def set_sizing(self, sizing: Sizing) -> None:
         """Widen or narrow the no-trade band from the next step on."""

@@ -1,19 +1,22 @@
 """PPO by Stable-Baselines3, with a baseline that cancels the market's noise, and a lean training loop.
 
-The market does not react to the agent, so what *not trading* would have earned over the same bar is known. Taking it
-as the baseline of the advantage leaves the policy gradient unbiased, since it depends on the state and on the market's
-move but not on the action (Mao et al., "Variance reduction for reinforcement learning in input-driven environments",
-2019), and removes the noise that held positions and moving prices would add to every sample.
+The market does not react to the agent, so what the policy's *mean action* would have earned over the same bar is known.
+Taking it as the baseline of the advantage leaves the policy gradient unbiased, since it depends on the state and on the
+market's move but not on the action drawn (Mao et al., "Variance reduction for reinforcement learning in input-driven
+environments", 2019). What is left is the difference that the exploration itself made: nothing, exactly, where both
+actions fall inside the no-trade band, and small elsewhere, however much is held and however far prices move.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from perpfut_lib.env import PairTradingVecEnv
+from perpfut_lib.env.twins import make_path, make_twins
 
 PORTFOLIO = 3  # weight_y, weight_x and cash close every observation
 LOG_ROOT_TAU = 0.9189385332046727  # log √(2π)
@@ -64,12 +67,12 @@ class CounterfactualPPO(PPO):
 
     def __init__(self, env: PairTradingVecEnv, *, value_lambda: float, averaging: float, **settings: Any) -> None:
         super().__init__(BandPolicy, env, **settings)
-        env.compare_untraded()
         steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
         self.value_lambda, self.averaging = value_lambda, averaging
-        self._seen, self._untraded = torch.zeros(steps, count, size), torch.zeros(steps, count, size)
+        self._seen, self._next = torch.zeros(steps, count, size), torch.zeros(steps, count, size)
+        self._path, self._twins = make_path(steps, count), make_twins(steps, count)
         self._value = torch.zeros(steps + 1, count)
-        names = ("action", "log_prob", "reward", "untraded_reward", "alive", "advantage", "returns")
+        names = ("action", "log_prob", "reward", "alive", "advantage", "returns")
         self._rollout = {name: torch.zeros(steps, count) for name in names}
         self._weights: list[torch.Tensor] = list(self.policy.parameters())
         self.average = [weight.detach().clone() for weight in self._weights]
@@ -89,46 +92,53 @@ class CounterfactualPPO(PPO):
                 if not callback.on_step():
                     return False
             self._value[n_rollout_steps] = self.policy.value(torch.from_numpy(self._last_obs))
+            self._compare(env)
             self._estimate()
         callback.on_rollout_end()
         return True
 
     def _step(self, env: PairTradingVecEnv, step: int) -> None:
-        rollout, seen, untraded = self._rollout, self._seen[step], self._untraded[step]
+        rollout, path, seen, following = self._rollout, self._path, self._seen[step], self._next[step]
         seen.copy_(torch.from_numpy(self._last_obs))
         noise, log_std = torch.randn(env.num_envs), self.policy.log_std
-        action = self.policy.mean(seen) + log_std.exp() * noise
-        rollout["action"][step] = action
+        mean = self.policy.mean(seen)
+        rollout["action"][step] = mean + log_std.exp() * noise
         rollout["log_prob"][step] = -0.5 * noise * noise - log_std - LOG_ROOT_TAU
         self._value[step] = self.policy.value(seen)
-        observation, reward, done, _ = env.step(action.numpy())
+        path.episode[step], path.step[step] = env.state.episode, env.state.step
+        path.holding[step], path.action[step] = env.state.holding, mean.numpy()
+        observation, reward, done, _ = env.step(path.action[step])
+        path.terminated[step], path.truncated[step] = env.outcome.terminated, env.outcome.truncated
         rollout["reward"][step] = torch.from_numpy(reward)
         rollout["alive"][step] = 1.0 - torch.from_numpy(done).float()
         cut = torch.from_numpy(env.outcome.truncated.nonzero()[0])
-        last = torch.from_numpy(env.outcome.last_observation)[cut]
-        rollout["reward"][step, cut] += self.gamma * self.policy.value(last)
-        weights = torch.from_numpy(env.outcome.untraded_weights)
-        untraded.copy_(torch.from_numpy(observation))
-        untraded[cut] = last
-        untraded[:, -PORTFOLIO:-1] = weights
-        untraded[:, -1] = 1.0 - weights.abs().sum(1)
-        rollout["untraded_reward"][step] = torch.from_numpy(env.outcome.untraded_reward)
-        rollout["untraded_reward"][step, cut] += self.gamma * self.policy.value(untraded[cut])
+        following.copy_(torch.from_numpy(observation))
+        following[cut] = torch.from_numpy(env.outcome.last_observation)[cut]
+        rollout["reward"][step, cut] += self.gamma * self.policy.value(following[cut])
         self._last_obs = observation
         self.num_timesteps += env.num_envs
 
+    def _compare(self, env: PairTradingVecEnv) -> None:
+        """Write the advantages of the imagined actions over those taken."""
+        twins, advantage = self._twins, self._rollout["advantage"]
+        env.follow_twins(self._path, self._rollout["action"].numpy().astype(np.float64), self.gamma, twins)
+        advantage.copy_(torch.from_numpy(twins.difference))
+        start, row = (torch.from_numpy(index) for index in (twins.last >= 0).nonzero())
+        last = torch.from_numpy(twins.last)[start, row]
+        taken = self._next[last, row]
+        twin, weights = taken.clone(), torch.from_numpy(twins.weights)[start, row]
+        twin[:, -PORTFOLIO:-1], twin[:, -1] = weights, 1.0 - weights.abs().sum(1)
+        gap = self.policy.value(twin) - self.policy.value(taken)
+        advantage[start, row] += self.gamma ** (last - start + 1) * gap
+
     def _estimate(self) -> None:
-        """Write advantages (less that of not trading) and returns."""
+        """Write the returns of the actions taken."""
         rollout, value, gamma = self._rollout, self._value, self.gamma
-        untraded_value = self.policy.value(self._untraded.flatten(0, 1)).view_as(rollout["reward"])
-        advantage, gain = torch.zeros_like(value[0]), torch.zeros_like(value[0])
+        gain = torch.zeros_like(value[0])
         for step in reversed(range(len(rollout["reward"]))):
             alive = rollout["alive"][step]
             error = rollout["reward"][step] + gamma * alive * value[step + 1] - value[step]
-            untraded = rollout["untraded_reward"][step] + gamma * alive * untraded_value[step] - value[step]
-            advantage = error + gamma * self.gae_lambda * alive * advantage
             gain = error + gamma * self.value_lambda * alive * gain
-            rollout["advantage"][step] = advantage - untraded
             rollout["returns"][step] = gain + value[step]
 
     def train(self) -> None:
@@ -137,7 +147,7 @@ class CounterfactualPPO(PPO):
         clip = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         rollout = {name: tensor.flatten() for name, tensor in self._rollout.items()}
         seen, advantage = self._seen.flatten(0, 1), rollout["advantage"]
-        rollout["advantage"] = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        rollout["advantage"] = advantage / (advantage.square().mean().sqrt() + 1e-8)  # not centred: none is none
         for _ in range(self.n_epochs):
             order = torch.randperm(len(advantage))
             for batch in torch.split(order, self.batch_size):
@@ -148,15 +158,16 @@ class CounterfactualPPO(PPO):
 
     def _descend(self, seen: torch.Tensor, part: dict[str, torch.Tensor], clip: float) -> bool:
         """Take one gradient step; return False, without taking it, once the policy has moved too far."""
-        log_std = self.policy.log_std
-        noise = (part["action"] - self.policy.mean(seen)) * torch.exp(-log_std)
-        change = -0.5 * noise * noise - log_std - LOG_ROOT_TAU - part["log_prob"]
+        moved = part["advantage"].nonzero().flatten()  # where exploration changed nothing there is no gradient
+        advantage, log_std = part["advantage"][moved], self.policy.log_std
+        noise = (part["action"][moved] - self.policy.mean(seen[moved])) * torch.exp(-log_std)
+        change = -0.5 * noise * noise - log_std - LOG_ROOT_TAU - part["log_prob"][moved]
         ratio = change.exp()
         if self.target_kl is not None and float((ratio - 1.0 - change).detach().mean()) > 1.5 * self.target_kl:
             return False
-        gain, bounded = part["advantage"] * ratio, part["advantage"] * ratio.clamp(1.0 - clip, 1.0 + clip)
+        gain, bounded = advantage * ratio, advantage * ratio.clamp(1.0 - clip, 1.0 + clip)
         value_loss = torch.nn.functional.mse_loss(self.policy.value(seen), part["returns"])
-        loss = self.vf_coef * value_loss - torch.min(gain, bounded).mean()
+        loss = self.vf_coef * value_loss - torch.min(gain, bounded).sum() / len(seen)
         self.policy.optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm)

@@ -1,0 +1,100 @@
+"""What another decision would have brought: the market does not react, so both ways can be followed bar by bar."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from perpfut_lib.accounting import Costs, Holding, held_weights, prices_at
+from perpfut_lib.env.kernel import Rules, World, advance
+from perpfut_lib.types import Bool2D, Float2D, Float3D, Float32, Int2D
+
+COUPLED = 1e-4  # weights closer than this are taken as one; fees paid on the way leave equities a little apart
+
+
+class Path(NamedTuple):
+    """What N environments did over T decisions."""
+
+    episode: Int2D
+    """Episode, (T, N)."""
+    step: Int2D
+    """Decision within it, (T, N)."""
+    holding: Float3D
+    """Quantity of y, quantity of x and cash before the decision, (T, N, 3)."""
+    action: Float2D
+    """Action taken; it must not depend on what is held, (T, N)."""
+    terminated: Bool2D
+    """The trading window ended with the decision, (T, N)."""
+    truncated: Bool2D
+    """The episode was cut short after it, (T, N)."""
+
+
+class Twins(NamedTuple):
+    """How the way with one other decision compares with the way taken after it; see :func:`follow_twins`."""
+
+    difference: Float32
+    """Discounted sum of rewards less that of the way taken, until both hold the same or the path ends, (T, N)."""
+    last: Int2D
+    """Decision after which they still hold different things because the path ends; -1 where they do not, (T, N)."""
+    weights: Float32
+    """Weights then held before the following decision had the other one been made, (T, N, 2)."""
+
+
+def make_path(steps: int, count: int) -> Path:
+    """Return room for the path of ``count`` environments over ``steps`` decisions."""
+    shape = (steps, count)
+    places = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    return Path(*places, np.zeros((*shape, 3)), np.zeros(shape), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
+
+
+def make_twins(steps: int, count: int) -> Twins:
+    """Return room for the comparison of as many decisions."""
+    shape = (steps, count)
+    return Twins(np.zeros(shape, np.float32), np.zeros(shape, np.int64), np.zeros((*shape, 2), np.float32))
+
+
+@njit(cache=True)
+def follow_twins(
+    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[Float2D, float], out: Twins
+) -> None:
+    """Compare every decision of a path with another one, each followed by the actions that the path took.
+
+    ``chosen`` is (the other actions, (T, N); discount per bar).
+    """
+    other, discount = chosen
+    steps, count = path.action.shape
+    for row in range(count):
+        for start in range(steps):
+            out.difference[start, row], out.last[start, row], out.weights[start, row] = follow_twin(
+                world, rules, costs, path, (start, row, other[start, row], discount)
+            )
+
+
+@njit(cache=True)
+def follow_twin(
+    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[int, int, float, float]
+) -> tuple[float, int, tuple[float, float]]:
+    """Return one row of :class:`Twins`; ``chosen`` is (first decision, environment, its other action, discount)."""
+    start, row, action, discount = chosen
+    episode, step = path.episode[start, row], path.step[start, row]
+    holding = path.holding[start, row]
+    taken = Holding(holding[0], holding[1], holding[2])
+    taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[start, row]))
+    twin = Holding(holding[0], holding[1], holding[2])
+    twin, reward = advance(world, rules, costs, (episode, step), (twin, action))
+    difference, weight, now = reward - own, discount, start
+    while not path.terminated[now, row]:
+        step += 1
+        prices = prices_at(world.market, episode, step)
+        twin_y, twin_x, _ = held_weights(twin, prices)
+        taken_y, taken_x, _ = held_weights(taken, prices)
+        if abs(twin_y - taken_y) < COUPLED and abs(twin_x - taken_x) < COUPLED:
+            break
+        if path.truncated[now, row] or now + 1 == path.action.shape[0]:
+            return difference, now, (twin_y, twin_x)
+        now += 1
+        taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[now, row]))
+        twin, reward = advance(world, rules, costs, (episode, step), (twin, path.action[now, row]))
+        difference += weight * (reward - own)
+        weight *= discount
+    return difference, -1, (0.0, 0.0)

@@ -1,0 +1,71 @@
+"""Counterfactual ways through the market, against two runs of the slow reference loop."""
+
+import numpy as np
+import pytest
+
+from perpfut_lib.accounting import Costs, Sizing
+from perpfut_lib.env import PairTradingVecEnv, Rules
+from perpfut_lib.env.planted import Planted, planted_episodes
+from perpfut_lib.env.reference import ReferenceEpisode
+from perpfut_lib.env.twins import make_path, make_twins
+
+COSTS = Costs(4.5e-4, 1e-4)
+DISCOUNT, STEPS, COUNT = 0.97, 30, 6
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.4], ids=["no-band", "band"])
+def followed(request):
+    """Return episodes, rules, a path that ends and restarts on the way, other actions and their comparison."""
+    episodes = planted_episodes(Planted(length=25, features=2), 8, seed=1)
+    rules = Rules(Sizing(True, request.param, 1.4), 0.01, 1e4, np.inf, 0.0, 12)
+    env = PairTradingVecEnv(episodes, rules, COSTS, n_envs=COUNT, seed=2, exploring=True)
+    env.reset()
+    rng, path, twins = np.random.default_rng(3), make_path(STEPS, COUNT), make_twins(STEPS, COUNT)
+    for step in range(STEPS):
+        path.episode[step], path.step[step] = env.state.episode, env.state.step
+        path.holding[step], path.action[step] = env.state.holding, rng.uniform(-0.8, 0.8, COUNT)
+        env.step(path.action[step])
+        path.terminated[step], path.truncated[step] = env.outcome.terminated, env.outcome.truncated
+    other = path.action + rng.normal(0, 0.2, path.action.shape)
+    env.follow_twins(path, other, DISCOUNT, twins)
+    return episodes, rules, path, other, twins
+
+
+def slow_gains(episodes, rules, path, first, last, row, action):
+    """Return the discounted rewards from ``first`` to ``last`` and the weights after it (none at the window's end)."""
+    slow = ReferenceEpisode(episodes, int(path.episode[first, row]), rules, COSTS, int(path.step[first, row]))
+    *slow.units, slow.cash = path.holding[first, row]
+    gains = [
+        DISCOUNT ** (step - first) * slow.advance(action if step == first else path.action[step, row])[0]
+        for step in range(first, last + 1)
+    ]
+    return sum(gains), None if path.terminated[last, row] else slow.weights()
+
+
+def test_both_ways_are_followed_to_the_end_of_the_path(followed):
+    """Proves reward differences and last weights against the reference loop, over ends, cuts and equal holdings."""
+    episodes, rules, path, other, twins = followed
+    ended, met = path.terminated | path.truncated, 0
+    for row in range(COUNT):
+        for first in range(STEPS):
+            last = next((step for step in range(first, STEPS - 1) if ended[step, row]), STEPS - 1)
+            ways = [slow_gains(episodes, rules, path, first, last, row, a[first, row]) for a in (other, path.action)]
+            (gain, weights), (own, own_weights) = ways
+            # Once both hold the same (within 1e-4 of equity) the rest is skipped: at most that on some bars.
+            assert twins.difference[first, row] == pytest.approx(gain - own, abs=0.02)
+            if twins.last[first, row] >= 0:
+                assert twins.last[first, row] == last
+                assert twins.weights[first, row] == pytest.approx(weights, abs=1e-6)
+            elif weights is not None:
+                met += 1
+                assert weights == pytest.approx(own_weights, abs=3e-4)
+    assert met > 20  # the ways do meet, or the test has shown little
+
+
+def test_the_same_action_changes_nothing(followed):
+    """Proves that a twin inside the no-trade band, or with the action taken, differs by exactly zero."""
+    episodes, rules, path, _, twins = followed
+    env = PairTradingVecEnv(episodes, rules, COSTS, n_envs=COUNT)
+    env.follow_twins(path, path.action.copy(), DISCOUNT, twins)
+    assert np.all(twins.difference == 0.0)
+    assert np.all(twins.last == -1)
