@@ -104,8 +104,9 @@ class TrainConfig(Section):
     """Training on the batched environment; why these values is in ``book/decisions``."""
 
     algorithm: Literal["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"] = "ppo"
-    """``ppo``: PPO that follows the market with the sampled and the mean action; ``sb3-ppo``, ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own,
-    unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not run live)."""
+    """``ppo``: PPO that follows the market with the sampled and with the mean action; ``sb3-ppo``, ``a2c``, ``sac``,
+    ``dqn``: Stable-Baselines3's own, unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not
+    run live)."""
     total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     seeds: int = Field(1, ge=1)
@@ -126,8 +127,8 @@ class TrainConfig(Section):
     """Learning rate at the end; linear in between."""
     gamma: float = Field(0.99, gt=0, le=1)
     """Discount per bar."""
-    gae_lambda: float = Field(0.0, ge=0, le=1)
-    """λ of generalised advantage estimation, for the policy."""
+    gae_lambda: float = Field(0.95, ge=0, le=1)
+    """λ of generalised advantage estimation (all but ``ppo``, which follows the market itself)."""
     value_lambda: float = Field(0.95, ge=0, le=1)
     """λ of the returns that the value network is fitted to (``ppo``)."""
     clip_range: float = Field(0.2, gt=0)
@@ -144,7 +145,7 @@ class TrainConfig(Section):
     """Widths of the hidden layers, policy and value alike."""
     activation: Literal["relu", "tanh"] = "relu"
     """Activation of the hidden layers."""
-    exploration: tuple[float, float, float] = (0.5, 0.1, 0.03)
+    exploration: tuple[float, float, float] = (0.5, 0.3, 0.15)
     """Standard deviation of the action at the start, where the fee begins to rise, and at the end (``ppo``)."""
     log_std_init: float = -1.0
     """Initial log standard deviation of the action (``sb3-ppo``, ``a2c`` and ``recurrent-ppo``, which learn it)."""
@@ -166,15 +167,15 @@ class TrainConfig(Section):
     """Memory cells (``recurrent-ppo``)."""
     fee_ramp: tuple[float, float] = (0.2, 0.5)
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
-    band_per_root_fee: float = Field(0.5, ge=0)
+    band_per_root_fee: float = Field(0.6, ge=0)
     """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
     reach: float = Field(2.0, ge=1)
     """Wanted exposure at an action of one (``ppo``): beyond one, so that the band can lie beyond full exposure."""
-    averaging: float = Field(0.998, ge=0, lt=1)
+    averaging: float = Field(0.999, ge=0, lt=1)
     """Decay per gradient step of the running mean of the weights, which is what is validated and exported (``ppo``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
-    exploring_bars: int = Field(60, ge=0)
+    exploring_bars: int = Field(64, ge=0)
     """Bars after which an environment starts anew at a random bar and exposure (``ppo``); 0 for whole episodes."""
     threads: int = Field(1, ge=1)
     """Torch threads per agent."""

@@ -1,10 +1,12 @@
-"""PPO by Stable-Baselines3, with a baseline that cancels the market's noise, and a lean training loop.
+"""PPO by Stable-Baselines3 whose advantages come from following the market twice, and a lean training loop.
 
-The market does not react to the agent, so what the policy's *mean action* would have earned over the same bar is known.
-Taking it as the baseline of the advantage leaves the policy gradient unbiased, since it depends on the state and on the
-market's move but not on the action drawn (Mao et al., "Variance reduction for reinforcement learning in input-driven
-environments", 2019). What is left is the difference that the exploration itself made: nothing, exactly, where both
-actions fall inside the no-trade band, and small elsewhere, however much is held and however far prices move.
+The market does not react to the agent, so what another action would have earned is known. The policy's mean action is
+the one taken; the sampled one is imagined. Its advantage is what it would have earned more, the way being followed bar
+by bar until both hold the same (inside a no-trade band they soon do) and valued by the value network where the rollout
+ends before. So exploration costs no fees, the value is that of the policy that is exported, the market's noise enters
+only through the difference of two positions, and an action that changes nothing has an advantage of exactly zero.
+Taking away what does not depend on the sampled action leaves the policy gradient unbiased (Mao et al., "Variance
+reduction for reinforcement learning in input-driven environments", 2019).
 """
 
 from collections.abc import Callable

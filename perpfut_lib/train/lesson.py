@@ -39,7 +39,7 @@ class Lesson:
     def exploration(self, done: float) -> float:
         """Return the standard deviation of the action: down to the second value before the fee rises, then on.
 
-        Noise is free without a fee; with one it must be small beside the band, or it teaches idleness.
+        Sampled actions are imagined, so noise costs no fees; too little of it lets the policy move only in tiny steps.
         """
         turns = (0.0, self.settings.fee_ramp[0], 1.0)
         return float(np.exp(np.interp(done, turns, np.log(self.settings.exploration))))

@@ -31,8 +31,9 @@ def followed(request):
     return episodes, rules, path, other, twins
 
 
-def slow_gains(episodes, rules, path, first, last, row, action):
-    """Return the discounted rewards from ``first`` to ``last`` and the weights after it (none at the window's end)."""
+def slow_gains(market, path, span, row, action):
+    """Return the discounted rewards from first to last of ``span`` and the weights after (none at the window's end)."""
+    (episodes, rules), (first, last) = market, span
     slow = ReferenceEpisode(episodes, int(path.episode[first, row]), rules, COSTS, int(path.step[first, row]))
     *slow.units, slow.cash = path.holding[first, row]
     gains = [
@@ -49,7 +50,9 @@ def test_both_ways_are_followed_to_the_end_of_the_path(followed):
     for row in range(COUNT):
         for first in range(STEPS):
             last = next((step for step in range(first, STEPS - 1) if ended[step, row]), STEPS - 1)
-            ways = [slow_gains(episodes, rules, path, first, last, row, a[first, row]) for a in (other, path.action)]
+            ways = [
+                slow_gains((episodes, rules), path, (first, last), row, a[first, row]) for a in (other, path.action)
+            ]
             (gain, weights), (own, own_weights) = ways
             # Once both hold the same (within 1e-4 of equity) the rest is skipped: at most that on some bars.
             assert twins.difference[first, row] == pytest.approx(gain - own, abs=0.02)

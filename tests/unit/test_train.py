@@ -45,7 +45,7 @@ def test_the_policy_does_not_see_what_is_held():
 
 def test_fee_band_and_exploration_follow_their_schedules():
     """Proves the schedules at hand-worked points: nothing before the ramp, everything after it."""
-    plan = lesson(fee=8.0, fee_ramp=(0.2, 0.6), exploration=(0.4, 0.1, 0.025))
+    plan = lesson(fee=8.0, fee_ramp=(0.2, 0.6), exploration=(0.4, 0.1, 0.025), band_per_root_fee=0.5)
     assert [plan.fee_share(done) for done in (0.0, 0.2, 0.4, 0.6, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
     assert plan.rules(1.0).sizing.band == pytest.approx(1.0)
     assert plan.rules(0.125).sizing.band == pytest.approx(0.5)
