@@ -46,7 +46,7 @@ STAGES: Final = (
         "attribution",
         "perpfut_lib.attribution",
         ("attribution", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
-        ("quality",),
+        ("quality", "cointegration", "features", "environment", "train"),
     ),
 )
 BY_NAME: Final = {stage.name: stage for stage in STAGES}

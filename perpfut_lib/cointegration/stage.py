@@ -8,6 +8,7 @@ from perpfut_lib.calendar import SPLITS, trading_windows
 from perpfut_lib.cointegration.johansen import Johansen, johansen_task
 from perpfut_lib.cointegration.placebo import placebo_counts
 from perpfut_lib.cointegration.scan import Screen, candidates, select
+from perpfut_lib.cointegration.seed_rules import with_seed_faults
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import CointegrationConfig, Profile
@@ -57,7 +58,7 @@ def window_tests(
     tests = scan_windows(log_prices, windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
     eligible = eligible_windows(panel, windows["start"].to_numpy(), config.formation, profile.universe)
     both = eligible[tests["window"], tests["y"]] & eligible[tests["window"], tests["x"]]
-    return tests[both].reset_index(drop=True)
+    return with_seed_faults(tests[both].reset_index(drop=True), panel, config)
 
 
 def choose_pair_days(

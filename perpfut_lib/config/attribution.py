@@ -6,6 +6,19 @@ from pydantic import Field, model_validator
 
 from perpfut_lib.config.base import Section
 
+SEED_RULES: Final[dict[str, Any]] = {
+    "env.fill": "same_close",
+    "env.legs": "equal",
+    "env.pay_funding": False,
+    "evaluate.benchmark": "constant-spread",
+    "train.horizons": "unequal",
+    "evaluate.portfolio": "concatenated",
+    "cointegration.correlation": "whole",
+    "cointegration.critical": "dickey-fuller",
+    "features.spec": "seed-rules",
+    "features.clip": 5.0,
+}
+
 
 class Rung(Section):
     """One correction, kept on all rungs above it."""
@@ -18,22 +31,17 @@ class Rung(Section):
     """Dotted settings and the values that they take from this rung on."""
 
 
-SEED_RULES: Final[dict[str, Any]] = {
-    "env.fill": "same_close",
-    "env.legs": "equal",
-    "env.pay_funding": False,
-    "features.spec": "seed-rules",
-    "features.clip": 5.0,
-    "evaluate.portfolio": "concatenated",
-}
-
 RUNGS: Final = (
     Rung(name="fill at the next open", fault=7, settings={"env.fill": "next_open"}),
     Rung(name="legs sized by the hedge ratio", fault=2, settings={"env.legs": "beta"}),
     Rung(name="funding is paid", fault=1, settings={"env.pay_funding": True}),
+    Rung(name="a benchmark that pays its way", fault=9, settings={"evaluate.benchmark": "flat"}),
+    Rung(name="equal training for every fee", fault=10, settings={"train.horizons": "equal"}),
+    Rung(name="portfolio in calendar time", fault=6, settings={"evaluate.portfolio": "calendar"}),
+    Rung(name="correlation of the past only", fault=4, settings={"cointegration.correlation": "formation"}),
+    Rung(name="critical values for residuals", fault=5, settings={"cointegration.critical": "engle-granger"}),
     Rung(name="one filter in training and live", fault=3, settings={"features.spec": "default"}),
     Rung(name="observations are not clipped", fault=8, settings={"features.clip": 10.0}),
-    Rung(name="portfolio in calendar time", fault=6, settings={"evaluate.portfolio": "calendar"}),
 )
 
 
@@ -43,15 +51,22 @@ class AttributionConfig(Section):
     start: dict[str, Any] = SEED_RULES
     """Settings of the lowest rung: the original study's rules."""
     rungs: tuple[Rung, ...] = RUNGS
-    """Corrections in order."""
-    total_steps: int = Field(262_144, ge=1)
+    """Corrections in order; several seeds (fault 14) are always the last one."""
+    total_steps: int = Field(65_536, ge=1)
     """Environment steps per agent on every rung."""
-    seeds: int = Field(1, ge=1)
-    """Seeds per fee regime on every rung."""
+    seeds: int = Field(3, ge=2)
+    """Seeds per fee regime on the last rung; all others have one."""
+    alone: bool = True
+    """Whether each fault is also put alone into the correct rules."""
+    latencies: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    """Bars after the next open at which the fixed decisions of the trained agents are filled, one by one."""
 
     @model_validator(mode="after")
     def _rungs_change_something(self) -> Self:
         empty = [rung.name for rung in self.rungs if not rung.settings]
         if empty:
             raise ValueError(f"rungs without settings: {', '.join(empty)}")
+        unknown = [key for rung in self.rungs for key in rung.settings if key not in self.start]
+        if unknown:
+            raise ValueError(f"rungs that correct what start does not set: {', '.join(unknown)}")
         return self

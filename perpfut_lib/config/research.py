@@ -32,6 +32,11 @@ class CointegrationConfig(Section):
     second, as the original study did."""
     placebos: int = Field(10, ge=0)
     """Surrogate panels without any relation on which the screen is run to see what passes by chance."""
+    correlation: Literal["formation", "whole"] = "formation"
+    """Bars that the correlation is taken over: the formation window, or (seed rules only) all data, test included."""
+    critical: Literal["engle-granger", "dickey-fuller"] = "engle-granger"
+    """Distribution of the residual test: MacKinnon's for estimated residuals, or (seed rules only) that of the plain
+    Dickey-Fuller test, which rejects too often."""
 
 
 class FeaturesConfig(Section):
@@ -109,6 +114,9 @@ class TrainConfig(Section):
     run live)."""
     total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
+    horizons: Literal["equal", "unequal"] = "equal"
+    """``equal``: every fee regime trains ``total_steps``; ``unequal`` (seed rules only): the first one does, all others
+    half as many, as the original's regimes trained for between two and four million steps."""
     seeds: int = Field(1, ge=1)
     """Number of seeds per fee regime."""
     first_seed: int = Field(42, ge=0)
@@ -207,6 +215,15 @@ class EvaluateConfig(Section):
     """Seed of the bootstrap."""
     portfolio: Literal["calendar", "concatenated"] = "calendar"
     """``calendar``: pairs of one day side by side; ``concatenated`` (seed rules only): strung together in turn."""
+    benchmark: Literal["flat", "constant-spread"] = "flat"
+    """What the excess return is measured against: not trading, or (seed rules only) a constant +25/-25 % spread that
+    pays no costs."""
+    only: tuple[str, ...] | None = None
+    """Names of the agents and baselines to test; by default all."""
+    cross_fees: bool = True
+    """Whether agents are tested at fees that they were not trained with, too."""
+    cost_curve_bps: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+    """Costs per side at which the positions of every agent are priced anew, basis points."""
 
 
 class ComputeConfig(Section):

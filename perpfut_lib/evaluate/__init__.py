@@ -14,6 +14,7 @@ from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout, rollout, view_at
 
 if TYPE_CHECKING:
+    from perpfut_lib.evaluate.days import break_even_bps, days_of, pooled_days, return_matrix, trial_days
     from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of
     from perpfut_lib.evaluate.stage import ALL_SEEDS
 
@@ -21,14 +22,29 @@ _LATER = {
     "ALL_SEEDS": "perpfut_lib.evaluate.stage",
     "Trial": "perpfut_lib.evaluate.measure",
     "action_measures": "perpfut_lib.evaluate.measure",
+    "break_even_bps": "perpfut_lib.evaluate.days",
+    "days_of": "perpfut_lib.evaluate.days",
     "performance": "perpfut_lib.evaluate.measure",
+    "pooled_days": "perpfut_lib.evaluate.days",
     "portfolio_of": "perpfut_lib.evaluate.measure",
+    "return_matrix": "perpfut_lib.evaluate.days",
+    "trial_days": "perpfut_lib.evaluate.days",
 }
 
 
 def load_metrics(run: Run) -> pd.DataFrame:
     """Return one row per agent, training fee, test fee and seed (-1: all seeds side by side)."""
     return run.stage("evaluate").read_table("metrics.parquet")
+
+
+def load_days(run: Run) -> pd.DataFrame:
+    """Return one row a day by agent, fees and seed; see :func:`perpfut_lib.evaluate.days.days_of`."""
+    return run.stage("evaluate").read_table("days.parquet")
+
+
+def load_costs(run: Run) -> pd.DataFrame:
+    """Return the cost curves: measures of each agent's positions by ``cost_bps`` a side, fee trained with and seed."""
+    return run.stage("evaluate").read_table("costs.parquet")
 
 
 def load_curves(run: Run) -> pd.DataFrame:
@@ -43,12 +59,19 @@ __all__ = [
     "Rollout",
     "Trial",
     "action_measures",
+    "break_even_bps",
     "combine",
+    "days_of",
+    "load_costs",
     "load_curves",
+    "load_days",
     "load_metrics",
     "performance",
+    "pooled_days",
     "portfolio_of",
+    "return_matrix",
     "rollout",
+    "trial_days",
     "view_at",
 ]
 

@@ -1,16 +1,18 @@
 """What a rollout came to: one row of plain numbers per agent, fee and seed."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from perpfut_lib import statistics
-from perpfut_lib.accounting import BPS
+from perpfut_lib.accounting import Ledger
 from perpfut_lib.env import Episodes
+from perpfut_lib.evaluate.days import break_even_bps, days_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout
 from perpfut_lib.statistics import Resampling
-from perpfut_lib.types import DAY_MS, Float1D, Int1D
+from perpfut_lib.types import DAY_MS, Float1D, Float3D, Int1D
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,25 @@ class Trial:
     seed: int
     """Training seed; -1 for the portfolio of all seeds, 0 for a baseline."""
 
+    def priced_anew(self, fees: Sequence[float]) -> bool:
+        """Return whether its positions are those to price anew: decided at its own fee, a baseline's at the least."""
+        own = self.train_fee_bps if np.isfinite(self.train_fee_bps) else min(fees)
+        return self.test_fee_bps == own
 
-def flows_of(result: Rollout, episodes: Episodes) -> EpisodeFlows:
-    """Return the P&L of a rollout's episodes in units of the equity that each starts with."""
-    book = result.ledger
+
+def flows_of(book: Ledger, episodes: Episodes) -> EpisodeFlows:
+    """Return the P&L of the episodes of a ledger in units of the equity that each starts with."""
     traded = book.turnover * book.equity[:, :-1]
     start = episodes.pair_days["start"].to_numpy()
     return EpisodeFlows(start, episodes.fill_times, book.price, book.funding, book.fees, book.slippage, traded)
 
 
-def portfolio_of(result: Rollout, episodes: Episodes, windows: Int1D, slots: int) -> Portfolio:
-    """Return the calendar-time portfolio of a rollout.
+def portfolio_of(book: Ledger, episodes: Episodes, windows: Int1D, slots: int) -> Portfolio:
+    """Return the calendar-time portfolio of a ledger.
 
     Parameters
     ----------
-    result : Rollout
+    book : Ledger
         E episodes of L decisions.
     episodes : Episodes
         The episodes that it walked through.
@@ -49,23 +55,23 @@ def portfolio_of(result: Rollout, episodes: Episodes, windows: Int1D, slots: int
     slots : int
         Number of pairs that the capital is divided by.
     """
-    return combine(flows_of(result, episodes), windows, slots)
+    return combine(flows_of(book, episodes), windows, slots)
 
 
 def performance(portfolio: Portfolio, resampling: Resampling) -> dict[str, float]:
     """Return return, risk, cost and attribution of a portfolio, with intervals; fractions unless named ``_bps``."""
     _, returns = statistics.daily_returns(portfolio.time, portfolio.equity)
-    gross, traded = portfolio.price.sum() + portfolio.funding.sum(), portfolio.traded.sum()
+    elapsed = (portfolio.time[-1] - portfolio.time[0]) / DAY_MS
     return {
         **return_measures(returns, resampling),
         "max_drawdown": float(statistics.max_drawdown(portfolio.equity)),
-        "longest_drawdown_steps": float(statistics.longest_drawdown(portfolio.equity)),
-        "turnover_per_day": float(traded / ((portfolio.time[-1] - portfolio.time[0]) / DAY_MS)),
+        "drawdown_days": statistics.drawdown_duration(portfolio.time, portfolio.equity) / DAY_MS,
+        "turnover_per_day": float(portfolio.traded.sum() / elapsed),
         "price": float(portfolio.price.sum()),
         "funding": float(portfolio.funding.sum()),
         "fees": float(portfolio.fees.sum()),
         "slippage": float(portfolio.slippage.sum()),
-        "break_even_bps": float(gross / traded / BPS) if traded > 0 else float("nan"),
+        "break_even_bps": break_even_bps(days_of(portfolio)),
         "imbalance": portfolio.imbalance(),
     }
 
@@ -84,9 +90,21 @@ def return_measures(returns: Float1D, resampling: Resampling) -> dict[str, float
 
 
 def action_measures(result: Rollout) -> dict[str, float]:
-    """Return statistics of the actions: mean, standard deviation, mean absolute exposure."""
+    """Return statistics of the actions: mean, standard deviation, mean gross exposure held, mean holding time."""
     return {
         "action_mean": float(result.action.mean()),
         "action_std": float(result.action.std()),
-        "mean_exposure": float(np.abs(result.action).mean()),
+        "mean_exposure": float(np.abs(result.target).sum(axis=2).mean()),
+        "holding_bars": holding_bars(result.target),
     }
+
+
+def holding_bars(target: Float3D) -> float:
+    """Return the mean number of decisions in a row on one side of the spread, given targets (E, L, 2); NaN if never.
+
+    A spell ends when the side changes, the position is closed, or the episode ends.
+    """
+    side = np.sign(target[..., 0])
+    before = np.concatenate([np.zeros((len(side), 1)), side[:, :-1]], axis=1)
+    entries = int(((side != 0) & (side != before)).sum())
+    return float((side != 0).sum() / entries) if entries else float("nan")

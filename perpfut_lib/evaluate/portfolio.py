@@ -47,7 +47,11 @@ class Portfolio:
     slippage: Float1D
     """Slippage paid, (N,)."""
     traded: Float1D
-    """Traded notional over equity at the start of the window, (N,)."""
+    """Traded notional over ``base``, (N,)."""
+    base: Float1D
+    """Equity at the start of the window that each step belongs to, (N,); one slot trades its share of it."""
+    window: Int1D
+    """Start of that window, (N,), ms UTC."""
 
     def frame(self) -> pd.DataFrame:
         """Return one row a mark; the flows of a row led to it, zero at the start."""
@@ -72,21 +76,17 @@ def combine(flows: EpisodeFlows, windows: Int1D, slots: int) -> Portfolio:
     slots : int
         Number of pairs that the capital is divided by; unused slots stay in cash.
     """
+    names = (*FLOWS, "traded")
     equity, times, parts = 1.0, [windows[:1, 0]], []
     for start, end in windows:
         rows = np.flatnonzero(flows.start == start)
-        if len(rows) == 0:
-            times.append(np.array([end]))
-            parts.append(np.zeros((5, 1)))
-            continue
-        names = (*FLOWS, "traded")
-        step = np.stack([getattr(flows, name)[rows].sum(axis=0) / slots for name in names])
-        parts.append(step * np.array([equity] * 4 + [1.0])[:, None])
-        times.append(flows.times[rows[0], 1:])
-        equity += float(np.sum(parts[-1][0] + parts[-1][1] - parts[-1][2] - parts[-1][3]))
-    price, funding, fees, slippage, traded = np.concatenate(parts, axis=1)
-    curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
-    return Portfolio(np.concatenate(times), curve, price, funding, fees, slippage, traded)
+        held = len(rows) > 0
+        step = [getattr(flows, name)[rows].sum(axis=0) / slots if held else np.zeros(1) for name in names]
+        times.append(flows.times[rows[0], 1:] if held else np.array([end]))
+        step = [flow * equity for flow in step[:-1]] + [step[-1]]
+        parts.append([*step, np.full_like(step[0], equity), np.full(len(step[0]), start)])
+        equity += float(np.sum(step[0] + step[1] - step[2] - step[3]))
+    return _portfolio(np.concatenate(times), [np.concatenate(column) for column in zip(*parts, strict=True)])
 
 
 def concatenate(flows: EpisodeFlows) -> Portfolio:
@@ -99,9 +99,16 @@ def concatenate(flows: EpisodeFlows) -> Portfolio:
     steps = {name: getattr(flows, name) for name in names}
     growth = 1.0 + sum(np.sum(steps[name], axis=1) * sign for name, sign in zip(FLOWS, (1, 1, -1, -1), strict=True))
     capital = np.concatenate(([1.0], np.cumprod(growth)[:-1]))[:, None]
-    price, funding, fees, slippage = ((steps[name] * capital).ravel() for name in FLOWS)
-    curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
     length = flows.times[:, 1:] - flows.times[:, :1]
     offset = np.concatenate(([0], np.cumsum(length[:, -1])[:-1]))[:, None]
     time = flows.times[0, 0] + np.concatenate(([0], (length + offset).ravel()))
-    return Portfolio(time, curve, price, funding, fees, slippage, steps["traded"].ravel())
+    columns = [*(steps[name] * capital for name in FLOWS), steps["traded"]]
+    spread = [np.broadcast_to(per_episode, length.shape) for per_episode in (capital, flows.start[:, None])]
+    return _portfolio(time, [column.ravel() for column in (*columns, *spread)])
+
+
+def _portfolio(time: Int1D, columns: list[Float1D]) -> Portfolio:
+    """Return the portfolio of the fields after ``equity``, in order."""
+    price, funding, fees, slippage, traded, base, window = columns
+    curve = np.concatenate(([1.0], 1.0 + np.cumsum(price + funding - fees - slippage)))
+    return Portfolio(time, curve, price, funding, fees, slippage, traded, base, window.astype(np.int64))

@@ -6,22 +6,25 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.accounting import BPS, Costs, Sizing
+from perpfut_lib.accounting import BPS, Costs, Ledger, Sizing, settle
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration.stage import load_windows
-from perpfut_lib.config import Profile
+from perpfut_lib.config import EvaluateConfig, Profile
 from perpfut_lib.env import Episodes, load_episodes
+from perpfut_lib.errors import ConfigError
+from perpfut_lib.evaluate.days import days_of, pooled_days
 from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
 from perpfut_lib.features.stage import load_features
-from perpfut_lib.policies import Layout, Policy, RecurrentPolicy, baselines
+from perpfut_lib.policies import Constant, Layout, Policy, RecurrentPolicy, baselines
 from perpfut_lib.progress import track
-from perpfut_lib.statistics import Resampling, daily_returns
+from perpfut_lib.statistics import Resampling
 from perpfut_lib.train.stage import load_policies
 from perpfut_lib.types import Int1D
 
 ALL_SEEDS = -1
+CONSTANT_SPREAD = "constant-spread"
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,17 @@ class TestSpan:
     episodes: Episodes
     windows: Int1D
     slots: int
+    portfolio: str
+
+    def portfolio_of(self, book: Ledger) -> Portfolio:
+        """Return the portfolio of a ledger of the span's episodes."""
+        if self.portfolio == "concatenated":
+            return concatenate(flows_of(book, self.episodes))
+        return portfolio_of(book, self.episodes, self.windows, self.slots)
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
-    """Write ``metrics.parquet``, ``curves.parquet`` and one raw ledger per trial.
+    """Write ``metrics``, ``days``, ``costs`` and ``curves`` as parquet, and one raw ledger per trial.
 
     Parameters
     ----------
@@ -45,46 +55,88 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     folder : StageFolder
         Where artifacts go.
     """
-    span = load_test_span(profile, run)
-    settings = profile.evaluate
-    resampling = Resampling(settings.block_days, settings.bootstrap, settings.confidence, settings.seed)
-    rows, curves = [], []
-    trials = list(agents(profile, run))
-    for trial, policy in track(trials, label="test span", unit="agent"):
-        costs = Costs(trial.test_fee_bps * BPS, profile.costs.slippage_bps * BPS)
-        result = rollout(span.episodes, policy, costs)
-        portfolio = _portfolio(settings.portfolio, result, span)
+    span, resampling = load_test_span(profile, run), resampling_of(profile.evaluate)
+    rows, days, costs, curves = [], [], [], []
+    for trial, policy in track(list(agents(profile, run)), label="test span", unit="agent"):
+        result = rollout(span.episodes, policy, trial_costs(trial, profile))
+        portfolio = span.portfolio_of(result.ledger)
         rows.append(asdict(trial) | performance(portfolio, resampling) | action_measures(result))
+        days.append(days_of(portfolio).assign(**asdict(trial)))
         curves.append(portfolio.frame().assign(**asdict(trial)))
+        if trial.priced_anew(profile.costs.fees_bps):
+            costs.append(cost_curve(result, span, profile).assign(**asdict(trial)))
         folder.write_table(f"ledgers/{ledger_name(trial)}", ledger_table(result))
-    metrics, curve = pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
-    folder.write_table("metrics.parquet", pd.concat([metrics, pooled(metrics, curve, resampling)], ignore_index=True))
-    folder.write_table("curves.parquet", curve)
+    metrics, daily = pd.DataFrame(rows), pd.concat(days, ignore_index=True)
+    folder.write_table("metrics.parquet", pd.concat([metrics, pooled(metrics, daily, resampling)], ignore_index=True))
+    folder.write_table("days.parquet", daily)
+    folder.write_table("costs.parquet", pd.concat(costs, ignore_index=True))
+    folder.write_table("curves.parquet", pd.concat(curves, ignore_index=True))
+
+
+def resampling_of(settings: EvaluateConfig) -> Resampling:
+    """Return how the stage resamples days."""
+    return Resampling(settings.block_days, settings.bootstrap, settings.confidence, settings.seed)
 
 
 def load_test_span(profile: Profile, run: Run) -> TestSpan:
     """Return the test episodes and every trading window of the test span, with or without pairs."""
     windows = load_windows(run)
     spans = windows.loc[windows["split"] == "test", ["start", "end"]].to_numpy(np.int64)
-    return TestSpan(load_episodes(run).select("test"), spans, profile.cointegration.top)
-
-
-def _portfolio(kind: str, result: Rollout, span: TestSpan) -> Portfolio:
-    if kind == "concatenated":
-        return concatenate(flows_of(result, span.episodes))
-    return portfolio_of(result, span.episodes, span.windows, span.slots)
+    slots, kind = profile.cointegration.top, profile.evaluate.portfolio
+    return TestSpan(load_episodes(run).select("test"), spans, slots, kind)
 
 
 def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy | RecurrentPolicy]]:
-    """Yield every trained policy at every fee, and every baseline at every fee."""
-    for trained in load_policies(run):
-        for fee in profile.costs.fees_bps:
+    """Yield every trained policy and every baseline that is to be tested, with the fees that it is tested at.
+
+    Raises
+    ------
+    ConfigError
+        ``evaluate.only`` names an agent that there is not.
+    """
+    fees, wanted = profile.costs.fees_bps, profile.evaluate.only
+    rules = rule_policies(profile, run)
+    unknown = set(wanted or ()) - {"ppo", *rules}
+    if unknown:
+        found = f"evaluate.only with {', '.join(sorted(unknown))}"
+        raise ConfigError(found, f"some of ppo, {', '.join(rules)}", "name agents that there are")
+    for trained in load_policies(run) if wanted is None or "ppo" in wanted else ():
+        for fee in fees if profile.evaluate.cross_fees else (trained.fee_bps,):
             yield Trial("ppo", trained.fee_bps, fee, trained.seed), trained.policy
+    for name, policy in rules.items():
+        for fee in fees if wanted is None or name in wanted else ():
+            yield Trial(name, float("nan"), fee, 0), policy
+    if profile.evaluate.benchmark == CONSTANT_SPREAD:
+        for fee in fees:
+            yield Trial(CONSTANT_SPREAD, float("nan"), fee, 0), Constant(0.5, Sizing(profile.env.legs == "beta"))
+
+
+def rule_policies(profile: Profile, run: Run) -> dict[str, Policy]:
+    """Return the baselines by name."""
     features = load_features(run)
     layout = Layout(features.names, features.lookback, features.scaler.center, features.scaler.scale)
-    for name, policy in baselines(layout, Sizing(profile.env.legs == "beta")).items():
-        for fee in profile.costs.fees_bps:
-            yield Trial(name, float("nan"), fee, 0), policy
+    return baselines(layout, Sizing(profile.env.legs == "beta"))
+
+
+def trial_costs(trial: Trial, profile: Profile) -> Costs:
+    """Return what a trial pays; the original study's baseline paid nothing."""
+    if trial.agent == CONSTANT_SPREAD:
+        return Costs(0.0, 0.0)
+    return Costs(trial.test_fee_bps * BPS, profile.costs.slippage_bps * BPS)
+
+
+def cost_curve(result: Rollout, span: TestSpan, profile: Profile) -> pd.DataFrame:
+    """Return the measures of the same target weights at every cost of ``evaluate.cost_curve_bps``.
+
+    The positions are those that were decided at the trial's own fee; the ledger prices them anew, so that the curve is
+    exact: equity, and with it every position, shrinks by what is paid. Slippage is part of the cost.
+    """
+    resampling, rows = resampling_of(profile.evaluate), []
+    for cost in profile.evaluate.cost_curve_bps:
+        book = settle(result.target, span.episodes.market, Costs(cost * BPS, 0.0))
+        days = days_of(span.portfolio_of(book))
+        rows.append({"cost_bps": cost, **return_measures(days["return"].to_numpy(), resampling)})
+    return pd.DataFrame(rows)
 
 
 def ledger_name(trial: Trial) -> str:
@@ -108,25 +160,19 @@ def ledger_table(result: Rollout) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def pooled(metrics: pd.DataFrame, curves: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
-    """Return one row per agent and fees for the portfolio that gives every seed the same capital each day.
+def pooled(metrics: pd.DataFrame, days: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
+    """Return one row per trained agent and fees for the portfolio that gives every seed the same capital each day.
 
     Returns and Sharpe ratio are those of the mean daily return over seeds, with intervals; other columns are means.
     """
     keys = ["agent", "train_fee_bps", "test_fee_bps"]
     rows = []
-    for values, group in metrics.groupby(keys, dropna=False, sort=False):
-        trained = dict(zip(keys, values, strict=True))
-        if trained["agent"] != "ppo":
-            continue
-        same = (
-            (curves["agent"] == "ppo") & (curves["train_fee_bps"] == values[1]) & (curves["test_fee_bps"] == values[2])
-        )
-        series = [_daily(part) for _, part in curves[same].groupby("seed")]
-        means = group.drop(columns=[*keys, "seed"]).mean().to_dict()
-        rows.append({**trained, "seed": ALL_SEEDS, **means, **return_measures(np.mean(series, axis=0), resampling)})
+    trained = metrics.dropna(subset="train_fee_bps")
+    means = pooled_days(days.dropna(subset="train_fee_bps"))
+    for values, group in trained.groupby(keys, sort=False):
+        same = (means[keys] == list(values)).all(axis=1)
+        measures = group.drop(columns=[*keys, "seed"]).mean().to_dict()
+        returns = means.loc[same, "return"].to_numpy()
+        named = dict(zip(keys, values, strict=True))
+        rows.append({**named, "seed": ALL_SEEDS, **measures, **return_measures(returns, resampling)})
     return pd.DataFrame(rows)
-
-
-def _daily(curve: pd.DataFrame) -> np.ndarray:
-    return daily_returns(curve["time"].to_numpy(), curve["equity"].to_numpy())[1]

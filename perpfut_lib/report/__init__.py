@@ -18,7 +18,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
-from perpfut_lib.report.ladder import ladder_table, plot_ladder
+from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.tables import (
@@ -47,6 +47,7 @@ __all__ = [
     "ladder_table",
     "learning_curves",
     "ledger_check",
+    "lone_faults_table",
     "pair_table",
     "plot_equity",
     "plot_feature_map",
@@ -57,10 +58,12 @@ __all__ = [
     "plot_scan_cost",
     "plot_spread",
     "plot_survival",
+    "plot_sweep",
     "quality_table",
     "speed_machines",
     "speed_table",
     "survival_table",
+    "sweep_table",
     "universe_table",
     "window_table",
 ]

@@ -1,56 +1,98 @@
-"""Table and figure of the attribution: what each correction of the original rules does to the result."""
+"""Tables and figures of the attribution: what each correction of the original rules does to the result."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import Run
-from perpfut_lib.attribution import load_ladder
+from perpfut_lib.attribution import load_ladder, load_sweep
+from perpfut_lib.attribution.sweep import SAME_CLOSE
 from perpfut_lib.report.style import PALETTE, figure
 
+AGENTS = ("ppo", "z-score")
+MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
 
-def ladder_table(run: Run) -> pd.DataFrame:
-    """Return one row a rung and fee: return, its change from the rung below, Sharpe ratio and break-even cost.
 
-    Returns in %, costs in basis points; intervals are those of the stationary bootstrap.
+def ladder_table(run: Run, agent: str = "ppo") -> pd.DataFrame:
+    """Return one row a rung and fee: each measure, and its change from the rung below with a paired interval.
+
+    Returns in %, costs in basis points.
     """
     ladder = load_ladder(run)
-    change = 100 * ladder.groupby("test_fee_bps")["return"].diff()
-    low, high = ladder["sharpe_lower"], ladder["sharpe_upper"]
-    table = pd.DataFrame(
-        {
-            "rung": ladder["rung"],
-            "correction": ladder["correction"],
-            "fault": ladder["fault"],
-            "fee (bps)": ladder["test_fee_bps"],
-            "days": ladder["days"].astype(int),
-            "return (%)": (100 * ladder["return"]).round(2),
-            "change (%)": change.round(2),
-            "Sharpe": ladder["sharpe"].round(2),
-            "Sharpe interval": [f"[{a:.1f}, {b:.1f}]" for a, b in zip(low, high, strict=True)],
-            "turnover (/day)": ladder["turnover_per_day"].round(1),
-            "break-even (bps)": ladder["break_even_bps"].round(2),
-        }
-    )
-    return table.set_index(["rung", "correction", "fee (bps)"])
+    return changes_table(ladder[ladder["label"].str.startswith("rung") & (ladder["agent"] == agent)], "correction")
+
+
+def lone_faults_table(run: Run, agent: str = "ppo") -> pd.DataFrame:
+    """Return one row a fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
+    ladder = load_ladder(run)
+    return changes_table(ladder[ladder["label"].str.startswith("fault") & (ladder["agent"] == agent)], "without")
+
+
+def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
+    """Return rows of the ladder for readers."""
+    table = {named: rows["correction"], "fault": rows["fault"], "fee (bps)": rows["fee_bps"]}
+    table["days"] = rows["days"].astype(int)
+    for name, unit, title, digits in MEASURES:
+        change, low, high = (unit * rows[f"{name}_change{end}"] for end in ("", "_lower", "_upper"))
+        table[title] = (unit * rows[name]).round(digits)
+        table[f"Δ {title}"] = [_change(*values, digits) for values in zip(change, low, high, strict=True)]
+    table["excess (%)"] = (100 * rows["excess"]).round(2)
+    return pd.DataFrame(table).set_index([named, "fault", "fee (bps)"])
+
+
+def sweep_table(run: Run) -> pd.DataFrame:
+    """Return the break-even cost (bps) of the same decisions by fill: at once or later, at trades or mid prices."""
+    sweep = load_sweep(run)
+    wide = sweep.pivot_table(
+        index=["agent", "fee_bps", "prices"], columns="delay", values="break_even_bps", dropna=False
+    ).dropna(how="all")
+    names = {delay: "the close seen" if delay == SAME_CLOSE else f"open + {delay}" for delay in wide.columns}
+    return wide.rename(columns=names).rename_axis(columns=None, index=["agent", "fee (bps)", "prices"]).round(2)
 
 
 def plot_ladder(run: Run) -> Figure:
-    """Plot return with its interval on every rung, one colour a fee regime."""
+    """Plot return with its interval on every rung, one colour a fee regime, the agent's left and the rule's right."""
     ladder = load_ladder(run)
-    fees = sorted(ladder["test_fee_bps"].unique())
-    with figure(height=0.8 + 0.5 * ladder["rung"].nunique()) as (made, (axes,)):
-        for number, fee in enumerate(fees):
-            rows = ladder[ladder["test_fee_bps"] == fee]
-            place = -rows["rung"] - 0.2 * (number - (len(fees) - 1) / 2)
-            middle = 100 * rows["return"]
-            reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
-            axes.errorbar(middle, place, xerr=reach, fmt="o", color=PALETTE[number], label=f"{fee:g} bps", markersize=4)
-        names = ladder.drop_duplicates("rung")
-        axes.set_yticks(
-            -names["rung"], [f"{rung}. {text}" for rung, text in zip(names["rung"], names["correction"], strict=True)]
-        )
-        axes.axvline(0.0, color="0.4", linewidth=0.8)
-        axes.set_xlabel("test return (%), with bootstrap interval")
-        axes.set_title("From the original rules (top) to correct ones (bottom)")
-        axes.legend(title="fee per side")
+    ladder = ladder[ladder["label"].str.startswith("rung")]
+    names = ladder.drop_duplicates("label")["correction"].tolist()
+    with figure(1, 2, height=0.8 + 0.42 * len(names)) as (made, panels):
+        for axes, agent in zip(panels, AGENTS, strict=True):
+            for number, (fee, rows) in enumerate(ladder[ladder["agent"] == agent].groupby("fee_bps")):
+                place = [-rung - 0.2 * (number - 1) for rung in range(len(rows))]
+                middle = 100 * rows["return"]
+                reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
+                style = {"fmt": "o", "markersize": 4, "color": PALETTE[number], "label": f"{fee:g} bps"}
+                axes.errorbar(middle, place, xerr=reach, **style)
+            axes.set_yticks([-rung for rung in range(len(names))], names if agent == AGENTS[0] else [""] * len(names))
+            axes.axvline(0.0, color="0.4", linewidth=0.8)
+            axes.set_xlabel("test return (%)")
+            axes.set_title(agent)
+        panels[0].legend(title="fee per side", fontsize=7)
+        made.suptitle("From the original rules (top) to correct ones (bottom)")
     return made
+
+
+def plot_sweep(run: Run) -> Figure:
+    """Plot the break-even cost over the delay of fills, lines for last trades and dashes for mid prices."""
+    sweep = load_sweep(run)
+    with figure(1, 2) as (made, panels):
+        for axes, agent in zip(panels, AGENTS, strict=True):
+            groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])
+            fees = sorted(sweep["fee_bps"].unique())
+            for (fee, prices), rows in groups:
+                line = {"color": PALETTE[fees.index(fee)], "linestyle": "-" if prices == "last" else "--"}
+                label = f"{fee:g} bps, {prices}"
+                axes.plot(rows["delay"], rows["break_even_bps"], marker=".", label=label, **line)
+            axes.axhline(0.0, color="0.4", linewidth=0.8)
+            axes.set_xlabel("bars after the next open (-1: the close seen)")
+            axes.set_title(agent)
+        panels[0].set_ylabel("break-even cost (bps)")
+        panels[0].legend(fontsize=7)
+    return made
+
+
+def _change(change: float, lower: float, upper: float, digits: int) -> str:
+    """Return a change with its interval; empty where there is none to count from."""
+    if np.isnan(change):
+        return ""
+    return f"{change:+.{digits}f} [{lower:.{digits}f}, {upper:.{digits}f}]"

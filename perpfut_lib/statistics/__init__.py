@@ -6,12 +6,14 @@ from perpfut_lib.statistics.metrics import (
     DAYS_PER_YEAR,
     cumulative_return,
     daily_returns,
+    drawdown_duration,
     longest_drawdown,
     max_drawdown,
     sharpe,
     sortino,
     volatility,
 )
+from perpfut_lib.statistics.paired import measures_of, paired_changes, window_sums
 from perpfut_lib.statistics.selection import (
     Shape,
     deflated_sharpe,
@@ -30,12 +32,15 @@ __all__ = [
     "cumulative_return",
     "daily_returns",
     "deflated_sharpe",
+    "drawdown_duration",
     "expected_best_sharpe",
     "interquartile_mean",
     "interquartile_mean_ci",
     "longest_drawdown",
     "max_drawdown",
+    "measures_of",
     "minimum_detectable_sharpe",
+    "paired_changes",
     "pbo_cscv",
     "probabilistic_sharpe",
     "resample_indices",
@@ -43,4 +48,5 @@ __all__ = [
     "sortino",
     "spa_pvalue",
     "volatility",
+    "window_sums",
 ]

@@ -83,6 +83,17 @@ def longest_drawdown(equity: Float1D) -> int:
     return int(np.max(edges[1::2] - edges[::2], initial=0))
 
 
+def drawdown_duration(time: Int1D, equity: Float1D) -> int:
+    """Return the longest time that one equity curve (T,) takes from a peak to its recovery, or to the end.
+
+    Times (T,) and answer in the same unit, such as ms.
+    """
+    below = equity < np.maximum.accumulate(equity)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], below, [False]))))
+    recovered = np.minimum(edges[1::2], len(time) - 1)
+    return int(np.max(time[recovered] - time[edges[::2] - 1], initial=0))
+
+
 def _ratio(numerator: Float1D, denominator: Float1D) -> Float1D:
     """Divide, NaN where the denominator is zero up to rounding."""
     spread = np.asarray(denominator, dtype=np.float64)

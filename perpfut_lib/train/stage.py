@@ -8,7 +8,7 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.compute import run_tasks
-from perpfut_lib.config import Profile
+from perpfut_lib.config import Profile, TrainConfig
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, PolicyCard, load_policy, pack_weights
@@ -37,8 +37,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     settings = profile.train
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     lessons = [
-        Lesson(train, validate, profile.env, profile.costs, settings, fee, seed)
-        for fee in profile.costs.fees_bps
+        Lesson(train, validate, profile.env, profile.costs, budgeted, fee, seed)
+        for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
         for seed in seeds
     ]
     curves = []
@@ -47,6 +47,13 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
         curves.append(pd.DataFrame({"fee_bps": lesson.fee_bps, "seed": lesson.seed, **rows}))
     folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
+
+
+def budgets(profile: Profile) -> list[TrainConfig]:
+    """Return the training settings of each fee regime: all the same, unless ``train.horizons`` says otherwise."""
+    full, others = profile.train, len(profile.costs.fees_bps) - 1
+    half = full.model_copy(update={"total_steps": max(1, full.total_steps // 2)})
+    return [full, *[half if full.horizons == "unequal" else full] * others]
 
 
 def load_policies(run: Run) -> list[TrainedPolicy]:

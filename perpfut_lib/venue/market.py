@@ -84,6 +84,17 @@ def simulate(config: SimulationConfig) -> SimulatedMarket:
     return SimulatedMarket(_frame(contracts, start, prices, volume), _funding(config, contracts, start), truth)
 
 
+def mid_prices(config: SimulationConfig) -> dict[str, Float1D]:
+    """Return the mid price of every contract at the edges of its bars, (T + 1,), between the ticks it trades at.
+
+    This is what a mark price follows; outages and listings play no part in it.
+    """
+    drawn, bars = draw_contracts(config), config.days * paths.MINUTES_PER_DAY
+    pairs = draw_pairs(config, drawn)
+    bonded = with_events(config, bound(drawn, pairs), pairs)
+    return {contract.symbol: np.exp(path.log_mid) for contract, path in _paths(config, bonded, pairs, bars)}
+
+
 def _tape(config: SimulationConfig, contracts: list[Contract], pairs: list[PlantedPair]) -> tuple[Float3D, Float2D]:
     """Return prices, (N, T, 4), and volumes, (N, T), as if all contracts traded all the time."""
     bars = config.days * paths.MINUTES_PER_DAY

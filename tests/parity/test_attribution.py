@@ -1,39 +1,97 @@
 """The ladder: every rung is a whole study with one more correction, and untouched stages are shared."""
 
+import numpy as np
 import pytest
 
 from perpfut_lib import pipeline
-from perpfut_lib.attribution import load_ladder, rungs
+from perpfut_lib.attribution import load_ladder, load_sweep, studies
+from perpfut_lib.attribution.sweep import SAME_CLOSE, load_ground
 from perpfut_lib.config import Rung
+from perpfut_lib.config.attribution import SEED_RULES
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.evaluate import load_metrics
+
+FAULTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14]  # 11 to 13 are faults of the deployed agent, not of the backtest
 
 
-def test_every_rung_keeps_the_corrections_below_it(smoke):
-    climbed = list(rungs(smoke.profile))
-    assert climbed[0][2].env.fill == "same_close"
-    assert [number for _, number, _ in climbed] == [0, *(rung.fault for rung in smoke.profile.attribution.rungs)]
-    top, correct = climbed[-1][2], smoke.profile
-    for section in ("data", "cointegration", "features", "costs", "env", "evaluate"):
-        assert getattr(top, section) == getattr(correct, section)
+def test_every_fault_of_the_backtest_has_its_rung(smoke):
+    climbed = [study for study in studies(smoke.profile) if study.label.startswith("rung")]
+    assert sorted(study.fault for study in climbed) == [0, *FAULTS]
+    assert [study.compared for study in climbed[1:]] == [study.label for study in climbed[:-1]]
+
+
+def test_the_top_rung_has_the_correct_rules_and_the_lowest_the_seed_rules(smoke):
+    climbed = {study.label: study.profile for study in studies(smoke.profile)}
+    top, start = climbed[f"rung-{len(FAULTS)}"], climbed["rung-0"]
+    for section in ("data", "split", "cointegration", "features", "costs", "env"):
+        assert getattr(top, section) == getattr(smoke.profile, section)
+    assert start.env.fill == "same_close" and start.cointegration.correlation == "whole"
+    assert top.train.seeds == smoke.profile.attribution.seeds
+
+
+def test_a_lone_fault_differs_from_the_correct_rules_in_nothing_else(smoke):
+    climbed = list(studies(smoke.profile))
+    correct = {study.label: study.profile for study in climbed}[f"rung-{len(FAULTS) - 1}"]
+    lone = [study for study in climbed if study.label.startswith("fault")]
+    assert sorted(study.fault for study in lone) == FAULTS[:-1]
+    for study, rung in zip(lone, smoke.profile.attribution.rungs, strict=True):
+        mended = study.profile.changed(rung.settings, name=correct.name)
+        assert mended == correct
+        assert study.profile != correct.changed({}, name=study.profile.name)
 
 
 def test_a_rung_that_names_no_setting_is_refused(smoke):
-    broken = smoke.profile.attribution.model_copy(
-        update={"rungs": (Rung(name="nothing", fault=1, settings={"env.fil": "next_open"}),)}
+    broken = {"start": SEED_RULES | {"env.fil": "same_close"}}
+    rung = Rung(name="nothing", fault=1, settings={"env.fil": "next_open"})
+    profile = smoke.profile.model_copy(
+        update={"attribution": smoke.profile.attribution.model_copy(update={**broken, "rungs": (rung,)})}
     )
     with pytest.raises(ConfigError, match=r"env.fil"):
-        list(rungs(smoke.profile.model_copy(update={"attribution": broken})))
+        list(studies(profile))
+    with pytest.raises(ConfigError, match="start does not set"):
+        smoke.profile.changed({"attribution.rungs": [rung.model_dump()]})
 
 
-def test_the_ladder_on_the_smoke_run(smoke):
-    """Three rungs: each row is that rung's own evaluation; data stages were adopted, not made again."""
-    short = {"attribution.rungs": [rung.model_dump() for rung in smoke.profile.attribution.rungs[:2]]}
-    profile = smoke.profile.changed({**short, "attribution.total_steps": 8192})
+@pytest.fixture(scope="module")
+def short(smoke):
+    """Run a ladder of three rungs and two lone faults on the smoke run, beside its own attribution."""
+    rungs = [rung.model_dump() for rung in smoke.profile.attribution.rungs if rung.fault in (7, 6)]
+    profile = smoke.profile.changed({"attribution.rungs": rungs, "attribution.latencies": [0, 2]})
     pipeline.ensure("attribution", profile, smoke.run)
+    return profile
+
+
+def test_the_ladder_on_the_smoke_run(smoke, short):
+    """Each row is that rung's own evaluation, its change the difference; data stages were adopted, not made again."""
     ladder = load_ladder(smoke.run)
-    assert ladder["rung"].tolist() == [rung for rung in range(3) for _ in profile.costs.fees_bps]
-    assert (ladder["imbalance"] <= 1e-12).all()
+    fees = len(short.costs.fees_bps)
+    assert ladder["label"].unique().tolist() == ["rung-0", "rung-1", "rung-2", "rung-3", "fault-7", "fault-6"]
+    assert (ladder.groupby(["label", "agent"]).size() == fees).all()
+    rows = ladder[(ladder["agent"] == "z-score") & (ladder["fee_bps"] == 0.0)].set_index("label")
+    for below, above in (("rung-0", "rung-1"), ("rung-2", "fault-7")):
+        difference = rows.loc[above, "return"] - rows.loc[below, "return"]
+        assert rows.loc[above, "return_change"] == pytest.approx(difference, abs=1e-12)
+    assert np.isnan(rows.loc["rung-0", "return_change"])
     beside = smoke.run.path.with_name("smoke.rung-1")
-    for stage in ("acquire", "quality", "cointegration"):
+    for stage in ("acquire", "quality"):
         first, second = (path / stage / "manifest.json" for path in (smoke.run.path, beside))
         assert first.stat().st_ino == second.stat().st_ino
+
+
+def test_the_sweep_starts_from_the_evaluation(smoke, short):
+    """Without delay, at last trades, the rule's return is that of the metrics; the bounce pays at the close seen."""
+    sweep, metrics = load_sweep(smoke.run), load_metrics(smoke.run)
+    own = metrics[(metrics["agent"] == "z-score") & (metrics["test_fee_bps"] == 0.0)]["return"].item()
+    rule = sweep[(sweep["agent"] == "z-score") & (sweep["fee_bps"] == 0.0)].set_index(["prices", "delay"])
+    assert rule.loc[("last", 0), "return"] == pytest.approx(own, abs=1e-12)
+    assert set(sweep["delay"]) == {SAME_CLOSE, 0, 2}
+    # at mid prices the close that was seen and the next open are one and the same
+    assert rule.loc[("mid", SAME_CLOSE), "return"] == pytest.approx(rule.loc[("mid", 0), "return"], abs=1e-12)
+
+
+def test_mid_prices_lie_between_the_ticks_that_are_traded(smoke):
+    """The opens of the panel are within one tick of the mid prices that the sweep fills at."""
+    ground = load_ground(smoke.profile, smoke.run)
+    gap = np.abs(np.log(ground.mids) - np.log(ground.panel.open))
+    assert gap.max() < 10 * smoke.profile.data.simulation.tick_bps * 1e-4
+    assert gap.max() > 0

@@ -5,7 +5,7 @@ import pytest
 
 from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs
-from perpfut_lib.evaluate import ALL_SEEDS, load_curves, load_metrics, portfolio_of, rollout
+from perpfut_lib.evaluate import ALL_SEEDS, load_costs, load_curves, load_metrics, portfolio_of, rollout
 from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
 
 
@@ -55,6 +55,19 @@ def test_returns_are_recomputed_from_raw_ledgers(smoke, span):
     assert metrics.loc[own, "return"].item() == pytest.approx(growth.prod() - 1.0, abs=1e-12)
 
 
+def test_the_cost_curve_prices_the_same_positions(smoke):
+    """At an agent's own fee the curve repeats its return; it falls with the cost; gross over turnover is its zero."""
+    metrics, costs = load_metrics(smoke.run), load_costs(smoke.run)
+    for agent in ("z-score", "long"):
+        rows = costs[costs["agent"] == agent].set_index("cost_bps")["return"]
+        own = metrics[(metrics["agent"] == agent) & (metrics["test_fee_bps"] == 0.0)]
+        assert rows[0.0] == pytest.approx(own["return"].item(), abs=1e-12)
+        assert rows.is_monotonic_decreasing
+        zero = own["break_even_bps"].item()
+        slope = (rows[1.0] - rows[0.0]) / 1.0
+        assert zero == pytest.approx(-rows[0.0] / slope, rel=0.05)
+
+
 def test_flat_earns_nothing_and_costs_only_ever_hurt(smoke):
     metrics = load_metrics(smoke.run).sort_values("test_fee_bps").set_index("agent")
     assert (metrics.loc["flat", "return"] == 0.0).all()
@@ -77,7 +90,7 @@ def test_a_window_without_pairs_stays_in_cash(smoke, span):
     """Drop the pairs of the first test window: its time passes and its equity does not move."""
     policy = next(agents(smoke.profile, smoke.run))[1]
     kept = span.episodes.rows((span.episodes.pair_days["start"] != span.windows[0, 0]).to_numpy())
-    portfolio = portfolio_of(rollout(kept, policy, Costs(0.0, 0.0)), kept, span.windows, span.slots)
+    portfolio = portfolio_of(rollout(kept, policy, Costs(0.0, 0.0)).ledger, kept, span.windows, span.slots)
     inside = portfolio.time <= span.windows[0, 1]
     assert portfolio.time[0] == span.windows[0, 0]
     assert inside.sum() == 2

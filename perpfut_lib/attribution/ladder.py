@@ -1,0 +1,142 @@
+"""The ladder: from the original study's rules to correct ones, one correction at a time, and each fault alone.
+
+Every rung is a whole study, trained and tested anew with equal budgets. Beside the learned agent stands the z-score
+rule, whose changes carry no luck of training.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib import pipeline, statistics
+from perpfut_lib.artifacts import Run
+from perpfut_lib.config import Profile
+from perpfut_lib.evaluate import load_days, pooled_days, trial_days
+from perpfut_lib.evaluate.stage import CONSTANT_SPREAD, resampling_of
+from perpfut_lib.progress import track
+from perpfut_lib.statistics import Resampling
+from perpfut_lib.statistics.paired import MEASURES, PER_DAY
+from perpfut_lib.types import Float2D, Int1D
+
+LADDER: Final = "ladder.parquet"
+SEEDS_FAULT: Final = 14
+FOLLOWED: Final = ("ppo", "z-score")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One set of rules to run the study under."""
+
+    label: str
+    """``rung-0``, ``rung-1`` … or ``fault-N``: the name of its run."""
+    compared: str | None
+    """Label of the study that its change is counted from; None for the start."""
+    correction: str
+    """What is corrected, or what the lone fault is the lack of."""
+    fault: int
+    """Number of the fault; 0 for the start."""
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Days of one agent at one fee under one study."""
+
+    days: pd.DataFrame
+    benchmark: pd.DataFrame
+
+    def sums(self, keys: Int1D) -> Float2D:
+        table = self.days
+        return statistics.window_sums(keys, table["window"].to_numpy(), table[list(PER_DAY)].to_numpy(np.float64))
+
+
+def studies(profile: Profile) -> Iterator[Study]:
+    """Yield the start, every rung of the ladder, and, where it is wanted, every fault alone in the correct rules."""
+    attribution = profile.attribution
+    shared = {
+        "train.total_steps": attribution.total_steps,
+        "train.seeds": 1,
+        "evaluate.only": [*FOLLOWED, "flat"],
+        "evaluate.cross_fees": False,
+    }
+    settings: dict[str, Any] = {**attribution.start, **shared}
+    corrections = [(rung.name, rung.fault, rung.settings) for rung in attribution.rungs]
+    corrections.append(("several seeds", SEEDS_FAULT, {"train.seeds": attribution.seeds}))
+    label = "rung-0"
+    yield Study(label, None, "the original study's rules", 0, _named(profile, settings, label))
+    for number, (name, fault, changed) in enumerate(corrections, 1):
+        settings, below, label = settings | changed, label, f"rung-{number}"
+        yield Study(label, below, name, fault, _named(profile, settings, label))
+    top = f"rung-{len(corrections) - 1}"  # one seed, as a lone fault has
+    for name, fault, changed in corrections[:-1] if attribution.alone else ():
+        wrong = settings | {key: attribution.start[key] for key in changed} | {"train.seeds": 1}
+        yield Study(f"fault-{fault}", top, name, fault, _named(profile, wrong, f"fault-{fault}"))
+
+
+def climb(profile: Profile, run: Run) -> pd.DataFrame:
+    """Run every study to its evaluation and return one row per study, agent and fee; see :func:`load_ladder`."""
+    results: dict[str, dict[tuple[str, float], _Result]] = {}
+    rows = []
+    for study in track(list(studies(profile)), label="ladder", unit="study"):
+        beside = Run(run.path.with_name(f"{run.path.name}.{study.label}"))
+        pipeline.ensure("evaluate", study.profile, beside)
+        results[study.label] = _results(study.profile, beside)
+        for (agent, fee), result in results[study.label].items():
+            below = results[study.compared][agent, fee] if study.compared else None
+            named = {key: value for key, value in asdict(study).items() if key != "profile"}
+            measured = _measured(result, below, resampling_of(profile.evaluate))
+            rows.append({**named, "agent": agent, "fee_bps": fee, **measured})
+    return pd.DataFrame(rows)
+
+
+def load_ladder(run: Run) -> pd.DataFrame:
+    """Return one row per study, agent and fee.
+
+    Columns: ``label``, ``compared``, ``correction``, ``fault``, ``agent``, ``fee_bps``, ``days``, ``excess`` (return
+    over that of the benchmark); for each of ``return``, ``sharpe`` and ``break_even_bps`` the value, and with
+    ``_change``, ``_change_lower`` and ``_change_upper`` its change from the study that it is compared with, with a
+    paired block-bootstrap interval; for the return also ``_lower`` and ``_upper``.
+    """
+    return run.stage("attribution").read_table(LADDER)
+
+
+def _named(profile: Profile, settings: dict[str, Any], label: str) -> Profile:
+    return profile.changed(settings, name=f"{profile.name}.{label}")
+
+
+def _results(profile: Profile, run: Run) -> dict[tuple[str, float], _Result]:
+    days = pooled_days(load_days(run))
+    benchmark = CONSTANT_SPREAD if profile.evaluate.benchmark == CONSTANT_SPREAD else "flat"
+    found = {}
+    for agent in FOLLOWED:
+        for fee in profile.costs.fees_bps:
+            own = trial_days(days, agent, fee, fee if agent == "ppo" else None)
+            found[agent, fee] = _Result(own, trial_days(days, benchmark, fee))
+    return found
+
+
+def _measured(result: _Result, below: _Result | None, resampling: Resampling) -> dict[str, float]:
+    """Return the measures of one agent, and what changed from the study below."""
+    returns = result.days["return"].to_numpy()
+    interval = statistics.bootstrap_ci(returns, statistics.cumulative_return, resampling)
+    bench = float(statistics.cumulative_return(result.benchmark["return"].to_numpy()))
+    keys = np.union1d(result.days["window"], below.days["window"] if below else result.days["window"])
+    sums = result.sums(keys)
+    values = dict(zip(MEASURES, statistics.measures_of(sums.sum(axis=0)).tolist(), strict=True))
+    row = {
+        "days": float(len(returns)),
+        **values,
+        "return_lower": interval.lower,
+        "return_upper": interval.upper,
+        "excess": values["return"] - bench,
+    }
+    changes = statistics.paired_changes(below.sums(keys), sums, resampling) if below else {}
+    for name in MEASURES:
+        change = changes.get(name)
+        row[f"{name}_change"] = change.estimate if change else np.nan
+        row[f"{name}_change_lower"] = change.lower if change else np.nan
+        row[f"{name}_change_upper"] = change.upper if change else np.nan
+    return row
