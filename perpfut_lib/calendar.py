@@ -67,7 +67,8 @@ def trading_windows(grid: Grid, config: CointegrationConfig, split: SplitConfig)
     """Return every trading window: ``start``, ``end`` (ms UTC, end exclusive), ``split``, and ``row`` of its first bar.
 
     A window has its whole formation window before it in the data, all its bars, and one bar after its end, whose open
-    flattens the position; it lies wholly inside one span, so that no training window reaches into validation.
+    flattens the position; it lies wholly inside one span, so that no training window reaches into validation. With an
+    embargo the first windows of validation and test are left out.
 
     Raises
     ------
@@ -88,6 +89,7 @@ def trading_windows(grid: Grid, config: CointegrationConfig, split: SplitConfig)
     table = pd.DataFrame({"start": start, "end": end, "split": "", "row": (start - grid.start) // grid.timeframe})
     for name in SPLITS:
         low, high = spans.of(name)
+        low += split.embargo if name != SPLITS[0] else 0
         inside = (table["start"] >= low) & (table["end"] <= high)
         if not inside.any() and high > low:
             found = f"no whole trading window in the {name} span {_iso(low)} … {_iso(high)}"

@@ -124,16 +124,31 @@ def flattening_at(market: Market, episode: int) -> StepPrices:
 def _book(step: int, targets: Float2D, market: Market, costs: Costs, accounts: Accounts) -> None:
     """Trade every episode to its targets (E, 2) at one step, hold to the next fill, and write the accounts."""
     for episode in range(len(targets)):
-        prices = prices_at(market, episode, step)
-        before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
-        after, flow = settle_step(before, targets[episode, 0], targets[episode, 1], prices, costs)
-        _write(episode, step, flow, accounts)
-        _hold(episode, after, accounts)
-        equity = equity_at(before, prices.fill_y, prices.fill_x)
-        if equity > 0.0:
-            accounts.weights[episode, step, 0] = after.quantity_y * prices.fill_y / equity
-            accounts.weights[episode, step, 1] = after.quantity_x * prices.fill_x / equity
-        accounts.equity[episode, step + 1] = equity_at(after, prices.next_y, prices.next_x)
+        _book_one((episode, step), targets[episode], market, costs, accounts)
+
+
+@njit(cache=True)
+def _book_all(targets: Float3D, market: Market, costs: Costs, accounts: Accounts) -> None:
+    """Trade every episode to its targets (E, L, 2), one episode after the other: its accounts lie side by side."""
+    for episode in range(targets.shape[0]):
+        for step in range(targets.shape[1]):
+            _book_one((episode, step), targets[episode, step], market, costs, accounts)
+
+
+@njit(cache=True)
+def _book_one(place: tuple[int, int], target: Float1D, market: Market, costs: Costs, accounts: Accounts) -> None:
+    """Trade one episode to its target weights (2,) at one step; ``place`` is (episode, step)."""
+    episode, step = place
+    prices = prices_at(market, episode, step)
+    before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
+    after, flow = settle_step(before, target[0], target[1], prices, costs)
+    _write(episode, step, flow, accounts)
+    _hold(episode, after, accounts)
+    equity = equity_at(before, prices.fill_y, prices.fill_x)
+    if equity > 0.0:
+        accounts.weights[episode, step, 0] = after.quantity_y * prices.fill_y / equity
+        accounts.weights[episode, step, 1] = after.quantity_x * prices.fill_x / equity
+    accounts.equity[episode, step + 1] = equity_at(after, prices.next_y, prices.next_x)
 
 
 @njit(cache=True)
@@ -205,6 +220,10 @@ class Accountant:
         """Trade to target weights (E, 2), decided at the marks of ``step``, and hold to the next fill."""
         _book(step, targets, self._market, self._costs, self._accounts)
 
+    def book_all(self, targets: Float3D) -> None:
+        """Trade to target weights (E, L, 2) of all steps in order."""
+        _book_all(targets, self._market, self._costs, self._accounts)
+
     def close(self) -> Ledger:
         """Flatten every episode, charge it, and return the accounts."""
         _flatten(self._market, self._costs, self._accounts)
@@ -237,8 +256,7 @@ def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: fl
     """
     check_market(market, *weights.shape[:2])
     accountant = Accountant(market, costs, initial_equity=initial_equity)
-    for step in range(accountant.length):
-        accountant.book(step, weights[:, step])
+    accountant.book_all(np.ascontiguousarray(weights))
     return accountant.close()
 
 

@@ -15,7 +15,8 @@ from perpfut_lib import statistics
 from perpfut_lib.accounting import Market, make_market, settle
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import EnvConfig, Profile, SimulationConfig
-from perpfut_lib.env.stage import LEGS, decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.env.impact import LEGS
+from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
 from perpfut_lib.evaluate import break_even_bps, days_of, rollout
 from perpfut_lib.evaluate.stage import TestSpan, agents, load_test_span, resampling_of, trial_costs
 from perpfut_lib.progress import track

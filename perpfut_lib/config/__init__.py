@@ -22,6 +22,7 @@ from perpfut_lib.config.research import (
     SlippageConfig,
     TrainConfig,
 )
+from perpfut_lib.config.robustness import RobustnessConfig
 
 __all__ = [
     "AgentConfig",
@@ -40,6 +41,7 @@ __all__ = [
     "GovernorConfig",
     "Profile",
     "RiskConfig",
+    "RobustnessConfig",
     "Rung",
     "Section",
     "SimulationConfig",

@@ -195,6 +195,8 @@ class SplitConfig(Section):
     """First day of the test span, UTC."""
     test_end: date | None = None
     """Day after the last day of the test span, UTC; by default the end of the data."""
+    embargo: Duration = Field(default="0m")  # type: ignore[assignment]
+    """Time at the start of validation and of the test in which no window begins (walk-forward folds)."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 

@@ -22,6 +22,7 @@ from perpfut_lib.config.research import (
     FeaturesConfig,
     TrainConfig,
 )
+from perpfut_lib.config.robustness import RobustnessConfig
 from perpfut_lib.errors import ConfigError
 
 ROOT_VARIABLE = "PERPFUT_ROOT"
@@ -45,6 +46,7 @@ class Profile(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     attribution: AttributionConfig = AttributionConfig()
+    robustness: RobustnessConfig = RobustnessConfig()
     compute: ComputeConfig = ComputeConfig()
     agent: AgentConfig = AgentConfig()
 

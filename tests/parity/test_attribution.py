@@ -6,7 +6,7 @@ import pytest
 from perpfut_lib import pipeline
 from perpfut_lib.attribution import load_ladder, load_sweep, studies
 from perpfut_lib.attribution.sweep import SAME_CLOSE, load_ground
-from perpfut_lib.config import Rung
+from perpfut_lib.config import Rung, load_profile
 from perpfut_lib.config.attribution import SEED_RULES
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate import load_metrics
@@ -14,61 +14,61 @@ from perpfut_lib.evaluate import load_metrics
 FAULTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14]  # 11 to 13 are faults of the deployed agent, not of the backtest
 
 
-def test_every_fault_of_the_backtest_has_its_rung(smoke):
-    climbed = [study for study in studies(smoke.profile) if study.label.startswith("rung")]
+@pytest.fixture(scope="module")
+def default():
+    """Return the default profile, which has the whole ladder."""
+    return load_profile("default")
+
+
+def test_every_fault_of_the_backtest_has_its_rung(default):
+    climbed = [study for study in studies(default) if study.label.startswith("rung")]
     assert sorted(study.fault for study in climbed) == [0, *FAULTS]
     assert [study.compared for study in climbed[1:]] == [study.label for study in climbed[:-1]]
 
 
-def test_the_top_rung_has_the_correct_rules_and_the_lowest_the_seed_rules(smoke):
-    climbed = {study.label: study.profile for study in studies(smoke.profile)}
+def test_the_top_rung_has_the_correct_rules_and_the_lowest_the_seed_rules(default):
+    climbed = {study.label: study.profile for study in studies(default)}
     top, start = climbed[f"rung-{len(FAULTS)}"], climbed["rung-0"]
     for section in ("data", "split", "cointegration", "features", "costs", "env"):
-        assert getattr(top, section) == getattr(smoke.profile, section)
+        assert getattr(top, section) == getattr(default, section)
     assert start.env.fill == "same_close" and start.cointegration.correlation == "whole"
-    assert top.train.seeds == smoke.profile.attribution.seeds
+    assert top.train.seeds == default.attribution.seeds
 
 
-def test_a_lone_fault_differs_from_the_correct_rules_in_nothing_else(smoke):
-    climbed = list(studies(smoke.profile))
+def test_a_lone_fault_differs_from_the_correct_rules_in_nothing_else(default):
+    climbed = list(studies(default))
     correct = {study.label: study.profile for study in climbed}[f"rung-{len(FAULTS) - 1}"]
     lone = [study for study in climbed if study.label.startswith("fault")]
     assert sorted(study.fault for study in lone) == FAULTS[:-1]
-    for study, rung in zip(lone, smoke.profile.attribution.rungs, strict=True):
-        mended = study.profile.changed(rung.settings, name=correct.name)
-        assert mended == correct
+    for study, rung in zip(lone, default.attribution.rungs, strict=True):
+        assert study.profile.changed(rung.settings, name=correct.name) == correct
         assert study.profile != correct.changed({}, name=study.profile.name)
 
 
-def test_a_rung_that_names_no_setting_is_refused(smoke):
-    broken = {"start": SEED_RULES | {"env.fil": "same_close"}}
+def test_a_rung_that_names_no_setting_is_refused(default):
+    start = SEED_RULES | {"env.fil": "same_close"}
     rung = Rung(name="nothing", fault=1, settings={"env.fil": "next_open"})
-    profile = smoke.profile.model_copy(
-        update={"attribution": smoke.profile.attribution.model_copy(update={**broken, "rungs": (rung,)})}
-    )
+    broken = default.attribution.model_copy(update={"start": start, "rungs": (rung,)})
     with pytest.raises(ConfigError, match=r"env.fil"):
-        list(studies(profile))
+        list(studies(default.model_copy(update={"attribution": broken})))
     with pytest.raises(ConfigError, match="start does not set"):
-        smoke.profile.changed({"attribution.rungs": [rung.model_dump()]})
+        default.changed({"attribution.rungs": [rung.model_dump()]})
 
 
 @pytest.fixture(scope="module")
-def short(smoke):
-    """Run a ladder of three rungs and two lone faults on the smoke run, beside its own attribution."""
-    rungs = [rung.model_dump() for rung in smoke.profile.attribution.rungs if rung.fault in (7, 6)]
-    profile = smoke.profile.changed({"attribution.rungs": rungs, "attribution.latencies": [0, 2]})
-    pipeline.ensure("attribution", profile, smoke.run)
-    return profile
+def ladder(smoke):
+    """Climb the smoke profile's short ladder."""
+    pipeline.ensure("attribution", smoke.profile, smoke.run)
+    return load_ladder(smoke.run)
 
 
-def test_the_ladder_on_the_smoke_run(smoke, short):
+def test_the_ladder_on_the_smoke_run(smoke, ladder):
     """Each row is that rung's own evaluation, its change the difference; data stages were adopted, not made again."""
-    ladder = load_ladder(smoke.run)
-    fees = len(short.costs.fees_bps)
-    assert ladder["label"].unique().tolist() == ["rung-0", "rung-1", "rung-2", "rung-3", "fault-7", "fault-6"]
-    assert (ladder.groupby(["label", "agent"]).size() == fees).all()
+    rungs, lone = [f"rung-{number}" for number in range(5)], ["fault-7", "fault-6", "fault-4"]
+    assert ladder["label"].unique().tolist() == rungs + lone
+    assert (ladder.groupby(["label", "agent"]).size() == len(smoke.profile.costs.fees_bps)).all()
     rows = ladder[(ladder["agent"] == "z-score") & (ladder["fee_bps"] == 0.0)].set_index("label")
-    for below, above in (("rung-0", "rung-1"), ("rung-2", "fault-7")):
+    for below, above in (("rung-0", "rung-1"), ("rung-3", "fault-7")):
         difference = rows.loc[above, "return"] - rows.loc[below, "return"]
         assert rows.loc[above, "return_change"] == pytest.approx(difference, abs=1e-12)
     assert np.isnan(rows.loc["rung-0", "return_change"])
@@ -78,7 +78,7 @@ def test_the_ladder_on_the_smoke_run(smoke, short):
         assert first.stat().st_ino == second.stat().st_ino
 
 
-def test_the_sweep_starts_from_the_evaluation(smoke, short):
+def test_the_sweep_starts_from_the_evaluation(smoke, ladder):
     """Without delay, at last trades, the rule's return is that of the metrics; the bounce pays at the close seen."""
     sweep, metrics = load_sweep(smoke.run), load_metrics(smoke.run)
     own = metrics[(metrics["agent"] == "z-score") & (metrics["test_fee_bps"] == 0.0)]["return"].item()
