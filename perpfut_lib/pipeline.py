@@ -48,12 +48,6 @@ STAGES: Final = (
         ("attribution", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
         ("quality", "cointegration", "features", "environment", "train"),
     ),
-    Stage(
-        "robustness",
-        "perpfut_lib.robustness",
-        ("robustness", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
-        ("quality", "evaluate"),
-    ),
 )
 BY_NAME: Final = {stage.name: stage for stage in STAGES}
 

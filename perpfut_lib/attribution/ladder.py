@@ -59,6 +59,7 @@ def studies(profile: Profile) -> Iterator[Study]:
     shared = {
         "train.total_steps": attribution.total_steps,
         "train.seeds": 1,
+        "cointegration.placebos": 0,
         "evaluate.only": [*FOLLOWED, "flat"],
         "evaluate.cross_fees": False,
     }

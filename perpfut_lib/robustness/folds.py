@@ -76,6 +76,7 @@ def fold_profiles(profile: Profile, run: Run) -> Iterator[Profile]:
     small = {
         "train.total_steps": settings.fold_steps,
         "train.seeds": 1,
+        "cointegration.placebos": 0,
         "evaluate.only": ["ppo", "z-score"],
         "evaluate.cross_fees": False,
     }
