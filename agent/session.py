@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from agent.annotate import LocalModel
@@ -12,6 +11,7 @@ from agent.checkpoint import open_checkpoints
 from agent.clock import SystemClock
 from agent.desk import Desk, open_brain, require_live_rules
 from agent.guard import install_guard
+from agent.key import seal_key
 from agent.logs import Redactor, start_logging
 from agent.market import WIRES, LiveMarket
 from agent.observe import tracing
@@ -19,9 +19,7 @@ from agent.ticks import Ticks
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.artifacts import AgentFolder, Run
 from perpfut_lib.config import Profile
-from perpfut_lib.errors import ConfigError
 
-KEY_VARIABLE: Final = "PERPFUT_SEAL_KEY"
 ANNOTATOR_URL: Final = "PERPFUT_ANNOTATOR_URL"
 ANNOTATOR_MODEL: Final = "PERPFUT_ANNOTATOR_MODEL"
 
@@ -37,26 +35,6 @@ class Session:
     def stop(self) -> None:
         """Interrupt every wait and every request that is tried again."""
         self.clock.stop.set()
-
-
-def seal_key() -> bytes | None:
-    """Return the key that seals documents: from ``PERPFUT_SEAL_KEY``, or from the file ``PERPFUT_SEAL_KEY_FILE``.
-
-    Raises
-    ------
-    ConfigError
-        The file is named but cannot be read, or the key is shorter than 16 bytes.
-    """
-    text, file = os.environ.get(KEY_VARIABLE), os.environ.get(f"{KEY_VARIABLE}_FILE")
-    if text is None and file is None:
-        return None
-    try:
-        key = text.encode() if text is not None else Path(str(file)).read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(f"{KEY_VARIABLE}_FILE: {error.strerror}", "a readable file", "check the secret") from error
-    if len(key) < 16:
-        raise ConfigError(f"a seal key of {len(key)} bytes", "at least 16", "make one: openssl rand -hex 32")
-    return key
 
 
 def live_market(profile: Profile, clock: SystemClock) -> LiveMarket:

@@ -1,28 +1,21 @@
-"""What a person, or a health check, wants to know: the state of an agent told from its folder, and its surroundings."""
+"""What a person, or a health check, wants to know: the state of an agent told from its folder.
 
-import sys
-import time
+A health check runs every minute beside the agent: nothing is imported here that it can do without.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agent.clock import SystemClock
-from agent.desk import open_brain, require_live_rules
-from agent.guard import loaded_forbidden
-from agent.observe import wanted
-from agent.session import live_market, seal_key
 from perpfut_lib.artifacts import (
     ActivePairs,
     AgentFolder,
     Control,
     GovernorOrder,
     PerfSnapshot,
-    Run,
     Signal,
     read_json,
-    write_bytes,
 )
-from perpfut_lib.config import Profile, format_duration
 from perpfut_lib.errors import PerpfutError
 
 
@@ -42,11 +35,11 @@ def status(folder: AgentFolder, now: int) -> list[Line]:
     """Return the state of an agent as its files tell it, at ``now`` (ms UTC)."""
     return [
         _heartbeat(folder, now),
-        _told("control", lambda: _control(folder)),
-        _told("governor", lambda: _governor(folder, now), missing="-"),
-        _told("active pairs", lambda: _pairs(folder, now)),
-        _told("signal", lambda: _signal(folder, now)),
-        _told("performance", lambda: _performance(folder, now), missing="-"),
+        told("control", lambda: orders_of(folder)),
+        told("governor", lambda: _governor(folder, now), missing="-"),
+        told("active pairs", lambda: _pairs(folder, now)),
+        told("signal", lambda: _signal(folder, now)),
+        told("performance", lambda: _performance(folder, now), missing="-"),
         Line("disk", "ok", f"{_size(folder) / 2**20:.1f} MiB in {folder.path.name}/"),
     ]
 
@@ -59,25 +52,8 @@ def heartbeat_age(folder: AgentFolder, now: int) -> int | None:
         return None
 
 
-def doctor(profile: Profile, *, offline: bool = False) -> list[Line]:
-    """Return whether everything is in place to run the agent of a profile."""
-    run = Run.named(profile.name)
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("python", lambda: sys.version.split()[0]),
-        ("imports", _imports),
-        ("rules", lambda: _rules(profile)),
-        ("policy", lambda: _policy(profile, run)),
-        ("folder", lambda: _folder(AgentFolder.of(run))),
-        ("control", lambda: _control(AgentFolder.of(run, seal_key()))),
-        ("seal", lambda: "documents are sealed with a shared key" if seal_key() else "no key: seals only notice rot"),
-        ("tracing", lambda: f"LangSmith is {'on' if wanted() else 'off'}"),
-    ]
-    if not offline:
-        checks.append(("exchange", lambda: _exchange(profile)))
-    return [_told(name, check) for name, check in checks]
-
-
-def _told(name: str, tell: Callable[[], str], missing: str = "bad") -> Line:
+def told(name: str, tell: Callable[[], str], missing: str = "bad") -> Line:
+    """Return a line of what is told, or of the error that stands in its way."""
     try:
         return Line(name, "ok", tell())
     except PerpfutError as error:
@@ -92,7 +68,8 @@ def _heartbeat(folder: AgentFolder, now: int) -> Line:
     return Line("scheduler", "ok" if age < 60_000 else "bad", f"seen {age / 1000:.0f} s ago")
 
 
-def _control(folder: AgentFolder) -> str:
+def orders_of(folder: AgentFolder) -> str:
+    """Return the operator's orders in words."""
     control = folder.read(Control)
     orders = [name for name in ("pause", "kill") if getattr(control, name)] or ["run"]
     cap = "" if control.max_exposure is None else f", at most {control.max_exposure:g} of equity"
@@ -126,46 +103,6 @@ def _performance(folder: AgentFolder, now: int) -> str:
     snapshot = folder.read(PerfSnapshot)
     drawdown = f"drawdown {100 * snapshot.drawdown():.1f} %"
     return f"equity {snapshot.equity:.2f}, {drawdown}, {snapshot.fills} fills ({_ago(snapshot.created_at, now)})"
-
-
-def _imports() -> str:
-    loaded = loaded_forbidden()
-    if loaded:
-        raise PerpfutError(f"{', '.join(loaded)} loaded", "neither of them", "start the agent by its own command")
-    return "neither torch nor Stable-Baselines3"
-
-
-def _rules(profile: Profile) -> str:
-    require_live_rules(profile)
-    return f"bars of {format_duration(profile.agent.timeframe)}, filled at the next open"
-
-
-def _policy(profile: Profile, run: Run) -> str:
-    brain = open_brain(profile, run)
-    if brain is None:
-        raise PerpfutError(f"no usable policy {profile.agent.policy}", "one by its card and hash", "see the log")
-    return f"{profile.agent.policy}, {len(brain.spec.names)} features, weights {brain.policy.card.weights_sha256[:12]}"
-
-
-def _folder(folder: AgentFolder) -> str:
-    start = time.perf_counter()
-    write_bytes(folder.path / ".doctor", b"")
-    took = 1000 * (time.perf_counter() - start)
-    (folder.path / ".doctor").unlink()
-    return f"writable, an atomic write takes {took:.1f} ms"
-
-
-def _exchange(profile: Profile) -> str:
-    clock = SystemClock()
-    market = live_market(profile, clock)
-    try:
-        skew = market.now() - clock.wall()
-        listed = market.symbols()
-    finally:
-        market.close()
-    if abs(skew) > profile.agent.max_clock_skew_ms:
-        raise PerpfutError(f"clocks {skew} ms apart", f"at most {profile.agent.max_clock_skew_ms} ms", "set the clock")
-    return f"{profile.agent.source} lists {len(listed)} perpetual futures; clocks {skew} ms apart"
 
 
 def _size(folder: AgentFolder) -> int:

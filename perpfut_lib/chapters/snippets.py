@@ -7,6 +7,7 @@ import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
 from perpfut_lib.artifacts import Run
+from perpfut_lib.chapters import runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
 from perpfut_lib.chapters.tables import markdown_table, settings_table
@@ -115,5 +116,20 @@ def settings(profile: Profile, run: Run) -> str:
 
 
 PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
-    make.__name__: make for make in (about, effort, fee_table, hashes, headline, settings, speed, stages, versions)
+    make.__name__: make
+    for make in (
+        about,
+        effort,
+        fee_table,
+        hashes,
+        headline,
+        settings,
+        speed,
+        stages,
+        versions,
+        runbook.agent_settings,
+        runbook.alarms,
+        runbook.reason_codes,
+        runbook.verdicts,
+    )
 }

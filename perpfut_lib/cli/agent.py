@@ -66,7 +66,7 @@ def status(
 ) -> None:
     """Show the state of the agent as its files tell it."""
     from agent import status as states
-    from agent.session import seal_key
+    from agent.key import seal_key
     from perpfut_lib.artifacts import AgentFolder, Run
 
     folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
@@ -85,7 +85,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the exchange.")] = False,
 ) -> None:
     """Check that everything is in place to run the agent."""
-    from agent.status import doctor as examine
+    from agent.doctor import doctor as examine
 
     lines = examine(load_profile(profile, settings or ()), offline=offline)
     _show(lines, json)
@@ -103,8 +103,8 @@ def control(
     note: Annotated[str, typer.Option(help="For people.")] = "",
 ) -> None:
     """Write the operator's standing orders. Without them the agent stays flat."""
+    from agent.key import seal_key
     from agent.operator import Orders, write_control
-    from agent.session import seal_key
     from perpfut_lib.artifacts import AgentFolder, Run
 
     folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())

@@ -11,8 +11,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT_LOCK = (ROOT / "docker" / "agent-requirements.lock").read_text().split()
-LIVE = "agent.run agent.session agent.status agent.operator agent.hint agent.annotate agent.deploy agent.replay \
-agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
+LIVE = (
+    "agent.run agent.session agent.status agent.doctor agent.operator agent.hint agent.annotate agent.deploy "
+    "agent.replay agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
+)
 TRAINING = ("torch", "stable_baselines3", "gymnasium", "matplotlib", "statsmodels", "arch", "jupyter_core", "sphinx")
 
 HIDING = """
@@ -56,22 +58,18 @@ def test_nothing_that_trains_draws_or_renders_is_in_it():
 
 
 def test_the_live_process_runs_on_these_packages_alone():
-    """Every live module, the local exchange and the comparison of a replay import with all other packages hidden."""
+    """Every live module, the local exchange and a replay's comparison import with all other packages hidden.
+
+    What they import inside functions is covered too, but for Dask and the Johansen test, which only the study uses.
+    """
     hidden = set(metadata.packages_distributions()) - _importable() - {"agent", "perpfut_lib"}
-    code = HIDING + f"import importlib\nfor name in {LIVE.split()}: importlib.import_module(name)\nprint('whole')"
-    done = subprocess.run(
-        [sys.executable, "-c", code, " ".join(hidden)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "whole", done.stderr[-2000:]
-
-
-def test_what_the_live_modules_import_later_is_there_too():
-    """Imports inside functions are covered as well; Dask alone stays out: the agent computes on its own machine."""
-    code = f"import importlib, sys\nfor name in {LIVE.split()}: importlib.import_module(name)\n"
+    code = HIDING + f"import importlib\nfor name in {LIVE.split()}: importlib.import_module(name)\n"
     code += "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith(('agent', 'perpfut_lib'))))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, " ".join(hidden)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
     wanted = {name for file in done.stdout.split() for name in _imports(Path(file))}
-    assert wanted - _importable() - sys.stdlib_module_names - {"agent", "perpfut_lib"} <= {"distributed"}
+    assert wanted - _importable() - sys.stdlib_module_names - {"agent", "perpfut_lib"} <= {"distributed", "statsmodels"}
 
 
 def _imports(file):
@@ -80,6 +78,13 @@ def _imports(file):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module.partition(".")[0]
+
+
+def test_the_health_check_is_light():
+    """It runs every minute beside the agent, so it loads no exchange client, no graphs and no compiler."""
+    code = "import sys, agent.status, agent.key; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"ccxt", "langgraph", "langsmith", "numba", "pandas"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", ["agent"])

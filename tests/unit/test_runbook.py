@@ -1,0 +1,78 @@
+"""The runbook: every code and alarm of the code has its line, and every command that it tells exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from agent.watch import RULES
+from perpfut_lib.artifacts import Reason, Run, Verdict
+from perpfut_lib.chapters import runbook
+from perpfut_lib.cli.application import application
+from perpfut_lib.config import AgentConfig, AlarmConfig, GovernorConfig, load_profile
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "book" / "runbook.md").read_text()
+
+
+def _page(make):
+    profile = load_profile("smoke")
+    return make(profile, Run.named(profile.name))
+
+
+def test_every_reason_code_has_its_line():
+    """A code that the agent can raise and the runbook does not explain cannot exist."""
+    assert set(runbook.REASONS) == set(Reason)
+    page = _page(runbook.reason_codes)
+    assert all(f"`{code}`" in page for code in Reason)
+    assert all(means and do for means, do in runbook.REASONS.values())
+
+
+def test_every_verdict_has_its_line():
+    """So with what a reader concludes about a document."""
+    assert set(runbook.VERDICTS) == set(Verdict)
+    assert all(f"`{verdict}`" in _page(runbook.verdicts) for verdict in Verdict)
+
+
+def test_every_alarm_of_the_governor_has_its_line_and_its_thresholds():
+    """The table's alarms are the rules that the governor runs, with the profile's own numbers."""
+    named = {name for name in GovernorConfig.model_fields if isinstance(getattr(GovernorConfig(), name), AlarmConfig)}
+    assert named == {rule.name for rule in RULES}
+    page, config = _page(runbook.alarms), AgentConfig().governor
+    for rule in RULES:
+        line = next(line for line in page.splitlines() if f"`{rule.name}`" in line)
+        assert f"{rule.thresholds(config).enter:g}" in line
+        assert all(action in line or action == "retrain" for action in rule.actions if action != "reselect")
+
+
+def test_a_new_code_without_its_line_stops_the_book(monkeypatch):
+    """The page is made from the enumeration, so a gap is an error and not an omission."""
+    monkeypatch.delitem(runbook.REASONS, Reason.CLOCK)
+    with pytest.raises(KeyError):
+        _page(runbook.reason_codes)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"perpfut (agent [a-z-]+)", TEXT))))
+def test_commands_of_the_runbook_exist(command):
+    """Whoever follows it in a hurry meets no command that is unknown."""
+    done = CliRunner().invoke(application(), [*command.split(), "--help"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("option", ["--max-exposure", "--deny"])
+def test_options_of_the_runbook_exist(option):
+    """So with the options of ``perpfut agent control``."""
+    assert option in TEXT
+    assert option in CliRunner().invoke(application(), ["agent", "control", "--help"], env={"COLUMNS": "200"}).output
+
+
+def test_services_of_the_runbook_exist():
+    """Every service and profile that it names is one of the compose file's."""
+    services = yaml.safe_load((ROOT / "docker" / "compose.yml").read_text())["services"]
+    named = set(re.findall(r"dc (?:exec|stop|run) (?:--\w+ )*([a-z]+-[a-z]+)", TEXT))
+    assert named
+    assert named <= services.keys() | {"hummingbot-paper"}
+    profiles = {profile for service in services.values() for profile in service["profiles"]}
+    assert set(re.findall(r"--profile (demo|paper|live|research)", TEXT)) <= profiles
