@@ -33,15 +33,15 @@ def bench(
     if not json:
         typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
     for name in names:
-        run: Callable[[], Iterator[harness.BenchRow]] = importlib.import_module(
-            f"perpfut_lib.bench.{_module(name)}"
-        ).run
+        module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
+        run: Callable[[], Iterator[harness.BenchRow]] = module.run
         rows = []
         for row in run():
             typer.echo(row.to_json() if json else _line(row))
             rows.append(row)
         if keep:
             harness.keep(name, rows)
+            getattr(module, "keep", lambda: None)()  # some have more to publish than rows
 
 
 def _benchmarks() -> list[str]:

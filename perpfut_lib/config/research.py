@@ -153,7 +153,7 @@ class TrainConfig(Section):
     """Widths of the hidden layers, policy and value alike."""
     activation: Literal["relu", "tanh"] = "relu"
     """Activation of the hidden layers."""
-    exploration: tuple[float, float, float] = (0.5, 0.3, 0.15)
+    exploration: tuple[float, float, float] = (0.3, 0.2, 0.05)
     """Standard deviation of the action at the start, where the fee begins to rise, and at the end (``ppo``)."""
     log_std_init: float = -1.0
     """Initial log standard deviation of the action (``sb3-ppo``, ``a2c`` and ``recurrent-ppo``, which learn it)."""
@@ -177,10 +177,9 @@ class TrainConfig(Section):
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
     band_per_root_fee: float = Field(0.6, ge=0)
     """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
-    reach: float = Field(2.0, ge=1)
-    """Wanted exposure at an action of one (``ppo``): beyond one, so that the band can lie beyond full exposure."""
-    averaging: float = Field(0.999, ge=0, lt=1)
-    """Decay per gradient step of the running mean of the weights, which is what is validated and exported (``ppo``)."""
+    averaging: float = Field(0.2, ge=0, le=1)
+    """Length of the running mean of the weights, which is what is validated and exported, as a share of the gradient
+    steps so far (``ppo``); 0 for the weights themselves."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
     exploring_bars: int = Field(64, ge=0)

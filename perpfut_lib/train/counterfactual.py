@@ -60,7 +60,7 @@ class CounterfactualPPO(PPO):
     value_lambda : float
         λ of the returns that the value network is fitted to.
     averaging : float
-        Decay per gradient step of the running mean of the weights.
+        Length of the running mean of the weights, as a share of the gradient steps so far.
     **settings
         As for :class:`stable_baselines3.PPO`; the policy is :class:`BandPolicy`.
     """
@@ -77,6 +77,7 @@ class CounterfactualPPO(PPO):
         names = ("action", "log_prob", "reward", "alive", "advantage", "returns")
         self._rollout = {name: torch.zeros(steps, count) for name in names}
         self._weights: list[torch.Tensor] = list(self.policy.parameters())
+        self.descents = 0  # gradient steps taken
         self.average = [weight.detach().clone() for weight in self._weights]
 
     def set_exploration(self, deviation: float) -> None:
@@ -175,5 +176,6 @@ class CounterfactualPPO(PPO):
         torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm)
         self.policy.optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self._weights, 1.0 - self.averaging)
+            torch._foreach_lerp_(self.average, self._weights, 1.0 / (1.0 + self.averaging * self.descents))
+        self.descents += 1
         return True

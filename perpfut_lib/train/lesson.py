@@ -34,7 +34,8 @@ class Lesson:
         """Return the rules with the band that belongs to a share of the fee."""
         if self.settings.algorithm != "ppo":
             return make_rules(self.env)
-        return make_rules(self.env, band=self.settings.band(share * self.fee_bps), reach=self.settings.reach)
+        band = self.settings.band(share * self.fee_bps)
+        return make_rules(self.env, band=band, reach=1.0 + band)  # so that the band can lie beyond full exposure
 
     def exploration(self, done: float) -> float:
         """Return the standard deviation of the action: down to the second value before the fee rises, then on.

@@ -1,5 +1,6 @@
 """One agent: trained on the training episodes, the best of its validations kept."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Fitted:
     """Weights (outputs, inputs) and biases (outputs,) of the policy network."""
     steps: list[int]
     """Environment steps at each validation."""
+    seconds: list[float]
+    """Wall time spent on training, validations left out, until each validation."""
     validation_utility: list[float]
     """Mean sum of rewards per validation episode, at the full fee, without exploration."""
     score: Score
@@ -48,7 +51,9 @@ def fit(lesson: Lesson) -> Fitted:
     model.learn(settings.total_steps, callback=school)
     abstains = settings.abstain and school.best_score.utility <= 0.0
     weights = school.best.flat() if abstains else school.best
-    return Fitted(weights.layers, school.steps, school.utilities, school.best_score, abstains, weights.lstm)
+    return Fitted(
+        weights.layers, school.steps, school.seconds, school.utilities, school.best_score, abstains, weights.lstm
+    )
 
 
 class School(BaseCallback):
@@ -58,9 +63,14 @@ class School(BaseCallback):
         super().__init__()
         self.lesson, self.env = lesson, env
         self.steps: list[int] = []
+        self.seconds: list[float] = []
         self.utilities: list[float] = []
         self.best = Weights([])
         self.best_score = Score(-np.inf, 0.0, 0.0)
+        self.resumed = 0.0
+
+    def _on_training_start(self) -> None:
+        self.resumed = time.perf_counter()
 
     def _on_rollout_start(self) -> None:
         done = self.num_timesteps / self.lesson.settings.total_steps
@@ -79,6 +89,8 @@ class School(BaseCallback):
         return True
 
     def _validate(self) -> None:
+        spent = self.seconds[-1] if self.seconds else 0.0
+        self.seconds.append(spent + time.perf_counter() - self.resumed)
         # Before the fee is fully charged the agent solves another task, so nothing from then may be chosen.
         ready = self.num_timesteps >= self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
         with averaged(self.model):
@@ -89,6 +101,7 @@ class School(BaseCallback):
             self.best = Weights([])
         self.steps.append(self.num_timesteps)
         self.utilities.append(score.utility)
+        self.resumed = time.perf_counter()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def test_the_environment_pays_the_oracle_what_the_program_says():
     task = Planted(length=480, features=1)
     plan = Lesson(
         planted_episodes(task, 1, 0), planted_episodes(task, 1500, 1), EnvConfig(), CostsConfig(),
-        TrainConfig(band_per_root_fee=0.0, reach=1.0), 1.44, 0,
+        TrainConfig(band_per_root_fee=0.0), 1.44, 0,
     )  # fmt: skip
     oracle = solve_oracle(task, 1.44)
     score = validate(plan, oracle.policy.act)

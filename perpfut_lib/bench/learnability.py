@@ -1,0 +1,138 @@
+"""``perpfut bench learnability``: what the learner attains of the best possible, where the best possible is known.
+
+Each trial is kept under ``artifacts/learnability`` until settings or code change, so a killed run goes on where
+it was. ``--keep`` also publishes every trial and its summary as ``learnability``, which the book shows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+import numpy as np
+from scipy.stats import t as student
+
+from perpfut_lib.artifacts import git_commit, publish, read_json, source_hash, write_json
+from perpfut_lib.bench.harness import BenchRow
+from perpfut_lib.compute import run_tasks
+from perpfut_lib.config import ComputeConfig, TrainConfig, project_root
+from perpfut_lib.env.planted import Planted
+from perpfut_lib.train.trials import Trial, run_trial
+
+TRIED: Final = 60
+"""Configurations of learner and settings that were tried on this task before these; see decision 9."""
+SETTINGS: Final = TrainConfig(total_steps=4_000_000)
+"""The shipped settings; only the number of steps is the task's."""
+BRIEF: Final = SETTINGS.model_copy(update={"total_steps": 2_000_000})
+TARGETS: Final = {0.0: 0.98, 1.44: 0.95, 4.5: 0.90}
+"""Share of the oracle's utility to attain, by fee in basis points."""
+SEEDS: Final = range(5)
+NOISE: Final = Planted(std_bps=0.0, noise_bps=4.55)
+"""As much movement per bar as the reference task, none of it predictable."""
+STRENGTHS: Final = (0.7, 0.5, 0.35, 0.25, 0.15)
+"""Deviation of the planted spread as a share of the reference task's."""
+RACE_FEE: Final = 0.0
+STOCK: Final = TrainConfig(
+    algorithm="sb3-ppo", total_steps=400_000, n_envs=1, n_steps=2048, batch_size=64, n_epochs=10, learning_rate=3e-4,
+    final_learning_rate=3e-4, gae_lambda=0.95, target_kl=None, activation="tanh", log_std_init=0.0, fee_ramp=(0.0, 0.0),
+    evaluations=20,
+)  # fmt: skip
+"""Stable-Baselines3's own defaults in one environment."""
+
+
+def weakened(share: float, task: Planted | None = None) -> Planted:
+    """Return the reference task with a weaker spread beside a random walk; a bar moves as much as before."""
+    task = task or Planted()
+    rest = (1.0 - share**2) * (1.0 - task.persistence() ** 2)
+    return replace(task, std_bps=share * task.std_bps, noise_bps=task.std_bps * rest**0.5)
+
+
+def groups() -> dict[str, list[Trial]]:
+    """Return every trial, by what it is to show."""
+    reference, walk = Planted(), (1.44, 4.5)
+    return {
+        "shares": [Trial(reference, SETTINGS, fee, seed) for seed in SEEDS for fee in TARGETS],
+        "noise": [Trial(NOISE, BRIEF, fee, seed) for fee in walk for seed in range(3)],
+        "limit": [Trial(weakened(share), BRIEF, fee, 0) for fee in (0.0, 1.44) for share in (1.0, *STRENGTHS)],
+        "race": [
+            Trial(reference, settings, RACE_FEE, 0)
+            for settings in (BRIEF.model_copy(update={"evaluations": 40}), STOCK)
+        ],
+    }
+
+
+def run() -> Iterator[BenchRow]:
+    """Yield the share of the oracle's utility by fee, exposure to noise, and wall time beside stock training."""
+    content = results()
+    for row in content["shares"]["summary"]:
+        metric = f"utility a day at {row['fee_bps']:g} bps, mean of {row['seeds']} seeds"
+        peer = "oracle (dynamic programming), same episodes"
+        yield BenchRow("learnability", metric, "bps", row["utility"], row["oracle"], peer, row["share"], None)
+    for fee in sorted({trial["fee_bps"] for trial in content["noise"]["trials"]}):
+        exposure = max(trial["exposure"] for trial in content["noise"]["trials"] if trial["fee_bps"] == fee)
+        yield BenchRow(
+            "learnability", f"largest exposure on noise at {fee:g} bps", "1", exposure, None, None, None, None
+        )
+    race = content["race"]["summary"]
+    metric = f"training to a validation utility of {race['utility']:.0f} bps"
+    name = "Stable-Baselines3's PPO, one environment"
+    yield BenchRow("learnability", metric, "s", race["seconds"], race["stock_seconds"], name, race["ratio"], None)
+
+
+def keep() -> None:
+    """Publish every trial and the summaries."""
+    publish("learnability", results())
+
+
+def results() -> dict[str, Any]:
+    """Return settings, trials and summaries; what is not kept yet is trained."""
+    planned = groups()
+    trials = [trial for group in planned.values() for trial in group]
+    answers = iter(run_tasks(kept_trial, trials, ComputeConfig(), label="trials"))
+    found = {name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()}
+    found["shares"]["summary"] = share_summary(found["shares"]["trials"])
+    found["race"]["summary"] = race_summary(*found["race"]["trials"])
+    settings = SETTINGS.model_dump(mode="json")
+    about = {"git_commit": git_commit(), "configurations_tried": TRIED, "task": asdict(Planted()), "settings": settings}
+    return about | {"settings_sha256": _digest(settings)} | found
+
+
+def share_summary(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return, by fee, mean utilities and the mean share of the oracle's with its 95 % t-interval over seeds."""
+    rows = []
+    for fee, target in TARGETS.items():
+        some = [trial for trial in trials if trial["fee_bps"] == fee]
+        shares = np.array([trial["utility"] / trial["oracle"] for trial in some])
+        reach = student.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / len(shares) ** 0.5
+        share, utility = float(shares.mean()), float(np.mean([trial["utility"] for trial in some]))
+        found = {"fee_bps": fee, "seeds": len(some), "utility": utility, "oracle": some[0]["oracle"], "share": share}
+        rows.append(found | {"lower": share - float(reach), "upper": share + float(reach), "target": target})
+    return rows
+
+
+def race_summary(own: dict[str, Any], stock: dict[str, Any]) -> dict[str, Any]:
+    """Return when each first had the best score that stock training ever had, in seconds of training."""
+    best = max(stock["validation_utility"])
+
+    def reached(trial: dict[str, Any]) -> float:
+        points = zip(trial["seconds"], trial["validation_utility"], strict=True)
+        return next((second for second, utility in points if utility >= best), float("inf"))
+
+    seconds, stock_seconds = reached(own), reached(stock)
+    return {"utility": best, "seconds": seconds, "stock_seconds": stock_seconds, "ratio": stock_seconds / seconds}
+
+
+def kept_trial(trial: Trial) -> dict[str, Any]:
+    """Return what a trial gave, from the last run where it is kept."""
+    content = {"task": asdict(trial.task), "settings": trial.settings.model_dump(mode="json"), "fee_bps": trial.fee_bps}
+    key = content | {"seed": trial.seed, "source": source_hash("perpfut_lib.train.trials")}
+    path = project_root() / "artifacts" / "learnability" / f"{_digest(key)[:24]}.json"
+    if not path.is_file():
+        write_json(path, {"std_bps": trial.task.std_bps, "noise_bps": trial.task.noise_bps} | run_trial(trial))
+    kept: dict[str, Any] = read_json(path)
+    return kept
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

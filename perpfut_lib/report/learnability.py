@@ -1,0 +1,92 @@
+"""What the learner attains where the truth is known: tables and figures of the published trials."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from perpfut_lib.artifacts import read_published
+from perpfut_lib.report.style import PALETTE, figure
+
+
+def share_table() -> pd.DataFrame:
+    """Return, by fee, the agents' utility beside the oracle's on the same fresh episodes."""
+    rows = _published()["shares"]["summary"]
+    table = pd.DataFrame(
+        {
+            "fee (bps)": [row["fee_bps"] for row in rows],
+            "seeds": [row["seeds"] for row in rows],
+            "agent (bps a day)": [round(row["utility"], 1) for row in rows],
+            "oracle (bps a day)": [round(row["oracle"], 1) for row in rows],
+            "share (%)": [round(100 * row["share"], 1) for row in rows],
+            "interval": [f"[{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]" for row in rows],
+            "target (%)": [100 * row["target"] for row in rows],
+        }
+    )
+    return table.set_index("fee (bps)")
+
+
+def noise_table() -> pd.DataFrame:
+    """Return what agents do that were trained where there is nothing to earn, before the rule that abstains."""
+    rows = _published()["noise"]["trials"]
+    table = pd.DataFrame(
+        {
+            "fee (bps)": [row["fee_bps"] for row in rows],
+            "seed": [row["seed"] for row in rows],
+            "mean |exposure|": [round(row["exposure"], 4) for row in rows],
+            "utility (bps a day)": [round(row["utility"], 3) for row in rows],
+            "exported": ["flat" if row["validated"] <= 0.0 else "as trained" for row in rows],
+        }
+    )
+    return table.set_index(["fee (bps)", "seed"])
+
+
+def signal_to_noise(std_bps: float, noise_bps: float, half_life: float) -> float:
+    """Return the deviation of the drift of one bar over that of its surprise, for a planted spread beside a walk."""
+    persistence = 2.0 ** (-1.0 / half_life)
+    surprise = np.sqrt((1.0 - persistence**2) * std_bps**2 + noise_bps**2)
+    return float((1.0 - persistence) * std_bps / surprise)
+
+
+def plot_detection_limit() -> Figure:
+    """Plot the share of the oracle's utility against the signal-to-noise ratio of one bar."""
+    content = _published()
+    trials = pd.DataFrame(content["limit"]["trials"])
+    half_life = content["task"]["half_life"]
+    with figure() as (made, (axes,)):
+        for color, (fee, rows) in zip(PALETTE, trials.groupby("fee_bps"), strict=False):
+            ratios = [signal_to_noise(a, b, half_life) for a, b in zip(rows["std_bps"], rows["noise_bps"], strict=True)]
+            shares = 100 * rows["utility"] / rows["oracle"]
+            earns = rows["oracle"] > 1.0  # the share of nothing is not a number
+            axes.plot(np.array(ratios)[earns], shares[earns], "o-", color=color, label=f"{fee:g} bps")
+        axes.axhline(100.0, color="0.4", linewidth=0.8, linestyle="--")
+        axes.axhline(0.0, color="0.4", linewidth=0.8)
+        axes.set_xscale("log")
+        axes.set_xlabel("drift of a bar over its surprise (standard deviations)")
+        axes.set_ylabel("share of the oracle's utility (%)")
+        axes.set_title("How weak an edge the agent still finds")
+        axes.legend(title="fee per side")
+    return made
+
+
+def plot_race() -> Figure:
+    """Plot validation utility over seconds of training, ours beside stock Stable-Baselines3."""
+    race = _published()["race"]
+    names = ("ours", "Stable-Baselines3, one environment")
+    with figure() as (made, (axes,)):
+        for color, name, trial in zip(PALETTE, names, race["trials"], strict=False):
+            seconds, utility = np.array(trial["seconds"]), trial["validation_utility"]
+            axes.plot(np.maximum(seconds, 0.1), utility, color=color, marker=".", label=name)
+        axes.axhline(race["trials"][0]["oracle"], color="0.4", linewidth=0.8, linestyle="--", label="oracle")
+        axes.set_xscale("log")
+        axes.set_xlabel("training (seconds, one core)")
+        axes.set_ylabel("validation utility (bps a day)")
+        axes.set_title(f"Learning by wall time at {race['trials'][0]['fee_bps']:g} bps")
+        axes.legend()
+    return made
+
+
+def _published() -> dict[str, Any]:
+    content: dict[str, Any] = read_published("learnability")
+    return content

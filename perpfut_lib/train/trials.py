@@ -1,0 +1,81 @@
+"""Trials on the reference task: an agent trained on planted episodes and tested on fresh ones, beside the oracle."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
+from perpfut_lib.env.planted import Planted, planted_episodes
+from perpfut_lib.policies import forward, make_network
+from perpfut_lib.policies.oracle import solve_oracle
+from perpfut_lib.train.lesson import Lesson, Score, validate
+from perpfut_lib.train.ppo import Fitted, fit
+from perpfut_lib.types import Float1D, Float32
+
+VALIDATION_EPISODES, TEST_EPISODES = 100, 500
+VALIDATION_SEED, TEST_SEED, FIRST_TRAINING_SEED = 1, 2, 1000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training on the reference task."""
+
+    task: Planted
+    settings: TrainConfig
+    fee_bps: float
+    seed: int
+
+    def lesson(self) -> Lesson:
+        """Return what is trained on: about as many bars as steps, so that few are seen twice."""
+        count = math.ceil(self.settings.total_steps / self.task.length)
+        train = planted_episodes(self.task, count, FIRST_TRAINING_SEED + self.seed)
+        check = planted_episodes(self.task, VALIDATION_EPISODES, VALIDATION_SEED)
+        settings = self.settings.model_copy(update={"abstain": False})  # what would be exported follows from the score
+        return Lesson(train, check, EnvConfig(), CostsConfig(), settings, self.fee_bps, self.seed)
+
+
+def run_trial(trial: Trial) -> dict[str, Any]:
+    """Train and test one agent.
+
+    Returns
+    -------
+    dict
+        ``steps``, ``seconds`` (training alone) and ``validation_utility`` at each validation; ``validated``, the best
+        of them; ``utility``, ``exposure`` and ``turnover`` a day on the test episodes; ``oracle``, the utility of the
+        oracle's policy on the same episodes, and ``program``, the utility that its dynamic program expects.
+    """
+    lesson = trial.lesson()
+    fitted = fit(lesson)
+    own, oracle, program = compare(trial, lesson, fitted)
+    return {
+        "fee_bps": trial.fee_bps,
+        "seed": trial.seed,
+        "steps": fitted.steps,
+        "seconds": fitted.seconds,
+        "validation_utility": fitted.validation_utility,
+        "validated": fitted.score.utility,
+        "utility": own.utility,
+        "exposure": own.exposure,
+        "turnover": own.turnover,
+        "oracle": oracle.utility,
+        "oracle_turnover": oracle.turnover,
+        "program": program,
+    }
+
+
+def compare(trial: Trial, lesson: Lesson, fitted: Fitted) -> tuple[Score, Score, float]:
+    """Return the scores of agent and oracle on the same fresh episodes, and what the dynamic program expects."""
+    test = replace(lesson, validate=planted_episodes(trial.task, TEST_EPISODES, TEST_SEED))
+    settings = lesson.settings
+    network = make_network(fitted.layers, activation=settings.activation, squash=settings.algorithm == "ppo")
+
+    def act(observation: Float32) -> Float1D:
+        actions = np.empty(len(observation))
+        forward(network, observation, actions)
+        return actions
+
+    oracle = solve_oracle(trial.task, trial.fee_bps)
+    free = replace(test, settings=settings.model_copy(update={"band_per_root_fee": 0.0}))
+    return validate(test, act), validate(free, oracle.policy.act), oracle.utility
