@@ -16,7 +16,7 @@ LABEL org.opencontainers.image.title="perpfut agent" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${COMMIT}"
 RUN useradd --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin perpfut \
- && install --directory --owner perpfut --group perpfut /app/artifacts
+ && install --directory --owner perpfut --group perpfut /app/artifacts /var/cache/perpfut
 COPY --from=build /opt/agent /opt/agent
 WORKDIR /app
 COPY LICENSE ./
@@ -27,9 +27,9 @@ COPY docker/perpfut /opt/agent/bin/
 # Compiled at build time, so that every start and health check is quick although the root file system is read-only.
 RUN /opt/agent/bin/python -m compileall -q perpfut_lib agent
 ENV PATH=/opt/agent/bin:$PATH PYTHONPATH=/app PERPFUT_ROOT=/app PERPFUT_COMMIT=${COMMIT} \
-    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp NUMBA_CACHE_DIR=/tmp/machine-code
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp
 USER 10001:10001
-VOLUME /app/artifacts
+VOLUME /app/artifacts /var/cache/perpfut
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=20s --start-period=180s --retries=2 \
   CMD ["perpfut", "agent", "status", "--max-age", "90"]

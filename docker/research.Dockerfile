@@ -17,7 +17,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends chromium git
  && useradd --uid 10001 --user-group --home-dir /tmp --no-create-home --shell /usr/sbin/nologin perpfut
 COPY --from=build /opt/study /opt/study
 COPY docker/perpfut /opt/study/bin/
-ENV PATH=/opt/study/bin:$PATH PYTHONPATH=/study PERPFUT_ROOT=/study HOME=/tmp NUMBA_CACHE_DIR=/tmp/machine-code \
+ENV PATH=/opt/study/bin:$PATH PYTHONPATH=/study PERPFUT_ROOT=/study HOME=/tmp \
     OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1 JUPYTER_PLATFORM_DIRS=1
 WORKDIR /study
 USER 10001:10001

@@ -41,7 +41,7 @@ def test_service_is_locked_down(name):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "devices", "pid", "ipc", "env_file"} & service.keys()
-    assert service.get("network_mode") in (None, "none")
+    assert service.get("network_mode") in (None, "none", "service:venue")
     assert re.match(r"(?!0:)[\w$]", service["user"])
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
     assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
@@ -78,19 +78,35 @@ def test_modes_share_nothing(mode):
     for name in (name for name in SERVICES if SERVICES[name]["profiles"] == [mode] and name != "venue"):
         mounts = [mount.rpartition(":")[0] for mount in SERVICES[name]["volumes"] if mount.endswith("/app/artifacts")]
         assert mounts == [mode], name
+    named = [
+        mount.partition(":")[0]
+        for each in SERVICES.values()
+        if mode in each["profiles"]
+        for mount in each.get("volumes", [])
+    ]
+    assert all(mode in name.split("-") for name in named if name in COMPOSE["volumes"])
 
 
 def test_the_demo_reaches_no_network():
     """All of its services sit on one network without a way out, or on none."""
     assert COMPOSE["networks"] == {"inside": {"internal": True}}
     demo = [service for service in SERVICES.values() if service["profiles"] == ["demo"]]
-    assert all(each.get("networks") == ["inside"] or each.get("network_mode") == "none" for each in demo)
+    own = ("none", "service:venue")
+    assert all(each.get("networks") == ["inside"] or each.get("network_mode") in own for each in demo)
 
 
 def test_research_results_are_read_only_to_the_deployment():
     """The step that copies a policy cannot change what was trained."""
     for mode in ("demo", "paper", "live"):
         assert any(mount.endswith(":/research:ro") for mount in SERVICES[f"policy-{mode}"]["volumes"])
+
+
+def test_only_the_executor_sees_its_keys_and_password():
+    """Keys lie in a volume that no other service mounts; the password is handed to Hummingbot alone."""
+    for name, service in SERVICES.items():
+        touches = any("-keys:" in mount for mount in service.get("volumes", []))
+        given = "hummingbot_password" in service.get("secrets", [])
+        assert (touches, given) == (name in ("hummingbot-paper", "hummingbot-live"),) * 2, name
 
 
 @pytest.mark.parametrize("name", sorted(name for name in TRADING if name.endswith("-live")))
