@@ -1,10 +1,13 @@
 """Progress bars that reach the reader wherever the work runs: a terminal, a notebook, or a chapter run by papermill."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from tqdm import tqdm
 from tqdm.auto import tqdm as tqdm_auto
 
@@ -67,3 +70,57 @@ def meter(*, label: str, total: int, unit: str, position: int = 0) -> Iterator[C
     else:
         with open(target, "a", encoding="utf-8") as stream, tqdm(**look, file=stream, dynamic_ncols=True) as bar:
             yield bar.update
+
+
+class Tally:
+    """Counts of tasks in one file: every task writes its own, whatever process it runs in, and one reader adds them.
+
+    Parameters
+    ----------
+    file : Path
+        Made by :func:`tallied`; where it is not there (another machine), nothing is counted.
+    number : int
+        Place of this task.
+    """
+
+    def __init__(self, file: Path, number: int) -> None:
+        self._counts = np.memmap(file, np.int64, "r+") if file.is_file() else np.zeros(number + 1, np.int64)
+        self._number = number
+
+    def set(self, count: int) -> None:
+        """Say how far the task is."""
+        self._counts[self._number] = count
+
+
+@contextmanager
+def tallied(file: Path, *, tasks: int, label: str, total: int, unit: str) -> Iterator[None]:
+    """Show a bar of the sum of :class:`Tally` counts while the block runs.
+
+    Parameters
+    ----------
+    file : Path
+        Where the tasks count.
+    tasks : int
+        Number of tasks.
+    label, total, unit
+        As for :func:`meter`.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.zeros(tasks, np.int64).tofile(file)
+    counts, over = np.memmap(file, np.int64, "r"), threading.Event()
+
+    def watch(advance: Callable[[int], object]) -> None:
+        seen = 0
+        while not over.wait(0.25):
+            seen, before = int(counts.sum()), seen
+            advance(seen - before)
+        advance(int(counts.sum()) - seen)
+
+    with meter(label=label, total=total, unit=unit) as advance:
+        thread = threading.Thread(target=watch, args=(advance,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -141,6 +141,10 @@ class Run:
         intact = all(_is(folder.file(file), digest) for file, digest in manifest.outputs.items())
         return intact and manifest.key == key and manifest.schema_version == SCHEMA_VERSION
 
+    def scratch(self, name: str) -> Path:
+        """Return the folder of a stage for what must outlive a crash: checkpoints. It goes when the stage is there."""
+        return self.path / f".{name}.scratch"
+
     def adopt(self, name: str, key: str) -> bool:
         """Take over a stage that a neighbouring run already made with the same ``key``, by hard links.
 
@@ -173,6 +177,7 @@ class Run:
             yield StageFolder(partial)
             write_json(partial / MANIFEST, _manifest(name, depends, partial, started).model_dump(mode="json"))
             _replace(partial, final)
+            shutil.rmtree(self.scratch(name), ignore_errors=True)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -234,3 +234,9 @@ class ComputeConfig(Section):
     """Processes; 0 takes the number of cores. A Dask cluster that already runs keeps its own number."""
     scheduler: str | None = None
     """Address of a running Dask scheduler, such as ``tcp://host:8786``; by default a cluster on this machine."""
+    checkpoint: int = Field(16, ge=0)
+    """Rollouts between checkpoints, from which a killed training goes on bit for bit; 0 for none. They lie beside the
+    run's stages, where the workers must be able to write, and are removed when the stage is complete."""
+    tensorboard: bool = False
+    """Whether training writes event files to ``artifacts/<run>/tensorboard`` (only training that runs: a stage that is
+    up to date is not run again for it)."""

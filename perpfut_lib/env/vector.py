@@ -147,9 +147,16 @@ class PairTradingVecEnv(VecEnv):
         if self._pool is not None:
             self._pool.shutdown()
 
-    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+    def get_state(self) -> dict[str, Any]:
         """Return copies of everything that changes, for exact resumption; see :meth:`set_state`."""
-        return {name: array.copy() for name, array in self.state._asdict().items()}
+        arrays = {name: array.copy() for name, array in self.state._asdict().items()}
+        return {"arrays": arrays, "generator": self._generator.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned; costs, sizing and the last observation are the caller's."""
+        for name, array in self.state._asdict().items():
+            array[...] = state["arrays"][name]
+        self._generator.bit_generator.state = state["generator"]
 
     def _plan(self, rows: npt.NDArray[np.int64]) -> None:
         """Draw what follows the current episode of some environments."""

@@ -8,13 +8,15 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.compute import run_tasks
-from perpfut_lib.config import Profile, TrainConfig
+from perpfut_lib.config import ComputeConfig, Profile, TrainConfig
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, PolicyCard, load_policy, pack_weights
+from perpfut_lib.progress import tallied
 from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.lesson import Lesson
 from perpfut_lib.train.ppo import Fitted, fit
+from perpfut_lib.train.school import Logbook
 
 CURVES = "curves.parquet"
 
@@ -42,7 +44,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         for seed in seeds
     ]
     curves = []
-    for lesson, fitted in zip(lessons, run_tasks(fit, lessons, profile.compute, label="agents"), strict=True):
+    for lesson, fitted in zip(lessons, train_all(lessons, profile.compute, run), strict=True):
         _export(folder, profile, features, lesson, fitted)
         rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
         curves.append(pd.DataFrame({"fee_bps": lesson.fee_bps, "seed": lesson.seed, **rows}))
@@ -54,6 +56,38 @@ def budgets(profile: Profile) -> list[TrainConfig]:
     full, others = profile.train, len(profile.costs.fees_bps) - 1
     half = full.model_copy(update={"total_steps": max(1, full.total_steps // 2)})
     return [full, *[half if full.horizons == "unequal" else full] * others]
+
+
+def train_all(lessons: list[Lesson], compute: ComputeConfig, run: Run) -> list[Fitted]:
+    """Train every agent, with a bar over all their steps; what a killed attempt has done is not done again."""
+    scratch, events = run.scratch("train"), run.path / "tensorboard"
+    tally = scratch / "steps"
+    assignments = []
+    for number, lesson in enumerate(lessons):
+        checkpoint = scratch / f"{agent_name(lesson)}.pt" if compute.checkpoint else None
+        folder = events / agent_name(lesson) if compute.tensorboard else None
+        assignments.append(Assignment(lesson, Logbook(checkpoint, compute.checkpoint, folder, tally, number)))
+    total = sum(lesson.settings.total_steps for lesson in lessons)
+    with tallied(tally, tasks=len(lessons), label=f"training {len(lessons)} agents", total=total, unit="step"):
+        return run_tasks(carry_out, assignments, compute)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One agent to be trained, wherever that is."""
+
+    lesson: Lesson
+    logbook: Logbook
+
+
+def carry_out(assignment: Assignment) -> Fitted:
+    """Train one agent."""
+    return fit(assignment.lesson, assignment.logbook)
+
+
+def agent_name(lesson: Lesson) -> str:
+    """Return the name of an agent's files."""
+    return f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
 
 
 def load_policies(run: Run) -> list[TrainedPolicy]:
@@ -69,7 +103,7 @@ def load_curves(run: Run) -> pd.DataFrame:
 
 
 def _export(folder: StageFolder, profile: Profile, features: Features, lesson: Lesson, fitted: Fitted) -> None:
-    content, name = pack_weights(fitted.layers, fitted.lstm), f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
+    content, name = pack_weights(fitted.layers, fitted.lstm), agent_name(lesson)
     sizing, settings = lesson.rules().sizing, lesson.settings
     card = PolicyCard(
         algorithm=settings.algorithm,

@@ -1,0 +1,160 @@
+"""What happens around the learning algorithm: schedules, validation, checkpoints, event files, progress."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+from perpfut_lib.env import PairTradingVecEnv, make_costs
+from perpfut_lib.policies import Lstm
+from perpfut_lib.progress import Tally
+from perpfut_lib.train.algorithms import Weights, acting_weights, actor
+from perpfut_lib.train.checkpoint import capture, read_checkpoint, restore, write_checkpoint
+from perpfut_lib.train.counterfactual import CounterfactualPPO
+from perpfut_lib.train.lesson import Lesson, Score, validate
+
+
+@dataclass(frozen=True)
+class Logbook:
+    """Where a training writes, beside its result. Nothing of it changes the result."""
+
+    checkpoint: Path | None = None
+    """File to go on from, if it is of the same lesson; none for no checkpoints."""
+    rollouts: int = 16
+    """Rollouts between checkpoints."""
+    events: Path | None = None
+    """Folder of TensorBoard's event files; none for none."""
+    tally: Path | None = None
+    """File of the steps done, see :class:`perpfut_lib.progress.Tally`."""
+    number: int = 0
+    """Place in it."""
+    report: Callable[[int, float], None] | None = None
+    """Called with the number of a validation and its utility; may raise to give up."""
+
+
+class School(BaseCallback):
+    """Raises the fee along its ramp, validates at regular steps, and keeps the best network."""
+
+    def __init__(self, lesson: Lesson, env: PairTradingVecEnv, logbook: Logbook, digest: str = "") -> None:
+        super().__init__()
+        self.lesson, self.env, self.logbook = lesson, env, logbook
+        self.steps: list[int] = []
+        self.seconds: list[float] = []
+        self.utilities: list[float] = []
+        self.best = Weights([])
+        self.best_score = Score(-np.inf, 0.0, 0.0)
+        self._digest, self._saved_at, self._begun = digest, 0, False
+        self._tally = Tally(logbook.tally, logbook.number) if logbook.tally else None
+        self._trained = 0.0
+
+    def _on_training_start(self) -> None:
+        self._trained = time.perf_counter()
+
+    def _on_rollout_start(self) -> None:
+        # Here, and nowhere else, a training is taken up again: what came before in this process is overwritten.
+        if not self._begun:
+            self._begun = True
+            self._take_up()
+        elif self._is_due():
+            self._save()
+        done = self.model.num_timesteps / self.lesson.settings.total_steps
+        share = self.lesson.fee_share(done)
+        self.env.set_costs(make_costs(share * self.lesson.fee_bps, self.lesson.costs))
+        self.env.set_sizing(self.lesson.rules(share).sizing)
+        if isinstance(self.model, CounterfactualPPO):
+            self.model.set_exploration(self.lesson.exploration(done))
+        if done >= len(self.steps) / self.lesson.settings.evaluations:
+            self._validate()
+        if self._tally:
+            self._tally.set(min(self.model.num_timesteps, self.lesson.settings.total_steps))
+        self.logger.record("schedule/fee_bps", share * self.lesson.fee_bps)
+
+    def _on_training_end(self) -> None:
+        self._validate()
+        self.logger.dump(self.model.num_timesteps)
+        if self._tally:
+            self._tally.set(self.lesson.settings.total_steps)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _validate(self) -> None:
+        spent = self.seconds[-1] if self.seconds else 0.0
+        self.seconds.append(spent + time.perf_counter() - self._trained)
+        # Before the fee is fully charged the agent solves another task, so nothing from then may be chosen.
+        steps = self.model.num_timesteps
+        ready = steps >= self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
+        with averaged(self.model):
+            score = validate(self.lesson, actor(self.model))
+            if not self.best.layers or (ready and score.utility > self.best_score.utility):
+                self.best, self.best_score = acting_weights(self.model), score
+        if not ready:
+            self.best = Weights([])
+        self.steps.append(steps)
+        self.utilities.append(score.utility)
+        for name, value in asdict(score).items():
+            self.logger.record(f"validation/{name}", value)
+        if self.logbook.report:
+            self.logbook.report(len(self.steps), score.utility)
+        self._trained = time.perf_counter()
+
+    def _is_due(self) -> bool:
+        rollout = self.lesson.settings.n_envs * self.lesson.settings.n_steps
+        due = self.model.num_timesteps - self._saved_at >= self.logbook.rollouts * rollout
+        return due and self.logbook.checkpoint is not None and self.logbook.rollouts > 0
+
+    def _save(self) -> None:
+        assert self.logbook.checkpoint is not None
+        self._saved_at = self.model.num_timesteps
+        content = {
+            "lesson": self._digest,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "utilities": self.utilities,
+            "best": pack(self.best),
+            "best_score": asdict(self.best_score),
+            "training": capture(self.model, self.env),
+        }
+        write_checkpoint(self.logbook.checkpoint, content)
+
+    def _take_up(self) -> None:
+        content = read_checkpoint(self.logbook.checkpoint, self._digest)
+        if content is None:
+            return
+        self.steps, self.seconds, self.utilities = content["steps"], content["seconds"], content["utilities"]
+        self.best, self.best_score = unpack(content["best"]), Score(**content["best_score"])
+        restore(content["training"], self.model, self.env)
+        self._saved_at = self.model.num_timesteps
+
+
+@contextmanager
+def averaged(model: Any) -> Iterator[None]:
+    """Put the running mean of the weights in the policy for the length of the block."""
+    if not isinstance(model, CounterfactualPPO):
+        yield
+        return
+    weights: list[torch.Tensor] = list(model.policy.parameters())
+    current = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        torch._foreach_copy_(weights, model.average)
+    yield
+    with torch.no_grad():
+        torch._foreach_copy_(weights, current)
+
+
+def pack(weights: Weights) -> dict[str, Any]:
+    """Return weights as tensors."""
+    layers = [(torch.tensor(weight), torch.tensor(bias)) for weight, bias in weights.layers]
+    return {"layers": layers, "lstm": [torch.tensor(array) for array in weights.lstm or ()]}
+
+
+def unpack(packed: dict[str, Any]) -> Weights:
+    """Return what :func:`pack` was given."""
+    layers = [(weight.numpy(), bias.numpy()) for weight, bias in packed["layers"]]
+    return Weights(layers, Lstm(*(tensor.numpy() for tensor in packed["lstm"])) if packed["lstm"] else None)
