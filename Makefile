@@ -4,13 +4,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# Hummingbot needs an environment of its own; its wheel is built once and kept.
+BOT := .venv-hummingbot
+BOT_READY := $(BOT)/.installed
+BOT_CACHE ?= $(HOME)/.cache/perpfut
 IMAGES ?= agent research
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help reproduce run book pdf test lint format tests nbval notebooks images pin-images hooks clean distclean
+.PHONY: setup help hummingbot reproduce run book pdf test lint format tests test-hummingbot demo nbval notebooks images pin-images hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -23,6 +27,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $(READY)
+
+hummingbot: $(BOT_READY)  ## make .venv-hummingbot: build Hummingbot's wheel (3-5 minutes, once) and install it
+
+$(BOT_READY): agent/hummingbot/requirements.lock agent/hummingbot/install.sh
+	agent/hummingbot/install.sh $(BOT) $(BOT_CACHE) $(PYTHON)
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,8 +60,14 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(READY)  ## the tests alone
-	$(BIN)/python -m pytest
+tests: $(READY)  ## the tests alone; Hummingbot is built meanwhile and tested last
+	@mkdir -p build; $(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/hummingbot || { kill $$built; exit 1; }; \
+	wait $$built || { cat build/hummingbot.log >&2; exit 1; }; \
+	$(BIN)/python -m pytest tests/hummingbot
+
+test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a local exchange (5-10 minutes)
+	PERPFUT_HUMMINGBOT=all $(BIN)/python -m pytest tests/hummingbot
 
 nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
 	PERPFUT_PROGRESS= $(BIN)/python -m pytest notebooks $(NBVAL)

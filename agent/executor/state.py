@@ -149,11 +149,17 @@ def overdue(state: State, now: int, limits: Limits) -> State:
 
 def reading_due(state: State, now: int, limits: Limits) -> bool:
     """Return whether the exchange is to be asked for its positions."""
-    doubts = [since for symbol, since in state.doubtful.items() if not state.busy(symbol)]
-    if any(now - since >= limits.settle_ms for since in doubts):
+    doubts = {symbol: since for symbol, since in state.doubtful.items() if not state.busy(symbol)}
+    if any(now - since >= _wait(state, symbol, limits) for symbol, since in doubts.items()):
         return True
     latest = max([state.read_at, *state.touched.values()])
     return not state.pending and now - latest >= limits.quiet_ms
+
+
+def _wait(state: State, symbol: str, limits: Limits) -> int:
+    """Return how long to wait for the next reading; one that contradicts fills without a reason may just be old."""
+    unexplained = symbol in state.differs and symbol not in state.late.values()
+    return limits.quiet_ms if unexplained else limits.settle_ms
 
 
 def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: Limits) -> State:

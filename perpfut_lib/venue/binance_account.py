@@ -81,7 +81,7 @@ def position_risk(matching: Matching, parameters: Parameters, everything: bool) 
 
 def _position(matching: Matching, rules: Instrument) -> dict[str, Any]:
     customer = matching.account(ACCOUNT)
-    held, mark = customer.position(rules.symbol), matching.mark(rules.symbol)
+    held, mark = matching.shown(customer, rules.symbol), matching.mark(rules.symbol)
     leverage = customer.leverage.get(rules.symbol, DEFAULT_LEVERAGE)
     notional, profit = held.quantity * mark, text(held.profit(mark))
     margin = text(matching.margin(customer, rules.symbol, held.quantity))

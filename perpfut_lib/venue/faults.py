@@ -93,6 +93,13 @@ class PartialFill(Fault):
     share: float = Field(0.5, ge=0, lt=1)
 
 
+class Lag(Fault):
+    """Positions are shown as they were ``milliseconds`` ago, while fills are told at once."""
+
+    kind: Literal["lag"] = "lag"
+    milliseconds: int = Field(5000, ge=0)
+
+
 class Disconnect(Fault):
     """Websockets whose path begins with ``path`` are closed, once."""
 
@@ -100,7 +107,7 @@ class Disconnect(Fault):
 
 
 AnyFault = Annotated[
-    Latency | Drop | Status | Gap | Late | Revise | Skew | Delist | Reject | PartialFill | Disconnect,
+    Latency | Drop | Status | Gap | Late | Revise | Skew | Delist | Reject | PartialFill | Lag | Disconnect,
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)

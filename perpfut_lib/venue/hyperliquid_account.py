@@ -52,13 +52,17 @@ def clearinghouse_state(matching: Matching, ask: Ask) -> dict[str, Any]:
         "crossMarginSummary": summary,
         "crossMaintenanceMarginUsed": money(used / 2),
         "withdrawable": money(max(equity - used, ZERO)),
-        "assetPositions": [_position(matching, account, symbol) for symbol, _ in account.held()],
+        "assetPositions": [
+            _position(matching, account, symbol)
+            for symbol in account.positions
+            if matching.shown(account, symbol).quantity
+        ],
         "time": matching.exchange.clock.shown(),
     }
 
 
 def _position(matching: Matching, account: Account, symbol: str) -> dict[str, Any]:
-    rules, held = matching.exchange.series(symbol).instrument, account.position(symbol)
+    rules, held = matching.exchange.series(symbol).instrument, matching.shown(account, symbol)
     mark, margin = matching.mark(symbol), matching.margin(account, symbol, held.quantity)
     paid = -sum((row.amount for row in account.income if row.kind == "FUNDING_FEE" and row.symbol == symbol), ZERO)
     profit = held.profit(mark)

@@ -3,15 +3,15 @@
 import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 import numpy as np
 
-from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Order, Refusal, Refused, Request
+from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Order, Position, Refusal, Refused, Request
 from perpfut_lib.venue.exchange import Exchange
-from perpfut_lib.venue.faults import PartialFill, Reject
+from perpfut_lib.venue.faults import Lag, PartialFill, Reject
 from perpfut_lib.venue.view import extremes
 
 LEVELS: Final = 100  # levels of the book; a market order that eats them all expires with its rest
@@ -94,6 +94,15 @@ class Matching:
         with self.lock:
             self.account(name).leverage[symbol] = leverage
         return leverage
+
+    def shown(self, account: Account, symbol: str) -> Position:
+        """Return the position that the exchange tells of: a fault may let it lag behind the fills."""
+        held, lag = account.position(symbol), self.exchange.faults.lasting(Lag, symbol)
+        if lag is None:
+            return held
+        since = self.exchange.clock.now() - lag.milliseconds
+        later = [fill for fill in account.fills if fill.order.request.symbol == symbol and fill.time > since]
+        return replace(held, quantity=later[0].held) if later else held
 
     def mark(self, symbol: str) -> Decimal:
         """Return the mark price now."""

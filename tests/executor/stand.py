@@ -39,6 +39,8 @@ class Stand:
     """Coming fates by symbol; an order without one is filled at once."""
     lag: int = 0
     """Ticks by which readings of positions are old."""
+    closed: frozenset[str] = frozenset()
+    """Symbols in which nothing may be opened."""
     deaf: bool = False
     """Whether readings fail."""
     now: int = 1_000_000
@@ -114,7 +116,8 @@ class Stand:
     def _trade(self, order, order_id, fate):
         """Do at the exchange what the fate says, and let the news of it travel."""
         quantity = self._possible(order)
-        kind = "rejected" if quantity == 0 else fate.kind
+        shut = order.symbol in self.closed and not order.reduce_only
+        kind = "rejected" if quantity == 0 or shut else fate.kind
         if kind == "rejected":
             self._later(fate.delay + 1, "end", order_id, True)
             return
@@ -185,7 +188,7 @@ class Stand:
 
 def calm(stand: Stand, ticks: int) -> Stand:
     """Take all faults away and let some time pass."""
-    stand.fates, stand.lag, stand.deaf = {}, 0, False
+    stand.fates, stand.lag, stand.deaf, stand.closed = {}, 0, False, frozenset()
     for _ in range(ticks):
         stand.tick()
     return stand

@@ -152,6 +152,18 @@ def test_a_reading_taken_too_soon_after_a_fill_is_not_believed():
     assert read(state, {}, NOW + LIMITS.settle_ms - 1, LIMITS).position("A") == D(1)
 
 
+def test_a_reading_that_contradicts_fills_without_a_reason_is_asked_for_again_much_later():
+    """Null: two old readings in a row make the planner send again what is held already."""
+    state = sent(State(), Order("A", D(1), False), "a", NOW)
+    state = finished(filled(state, "a", D(1), NOW), "a", NOW, failed=False)
+    asked = NOW + LIMITS.quiet_ms
+    state = read(state, {}, asked, LIMITS)
+    assert not reading_due(state, asked + LIMITS.quiet_ms - 1, LIMITS)
+    assert orders(state, {"A": 1, "B": -1}, asked + 1) == ()
+    assert reading_due(state, asked + LIMITS.quiet_ms, LIMITS)
+    assert read(state, {}, asked + LIMITS.quiet_ms, LIMITS).position("A") == 0
+
+
 def test_late_fills_count_until_a_reading_contains_them():
     """A fill of an order given up moves the ledger; after a reading that saw it, the same fill changes nothing."""
     state = finished(sent(State(), Order("A", D(1), False), "a", NOW), "a", NOW, failed=True)

@@ -36,7 +36,9 @@ def run_schedule(seed: int) -> Stand:
                 for number in range(12)
             ]
         stand.lag, stand.deaf = int(rng.integers(0, 5)), bool(rng.uniform() < 0.1)
-        for _ in range(int(rng.integers(20, 70))):
+        long = rng.uniform() < 0.1
+        stand.closed = frozenset([str(rng.choice(SYMBOLS))] if long else [])
+        for _ in range(260 if long else int(rng.integers(15, 50))):
             stand.moved({symbol: Decimal(str(round(rng.normal(0, 1e-4), 8))) for symbol in SYMBOLS})
             stand.tick()
         stand.deaf = False
@@ -78,9 +80,18 @@ class Faults(RuleBasedStateMachine):
     def faults(self, symbol, kinds):
         self.stand.fates[symbol] = [Fate(kind, number) for number, kind in enumerate(kinds)]
 
+    @rule(symbols=st.sets(st.sampled_from(SYMBOLS), max_size=2))
+    def closed(self, symbols):
+        self.stand.closed = frozenset(symbols)
+
     @rule(lag=st.integers(0, 4), deaf=st.booleans())
     def readings(self, lag, deaf):
         self.stand.lag, self.stand.deaf = lag, deaf
+
+    @invariant()
+    def no_leg_stays_unhedged(self):
+        if hasattr(self, "stand"):
+            assert self.stand.longest <= BOUND
 
     @precondition(lambda self: len(self.stand.orders) > 3)
     @rule()

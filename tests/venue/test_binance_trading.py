@@ -280,3 +280,15 @@ def test_leverage_is_set_within_bounds(middle: RunningExchange) -> None:
     with pytest.raises(ccxt.BadRequest, match="-4028"):
         binance.set_leverage(21, SYMBOL)
     assert binance.fapiPrivateGetPositionSideDual()["dualSidePosition"] is False
+
+
+def test_positions_may_lag_behind_their_fills(middle: RunningExchange) -> None:
+    """With the fault on, a new position is not told of until so much time has passed; the fill is."""
+    binance, quantity = client(middle), amount_of(middle, 1000)
+    put(middle, kind="lag", milliseconds=10_000)
+    binance.create_order(SYMBOL, "market", "buy", quantity)
+    assert binance.fetch_positions([SYMBOL]) == []
+    assert [trade["amount"] for trade in binance.fetch_my_trades(SYMBOL)] == [quantity]
+    middle.exchange.clock.advance(10_000)
+    (position,) = binance.fetch_positions([SYMBOL])
+    assert position["contracts"] == quantity

@@ -1,0 +1,70 @@
+"""Hummingbot in a folder of its own, on a local exchange: python runs this first where its folder is on the path.
+
+``PERPFUT_HUMMINGBOT_ROOT`` names the folder, ``PERPFUT_EXCHANGE`` the exchange's address. Nothing but this machine can
+be reached from here; without the first variable nothing is changed.
+"""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data", "certs", "scripts")
+
+
+def _local(host: Any) -> bool:
+    text = host.decode() if isinstance(host, bytes) else host
+    return text is None or text in ("localhost", "::1", "0.0.0.0", "") or str(text).startswith("127.")
+
+
+def guard() -> None:
+    """Refuse every address that is not this machine's."""
+    look_up, connect = socket.getaddrinfo, socket.socket.connect
+
+    def local_look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
+        if not _local(host):
+            raise socket.gaierror(socket.EAI_NONAME, f"outside of the sandbox: {host}")
+        return look_up(host, *arguments, **settings)
+
+    def local_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _local(address[0]):
+            raise OSError(f"outside of the sandbox: {address}")
+        return connect(self, address)
+
+    socket.getaddrinfo = local_look_up
+    socket.socket.connect = local_connect  # type: ignore[assignment, method-assign]
+
+
+def move(root: Path) -> None:
+    """Let Hummingbot keep configuration, logs and data under ``root``."""
+    import hummingbot
+
+    for folder in (*FOLDERS, "controllers"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    link = root / "hummingbot"
+    if not link.exists():  # its templates are looked for beside its root
+        link.symlink_to(Path(hummingbot.__file__).parent)
+    hummingbot.root_path = lambda: root
+    hummingbot.set_prefix_path(str(root))
+    hummingbot.set_data_path(str(root / "data"))
+    sys.path.insert(0, str(root))
+    sys.modules.pop("scripts", None)
+
+
+def point(address: str) -> None:
+    """Let both connectors talk to the local exchange."""
+    from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as binance
+    from hummingbot.connector.derivative.hyperliquid_perpetual import hyperliquid_perpetual_constants as hyperliquid
+
+    streams = address.replace("http", "ws", 1)
+    binance.PERPETUAL_BASE_URL = binance.TESTNET_BASE_URL = f"{address}/fapi/"
+    binance.PERPETUAL_WS_URL = binance.TESTNET_WS_URL = f"{streams}/"
+    hyperliquid.PERPETUAL_BASE_URL = hyperliquid.TESTNET_BASE_URL = address
+    hyperliquid.PERPETUAL_WS_URL = hyperliquid.TESTNET_WS_URL = f"{streams}/ws"
+
+
+if os.environ.get("PERPFUT_HUMMINGBOT_ROOT"):
+    guard()
+    move(Path(os.environ["PERPFUT_HUMMINGBOT_ROOT"]).resolve())
+    point(os.environ["PERPFUT_EXCHANGE"])
