@@ -58,7 +58,8 @@ class Profile(Section):
         ConfigError
             A setting does not exist, or its value is out of range.
         """
-        tree = self.model_dump(mode="json") | {"name": name or self.name}
+        # Only what was given: a preset that is changed here brings its own values for the rest.
+        tree = self.model_dump(mode="json", exclude_unset=True) | {"name": name or self.name}
         for key, value in settings.items():
             _put(tree, key, value)
         try:

@@ -1,10 +1,11 @@
 """Settings of the research stages: cointegration, features, environment, training, evaluation."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from perpfut_lib.config.base import Duration, Section
+from perpfut_lib.config.presets import STUDY, Algorithm, Preset, preset_values
 
 
 class CointegrationConfig(Section):
@@ -108,7 +109,11 @@ class EnvConfig(Section):
 class TrainConfig(Section):
     """Training on the batched environment; why these values is in ``book/decisions``."""
 
-    algorithm: Literal["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"] = "ppo"
+    preset: Preset = "batched"
+    """Values of the settings that are not given: ``batched``, tuned for each algorithm on many environments at once;
+    ``study``, those of the original study (``perpfut_lib/config/presets.py`` lists both). A setting that is given
+    keeps its value."""
+    algorithm: Algorithm = "ppo"
     """``ppo``: PPO that follows the market with the sampled and with the mean action; ``sb3-ppo``, ``a2c``, ``sac``,
     ``dqn``: Stable-Baselines3's own, unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not
     run live)."""
@@ -188,6 +193,16 @@ class TrainConfig(Section):
     """Torch threads per agent."""
     evaluations: int = Field(10, ge=1)
     """Validation rounds per training; the best policy is kept."""
+
+    @model_validator(mode="after")
+    def _take_preset(self) -> Self:
+        # Past the list of what was given, so that another preset or algorithm, chosen later, brings its own values.
+        given, study = self.model_fields_set, self.preset == "study"
+        if "algorithm" not in given and study:
+            self.__dict__["algorithm"] = STUDY["algorithm"]
+        values = preset_values(self.preset, self.algorithm)
+        self.__dict__.update({name: value for name, value in values.items() if name not in given})
+        return self
 
     @field_validator("choices")
     @classmethod

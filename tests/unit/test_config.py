@@ -1,10 +1,13 @@
 """Profiles: every setting documented, unknown keys refused with a hint, hashes that see what matters and no more."""
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from perpfut_lib.config import Profile, format_duration, load_profile, parse_duration, profile_names
+from perpfut_lib.config import Profile, TrainConfig, format_duration, load_profile, parse_duration, profile_names
 from perpfut_lib.config.base import Section
+from perpfut_lib.config.presets import Algorithm
 from perpfut_lib.errors import ConfigError
 
 
@@ -72,3 +75,49 @@ def test_profiles_are_frozen():
 def test_durations_round_trip(text):
     assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)
     assert parse_duration(parse_duration(text)) == parse_duration(text)
+
+
+STUDIED = {
+    "algorithm": "sb3-ppo",
+    "n_steps": 2048,
+    "batch_size": 128,
+    "n_epochs": 10,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "clip_range": 0.2,
+    "entropy_coef": 0.1,
+    "value_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "learning_rate": 3e-4,
+    "final_learning_rate": 1e-5,
+    "sde": True,
+    "log_std_init": -2.0,
+    "first_seed": 42,
+}
+
+
+def test_a_preset_sets_what_was_not_given():
+    """The study's preset is that of its report; a setting that is given keeps its value, wherever it is given."""
+    study = load_profile("default", ["train.preset=study"]).train
+    assert {name: getattr(study, name) for name in STUDIED} == STUDIED
+    own = load_profile("default", ["train.preset=study", "train.gamma=0.9", "train.algorithm=a2c"]).train
+    assert (own.gamma, own.algorithm, own.abstain, own.n_envs) == (0.9, "a2c", False, TrainConfig().n_envs)
+    assert load_profile("default").train.model_dump() == TrainConfig(preset="batched").model_dump()
+
+
+def test_a_preset_can_be_changed_later_and_is_part_of_the_hash():
+    """A profile that is changed takes the values of its new preset, but for those that its file gave."""
+    given = load_profile("default", ["train.batch_size=77"])
+    changed = given.changed({"train.preset": "study"})
+    assert (changed.train.batch_size, changed.train.n_steps) == (77, 2048)
+    assert changed.changed({"train.preset": "batched"}).train == given.train
+    assert changed.sections_hash(["train"]) != given.sections_hash(["train"])
+    assert given.changed({}) == given
+
+
+@pytest.mark.parametrize("preset", ["batched", "study"])
+@pytest.mark.parametrize("algorithm", get_args(Algorithm))
+def test_presets_hold_valid_values_for_every_algorithm(preset, algorithm):
+    """What a preset sets passes the same checks as what a user gives."""
+    chosen = TrainConfig(preset=preset, algorithm=algorithm)
+    assert TrainConfig.model_validate(chosen.model_dump(mode="json")) == chosen
