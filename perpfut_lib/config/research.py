@@ -182,6 +182,9 @@ class TrainConfig(Section):
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
     band_per_root_fee: float = Field(0.6, ge=0)
     """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
+    sparsity: float = Field(1.0, ge=0)
+    """Pull on the weights of each input of the policy per gradient step, in learning rates: inputs that say nothing
+    fall silent (``ppo``); 0 for none."""
     averaging: float = Field(0.2, ge=0, le=1)
     """Length of the running mean of the weights, which is what is validated and exported, as a share of the gradient
     steps so far (``ppo``); 0 for the weights themselves."""

@@ -87,6 +87,7 @@ def _ppo(settings: TrainConfig, **shared: Any) -> CounterfactualPPO:
     return CounterfactualPPO(
         policy_kwargs=_network(settings) | {"optimizer_kwargs": {"fused": True, "eps": 1e-5}},
         value_lambda=settings.value_lambda,
+        sparsity=settings.sparsity,
         averaging=settings.averaging,
         **_clipped(settings),
         **shared,

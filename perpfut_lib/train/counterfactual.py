@@ -21,6 +21,7 @@ from perpfut_lib.env import PairTradingVecEnv
 from perpfut_lib.env.twins import make_path, make_twins
 
 PORTFOLIO = 3  # weight_y, weight_x and cash close every observation
+LEAST_REACH = 1e-3  # of a sampled action from the mean one; closer, rounding would be magnified
 LOG_ROOT_TAU = 0.9189385332046727  # log √(2π)
 
 
@@ -46,6 +47,15 @@ class BandPolicy(ActorCriticPolicy):
         mean: torch.Tensor = self.action_net(self.mlp_extractor.forward_actor(observation))
         return mean.flatten()
 
+    def silence(self, pull: float) -> None:
+        """Shorten each input's vector of weights by ``pull``, to zero at most.
+
+        The proximal step of the group lasso (Yuan and Lin, 2006): inputs that do not keep pulling back fall silent.
+        """
+        first: Any = self.mlp_extractor.policy_net[0]
+        with torch.no_grad():
+            first.weight.mul_((1.0 - pull / (first.weight.norm(dim=0) + 1e-8)).clamp(min=0.0))
+
     def value(self, observation: torch.Tensor) -> torch.Tensor:
         """Return the value, (N,)."""
         value: torch.Tensor = self.value_net(self.mlp_extractor.forward_critic(observation))
@@ -59,6 +69,8 @@ class CounterfactualPPO(PPO):
     ----------
     value_lambda : float
         λ of the returns that the value network is fitted to.
+    sparsity : float
+        Pull on the weights of each input of the policy per gradient step, in learning rates.
     averaging : float
         Length of the running mean of the weights, as a share of the gradient steps so far.
     **settings
@@ -67,10 +79,12 @@ class CounterfactualPPO(PPO):
 
     policy: BandPolicy
 
-    def __init__(self, env: PairTradingVecEnv, *, value_lambda: float, averaging: float, **settings: Any) -> None:
+    def __init__(
+        self, env: PairTradingVecEnv, *, value_lambda: float, sparsity: float, averaging: float, **settings: Any
+    ) -> None:
         super().__init__(BandPolicy, env, **settings)
         steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
-        self.value_lambda, self.averaging = value_lambda, averaging
+        self.value_lambda, self.sparsity, self.averaging = value_lambda, sparsity, averaging
         self._seen, self._next = torch.zeros(steps, count, size), torch.zeros(steps, count, size)
         self._path, self._twins = make_path(steps, count), make_twins(steps, count)
         self._value = torch.zeros(steps + 1, count)
@@ -133,6 +147,11 @@ class CounterfactualPPO(PPO):
         twin[:, -PORTFOLIO:-1], twin[:, -1] = weights, 1.0 - weights.abs().sum(1)
         gap = self.policy.value(twin) - self.policy.value(taken)
         advantage[start, row] += self.gamma ** (last - start + 1) * gap
+        # Full exposure bounds what an action can do. Were samples beyond it worth no more than the bound, the noise
+        # would look harmless there and draw the policy to the bound: so they are worth what the slope up to it says.
+        mean, sampled = torch.from_numpy(self._path.action).float(), self._rollout["action"]
+        reach = sampled.clamp(-1.0, 1.0) - mean
+        advantage *= torch.where(reach.abs() > LEAST_REACH, (sampled - mean) / reach, 0.0)
 
     def _estimate(self) -> None:
         """Write the returns of the actions taken."""
@@ -175,6 +194,7 @@ class CounterfactualPPO(PPO):
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm)
         self.policy.optimizer.step()
+        self.policy.silence(self.sparsity * self.policy.optimizer.param_groups[0]["lr"])
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self._weights, 1.0 / (1.0 + self.averaging * self.descents))
         self.descents += 1
