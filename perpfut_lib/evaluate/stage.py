@@ -10,14 +10,14 @@ from perpfut_lib.accounting import BPS, Costs, Ledger, Sizing, settle
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration.stage import load_windows
 from perpfut_lib.config import EvaluateConfig, Profile
-from perpfut_lib.env import Episodes, load_episodes
+from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate.days import days_of, pooled_days
 from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
 from perpfut_lib.features.stage import load_features
-from perpfut_lib.policies import Constant, Layout, Policy, RecurrentPolicy, baselines
+from perpfut_lib.policies import BASELINES, Constant, Fitting, Layout, Policy, RecurrentPolicy, baselines
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling
 from perpfut_lib.train.stage import load_policies
@@ -95,27 +95,30 @@ def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy | Recurre
         ``evaluate.only`` names an agent that there is not.
     """
     fees, wanted = profile.costs.fees_bps, profile.evaluate.only
-    rules = rule_policies(profile, run)
-    unknown = set(wanted or ()) - {"ppo", *rules}
+    unknown = set(wanted or ()) - {"ppo", *BASELINES}
     if unknown:
         found = f"evaluate.only with {', '.join(sorted(unknown))}"
-        raise ConfigError(found, f"some of ppo, {', '.join(rules)}", "name agents that there are")
+        raise ConfigError(found, f"some of ppo, {', '.join(BASELINES)}", "name agents that there are")
     for trained in load_policies(run) if wanted is None or "ppo" in wanted else ():
         for fee in fees if profile.evaluate.cross_fees else (trained.fee_bps,):
             yield Trial("ppo", trained.fee_bps, fee, trained.seed), trained.policy
-    for name, policy in rules.items():
-        for fee in fees if wanted is None or name in wanted else ():
+    for fee in fees:
+        for name, policy in rule_policies(profile, run, fee).items():
             yield Trial(name, float("nan"), fee, 0), policy
     if profile.evaluate.benchmark == CONSTANT_SPREAD:
         for fee in fees:
             yield Trial(CONSTANT_SPREAD, float("nan"), fee, 0), Constant(0.5, Sizing(profile.env.legs == "beta"))
 
 
-def rule_policies(profile: Profile, run: Run) -> dict[str, Policy]:
-    """Return the baselines by name."""
-    features = load_features(run)
+def rule_policies(profile: Profile, run: Run, fee_bps: float) -> dict[str, Policy]:
+    """Return the baselines by name, fitted for one fee; the random one trades as the agents did on validation."""
+    features, episodes = load_features(run), load_episodes(run)
     layout = Layout(features.names, features.lookback, features.scaler.center, features.scaler.scale)
-    return baselines(layout, Sizing(profile.env.legs == "beta"))
+    cards = [trained.card.training for trained in load_policies(run) if trained.fee_bps == fee_bps]
+    turnover = float(np.mean([card["validation"]["turnover"] for card in cards])) if cards else None
+    rules, costs = make_rules(profile.env), make_costs(fee_bps, profile.costs)
+    fitting = Fitting(episodes.select("train"), episodes.select("validate"), rules, costs, turnover)
+    return baselines(layout, rules.sizing, fitting, only=profile.evaluate.only)
 
 
 def trial_costs(trial: Trial, profile: Profile) -> Costs:

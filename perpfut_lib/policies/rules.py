@@ -1,13 +1,12 @@
 """Baselines: policies that learn nothing, behind the same protocol."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.errors import PolicyError
-from perpfut_lib.policies.protocol import Policy
 from perpfut_lib.types import Float1D, Float32
 
 PLAIN: Final = Sizing()
@@ -30,8 +29,13 @@ class Layout:
 
     def raw(self, observation: Float32, name: str) -> Float1D:
         """Return a feature's newest value (P,) in its own unit."""
+        first = self.column(self.names[0])
+        return self.unscaled(observation[:, first : first + len(self.names)], name)
+
+    def unscaled(self, rows: Float32, name: str) -> Float1D:
+        """Return a feature in its own unit, (N,), from scaled feature rows (N, F)."""
         index = self.names.index(name)
-        scaled: Float1D = observation[:, self.column(name)].astype(np.float64)
+        scaled: Float1D = rows[:, index].astype(np.float64)
         return scaled * self.scale[index] + self.center[index]
 
 
@@ -51,12 +55,12 @@ class Constant:
 class ZScoreRule:
     """The textbook rule: against the spread beyond ``entry`` standard deviations, out within ``exit``.
 
-    What is held is read from the observation, so the rule needs no memory.
+    What is held is read from the observation, so the rule needs no memory. Thresholds are numbers, or one a row.
     """
 
     layout: Layout
-    entry: float = 2.0
-    exit: float = 0.5
+    entry: float | Float1D = 2.0
+    exit: float | Float1D = 0.5
     sizing: Sizing = PLAIN
 
     def act(self, observation: Float32) -> Float1D:
@@ -78,6 +82,14 @@ class RandomSwitch:
     seed: int = 0
     sizing: Sizing = PLAIN
 
+    @classmethod
+    def trading(cls, turnover: float, length: int, sizing: Sizing = PLAIN) -> Self:
+        """Return the trader whose episodes of ``length`` decisions trade ``turnover`` equities on average.
+
+        Coming in and going out trade one each and a new side trades one on average: half of them are the old side.
+        """
+        return cls(min(1.0, max(0.0, (turnover - 2.0) / length)), sizing=sizing)
+
     def act(self, observation: Float32) -> Float1D:
         """Return +1 or -1 per row, the held side but for a share ``switch`` of decisions."""
         bits = np.ascontiguousarray(observation, np.float32).view(np.uint32).astype(np.uint64)
@@ -90,14 +102,3 @@ class RandomSwitch:
         side = np.sign(observation[:, -3]).astype(np.float64)
         fresh = np.where(draw < self.switch / 2.0, 1.0, -1.0)
         return np.where((side == 0) | (draw < self.switch), fresh, side)
-
-
-def baselines(layout: Layout, sizing: Sizing) -> dict[str, Policy]:
-    """Return the baselines by name: flat, constant long and short, z-score rule, coin flips about 12 times a day."""
-    return {
-        "flat": Constant(0.0, sizing),
-        "long": Constant(1.0, sizing),
-        "short": Constant(-1.0, sizing),
-        "z-score": ZScoreRule(layout, sizing=sizing),
-        "random": RandomSwitch(24 / 1440, sizing=sizing),
-    }
