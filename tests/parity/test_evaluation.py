@@ -7,6 +7,7 @@ from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs
 from perpfut_lib.evaluate import ALL_SEEDS, load_costs, load_curves, load_metrics, portfolio_of, rollout
 from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
+from perpfut_lib.policies import BASELINES
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_every_agent_is_tested_at_every_fee(smoke):
     trained = metrics[metrics["agent"] == "ppo"]
     assert (trained["seed"] != ALL_SEEDS).sum() == fees * fees * smoke.profile.train.seeds
     assert (trained["seed"] == ALL_SEEDS).sum() == fees * fees
-    assert (metrics.groupby("agent").size()[["flat", "long", "short", "z-score", "random"]] == fees).all()
+    assert (metrics.groupby("agent").size()[[*BASELINES]] == fees).all()
     assert (metrics["imbalance"] <= 1e-12).all()
 
 
