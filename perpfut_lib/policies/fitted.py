@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from perpfut_lib.accounting import Sizing
-from perpfut_lib.policies.fitting import Fitting, utilities
+from perpfut_lib.policies.fitting import Fitting, walk
 from perpfut_lib.policies.protocol import Policy
 from perpfut_lib.policies.ridge import fit_ridge
 from perpfut_lib.policies.rules import Constant, Layout, RandomSwitch, ZScoreRule
@@ -71,6 +71,6 @@ def tune_z_score(rule: ZScoreRule, fitting: Fitting | None) -> ZScoreRule:
         return rule
     grid = np.array([(entry, exit_) for entry in ENTRIES for exit_ in EXITS if exit_ < entry] + [NEVER])
     repeated = np.repeat(grid, len(fitting.validate), axis=0)
-    earned = utilities(replace(rule, entry=repeated[:, 0], exit=repeated[:, 1]), fitting, len(grid))
+    earned = walk(replace(rule, entry=repeated[:, 0], exit=repeated[:, 1]), fitting, len(grid)).utility
     entry, exit_ = grid[int(np.argmax(earned))].tolist()
     return replace(rule, entry=entry, exit=exit_)

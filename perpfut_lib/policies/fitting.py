@@ -1,6 +1,7 @@
 """What fitted baselines may look at: training episodes to fit, validation episodes to choose by; never the test."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,23 +24,32 @@ class Fitting:
     """Traded notional per episode, in equities, that the random baseline is to match; none: about 24."""
 
 
-def utilities(policy: Policy, fitting: Fitting, copies: int = 1) -> Float1D:
-    """Return the mean sum of rewards per validation episode of each copy, (copies,).
+class Walk(NamedTuple):
+    """What a policy did on the validation episodes, means per copy, each (copies,)."""
 
-    The policy sees ``copies`` blocks of all validation episodes, one below the other, so that rules with one
-    parameter a row are all tried at once.
+    utility: Float1D
+    """Sum of rewards per episode."""
+    exposure: Float1D
+    """Gross exposure held before a decision."""
+
+
+def walk(policy: Policy, fitting: Fitting, copies: int = 1) -> Walk:
+    """Lead a policy through the validation episodes.
+
+    It sees ``copies`` blocks of all of them, one below the other, so that rules with one parameter a row are all tried
+    at once.
     """
     episodes = fitting.validate
     count = copies * len(episodes)
-    world = episodes.world()
-    rules = fitting.rules._replace(sizing=policy.sizing, max_bars=0)
+    world, rules = episodes.world(), fitting.rules._replace(sizing=policy.sizing, max_bars=0)
     state, outcome = make_state(count), make_outcome(count, episodes.observation_size)
-    numbers = np.tile(np.arange(len(episodes)), copies)
+    numbers, exposure = np.tile(np.arange(len(episodes)), copies), np.zeros(count)
     reset_all(world, state, numbers, np.zeros(count, np.int64), outcome.observation)
     for _ in range(episodes.length):
+        exposure += 1.0 - outcome.observation[:, -1]
         step_all(world, rules, fitting.costs, state, policy.act(outcome.observation), outcome)
-    mean: Float1D = outcome.score.reshape(copies, -1).mean(axis=1)
-    return mean
+    blocks = outcome.score.reshape(copies, -1), exposure.reshape(copies, -1) / episodes.length
+    return Walk(*(block.mean(axis=1) for block in blocks))
 
 
 def spread_returns(episodes: Episodes, *, beta_legs: bool) -> Float2D:

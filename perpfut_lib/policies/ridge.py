@@ -9,7 +9,7 @@ import numpy as np
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.env import Episodes
 from perpfut_lib.errors import PolicyError
-from perpfut_lib.policies.fitting import Fitting, spread_returns, utilities
+from perpfut_lib.policies.fitting import Fitting, spread_returns, walk
 from perpfut_lib.policies.network import Network, forward
 from perpfut_lib.types import Float1D, Float2D, Float32
 
@@ -90,7 +90,7 @@ def fit_ridge(sizing: Sizing, fitting: Fitting) -> RidgePolicy:
         Coefficients zero where nothing earns on validation.
     """
     candidates = [policy for policy in _candidates(sizing, fitting) if policy is not None]
-    earned = [float(utilities(policy, fitting)[0]) for policy in candidates]
+    earned = [float(walk(policy, fitting).utility[0]) for policy in candidates]
     best = candidates[int(np.argmax(earned))]
     return best if max(earned) > 0.0 else replace(best, coefficients=0.0 * best.coefficients, intercept=0.0)
 

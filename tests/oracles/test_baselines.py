@@ -12,7 +12,7 @@ from perpfut_lib.env import make_costs, make_rules
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.policies import Fitting, Layout, RandomSwitch, RidgePolicy, baselines
-from perpfut_lib.policies.fitting import spread_returns, utilities
+from perpfut_lib.policies.fitting import spread_returns, walk
 from perpfut_lib.policies.oracle import solve_oracle
 from perpfut_lib.policies.stopping import OrnsteinUhlenbeck, turning_point
 
@@ -36,7 +36,7 @@ def fitted():
     data = fitting(1.44)
     policies = baselines(LAYOUT, Sizing(), data)
     fresh = replace(data, validate=episodes(150, 3))
-    return policies, {name: float(utilities(policy, fresh)[0]) for name, policy in policies.items()}
+    return policies, {name: float(walk(policy, fresh).utility[0]) for name, policy in policies.items()}
 
 
 @pytest.mark.parametrize(("name", "share"), [("z-score", 0.8), ("ou-stopping", 0.7), ("ridge", 0.85)])
@@ -145,6 +145,7 @@ def test_the_random_baseline_trades_as_much_as_asked():
     data = fitting(0.0)
     data = replace(data, validate=episodes(150, 3), rules=data.rules._replace(risk_aversion=0.0))
     policy = RandomSwitch.trading(20.0, TASK.length)
-    free, charged = utilities(policy, data), utilities(policy, replace(data, costs=make_costs(10.0, CostsConfig())))
+    free = walk(policy, data).utility
+    charged = walk(policy, replace(data, costs=make_costs(10.0, CostsConfig()))).utility
     assert float(free[0] - charged[0]) / 10.0 == pytest.approx(20.0, rel=0.05)  # cost over cost per unit traded
     assert baselines(LAYOUT, Sizing(), fitting(0.0, turnover=20.0))["random"] == policy
