@@ -18,3 +18,12 @@ document.addEventListener("DOMContentLoaded", () => {
     entry.setAttribute("role", "listitem");
   }
 });
+
+// Formulas are set after the page's own scripts have run, so they are looked at last.
+window.addEventListener("load", () => {
+  for (const box of document.querySelectorAll("div.math, span.katex-display")) {
+    if (box.scrollWidth > box.clientWidth) {
+      box.tabIndex = 0;
+    }
+  }
+});

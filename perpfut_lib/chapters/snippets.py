@@ -41,10 +41,14 @@ def _sentence(row: dict[Hashable, Any]) -> str:
     verdict = "the interval excludes zero" if lower > 0 or upper < 0 else "the interval holds zero: this could be luck"
     if row["days"] < FEW_DAYS:
         verdict += "; but so few days make any interval too narrow"
+    even = row["break_even_bps"]
+    limit = (
+        f"It would break even at {even:.2f} bps a side." if pd.notna(even) else "It never traded: no cost would matter."
+    )
     return (
         f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{100 * row['return']:+.2f} %** over "
         f"{row['days']:g} test days (interval {lower:+.1f} % to {upper:+.1f} %): {verdict}. "
-        f"It would break even at {row['break_even_bps']:.2f} bps a side."
+        f"{limit}"
     )
 
 

@@ -81,7 +81,7 @@ class Browser:
             try:
                 tabs = requests.get(f"http://127.0.0.1:{port}/json", timeout=1).json()
                 return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            except (requests.ConnectionError, StopIteration):
+            except (requests.RequestException, StopIteration):
                 assert time.monotonic() < deadline, "the browser did not start"
                 time.sleep(0.1)
 

@@ -113,6 +113,33 @@ def test_pages_read_well_from_disk_without_network(browser, pages):
             assert browser.ask(overflow) <= 0, f"{page.name} at {width} px"
 
 
+@pytest.mark.parametrize(
+    ("width", "dark"), [(1400, False), (1400, True), (400, False)], ids=["desk", "dark", "telephone"]
+)
+def test_no_serious_barrier_for_any_reader(browser, pages, width, dark):
+    """axe-core finds no serious or critical violation of WCAG 2.1 A and AA on any page: light, dark, and narrow."""
+    axe = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+    rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}"
+    tell = "found => found.violations.filter(each => ['serious', 'critical'].includes(each.impact))"
+    tell += ".map(each => `${each.id}: ${each.nodes[0].html.slice(0, 120)}`)"
+    for page in pages:
+        browser.open(page.as_uri(), width, dark=dark)
+        browser.ask(f"{axe};0")
+        assert browser.ask(f"axe.run(document, {rules}).then({tell})") == [], page.name
+
+
+def test_axe_would_notice(browser, tmp_path):
+    """On a page with grey text on grey and a picture without words, it reports both."""
+    page = tmp_path / "bad.html"
+    page.write_text(
+        '<html lang="en"><title>t</title><main><p style="color:#999;background:#aaa">grey</p><img src="data:,">'
+    )
+    browser.open(page.as_uri())
+    browser.ask((Path(__file__).parent / "axe" / "axe.min.js").read_text() + ";0")
+    found = browser.ask("axe.run(document).then(found => found.violations.map(each => each.id))")
+    assert {"color-contrast", "image-alt"} <= set(found)
+
+
 def test_search_works_from_disk(browser, study):
     """Searching for "funding" finds the page on funding."""
     browser.open((study.html / "search.html").as_uri() + "?q=funding")
