@@ -14,7 +14,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help hummingbot reproduce run book pdf test lint format tests test-hummingbot demo nbval notebooks images pin-images hooks clean distclean
+.PHONY: setup help hummingbot reproduce run book pdf test lint format tests test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -81,6 +81,10 @@ images:  ## build the container images, with Docker or buildah (IMAGES=agent bui
 
 pin-images:  ## write the digests of the base images into the Dockerfiles (needs a registry)
 	docker/pin-images
+
+browser:  ## install Chromium, which the PDF and the book's browser tests need (Debian, as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "no Chromium could be installed: the book's browser tests will be skipped" >&2
 
 hooks: $(READY)  ## install the pre-commit hooks
 	$(BIN)/pre-commit install
