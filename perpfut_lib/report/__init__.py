@@ -9,6 +9,13 @@ from perpfut_lib.report.cointegration import (
     survival_table,
 )
 from perpfut_lib.report.edge_cases import edge_case_table
+from perpfut_lib.report.environment import (
+    kernel_check,
+    liquidation_table,
+    plot_risk_aversion,
+    plot_slippage,
+    risk_aversion_table,
+)
 from perpfut_lib.report.features import plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
@@ -44,9 +51,11 @@ __all__ = [
     "fee_table",
     "findings_table",
     "johansen_table",
+    "kernel_check",
     "ladder_table",
     "learning_curves",
     "ledger_check",
+    "liquidation_table",
     "lone_faults_table",
     "pair_table",
     "plot_equity",
@@ -55,11 +64,14 @@ __all__ = [
     "plot_ladder",
     "plot_pass_rates",
     "plot_prices",
+    "plot_risk_aversion",
     "plot_scan_cost",
+    "plot_slippage",
     "plot_spread",
     "plot_survival",
     "plot_sweep",
     "quality_table",
+    "risk_aversion_table",
     "speed_machines",
     "speed_table",
     "survival_table",

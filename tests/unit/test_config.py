@@ -121,3 +121,14 @@ def test_presets_hold_valid_values_for_every_algorithm(preset, algorithm):
     """What a preset sets passes the same checks as what a user gives."""
     chosen = TrainConfig(preset=preset, algorithm=algorithm)
     assert TrainConfig.model_validate(chosen.model_dump(mode="json")) == chosen
+
+
+def test_the_seed_rules_are_where_the_attribution_begins():
+    """Proves that the profile holds every fault that the lowest rung holds, and the study's reward and training."""
+    profile = load_profile("seed-rules")
+    for key, value in profile.attribution.start.items():
+        section, name = key.split(".")
+        assert getattr(getattr(profile, section), name) == value, key
+    env, train = profile.env, profile.train
+    assert (env.risk_aversion, env.reward_scale, env.reward_clip) == (6.0, 1.0, 3.0)
+    assert (train.algorithm, train.n_steps, train.batch_size, train.first_seed) == ("sb3-ppo", 2048, 128, 42)
