@@ -61,6 +61,7 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 tests: $(READY)  ## the tests alone; Hummingbot is built meanwhile and tested last
+	@[ -z "$$CI" ] || $(MAKE) --no-print-directory browser
 	@mkdir -p build; $(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
 	$(BIN)/python -m pytest --ignore=tests/hummingbot || { kill $$built; exit 1; }; \
 	wait $$built || { cat build/hummingbot.log >&2; exit 1; }; \
