@@ -84,7 +84,7 @@ def test_make_help_names_every_command():
 
 
 def test_no_absolute_paths_of_a_machine():
-    """No tracked text file holds a path of somebody's machine; Hummingbot's image has its own home, the same everywhere."""
+    """No tracked text file holds a path of somebody's machine; the home in Hummingbot's image is nobody's."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     leak = re.compile(r"(?<![\w.])/(?:home(?!/hummingbot)|root|Users|work)/\w+")
     for name in filter(None, tracked.split("\0")):
