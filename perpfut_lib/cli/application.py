@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from perpfut_lib import __version__
-from perpfut_lib.cli import bench, run
+from perpfut_lib.cli import bench, run, tune
 from perpfut_lib.errors import PerpfutError
 
 FAILED = 2
@@ -32,6 +32,7 @@ def application() -> typer.Typer:
     app.command("run")(run.run)
     app.command("book")(run.build)
     app.command("bench")(bench.bench)
+    app.command("tune")(tune.tune)
     for name, noun in _nouns().items():
         app.add_typer(noun, name=name, no_args_is_help=True)
     return app

@@ -26,11 +26,15 @@ def run(
     first: Annotated[int | None, typer.Option("--from", help="First chapter to run.")] = None,
     last: Annotated[int | None, typer.Option("--to", help="Last chapter to run.")] = None,
     book: Annotated[bool, typer.Option(help="Build the book after the last chapter.")] = True,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Training writes event files to artifacts/NAME/tensorboard.")
+    ] = False,
 ) -> None:
     """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
     from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
-    order = Order(profile, tuple(settings or ()), tuple(select(first, last)))
+    settings = [*(settings or ()), *(["compute.tensorboard=true"] if tensorboard else ())]
+    order = Order(profile, tuple(settings), tuple(select(first, last)))
     chosen = order.profile()
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")
     run_chapters(order)

@@ -1,6 +1,7 @@
 """The training stage: one agent per fee regime and seed, exported as card and weights."""
 
 import hashlib
+import shutil
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,21 +35,25 @@ class TrainedPolicy:
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write ``policies/*.json`` with their weights, and the learning curves."""
-    episodes, features = load_episodes(run), load_features(run)
-    train, validate = episodes.select("train"), episodes.select("validate")
-    settings = profile.train
-    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    lessons = [
-        Lesson(train, validate, profile.env, profile.costs, budgeted, fee, seed)
-        for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
-        for seed in seeds
-    ]
+    lessons, features = make_lessons(profile, run), load_features(run)
     curves = []
     for lesson, fitted in zip(lessons, train_all(lessons, profile.compute, run), strict=True):
         _export(folder, profile, features, lesson, fitted)
         rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
         curves.append(pd.DataFrame({"fee_bps": lesson.fee_bps, "seed": lesson.seed, **rows}))
     folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
+
+
+def make_lessons(profile: Profile, run: Run) -> list[Lesson]:
+    """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
+    episodes, settings = load_episodes(run), profile.train
+    train, validate = episodes.select("train"), episodes.select("validate")
+    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    return [
+        Lesson(train, validate, profile.env, profile.costs, budgeted, fee, seed)
+        for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
+        for seed in seeds
+    ]
 
 
 def budgets(profile: Profile) -> list[TrainConfig]:
@@ -66,6 +71,8 @@ def train_all(lessons: list[Lesson], compute: ComputeConfig, run: Run) -> list[F
     for number, lesson in enumerate(lessons):
         checkpoint = scratch / f"{agent_name(lesson)}.pt" if compute.checkpoint else None
         folder = events / agent_name(lesson) if compute.tensorboard else None
+        if folder and not (checkpoint and checkpoint.is_file()):
+            shutil.rmtree(folder, ignore_errors=True)  # of another training
         assignments.append(Assignment(lesson, Logbook(checkpoint, compute.checkpoint, folder, tally, number)))
     total = sum(lesson.settings.total_steps for lesson in lessons)
     with tallied(tally, tasks=len(lessons), label=f"training {len(lessons)} agents", total=total, unit="step"):
