@@ -120,6 +120,7 @@ SETTINGS = (
     "cointegration.max_pvalue=1.0",
     "train.total_steps=1024",
     "train.n_envs=32",
+    "costs.fees_bps=[1.44]",
     "train.evaluations=1",
 )
 
