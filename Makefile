@@ -67,6 +67,9 @@ tests: $(READY)  ## the tests alone; Hummingbot is built meanwhile and tested la
 	wait $$built || { cat build/hummingbot.log >&2; exit 1; }; \
 	$(BIN)/python -m pytest tests/hummingbot
 
+demo: $(READY) $(BOT_READY)  ## the closed loop: exchange, agent, governor and Hummingbot, without network (8 minutes)
+	$(BIN)/perpfut agent demo --keep
+
 test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a local exchange (5-10 minutes)
 	PERPFUT_HUMMINGBOT=all $(BIN)/python -m pytest tests/hummingbot
 

@@ -37,7 +37,7 @@ NETWORK_ERRORS = (OSError, ClientError, TimeoutError, ValueError, KeyError)
 
 
 class PerpfutExecutorConfig(StrategyV2ConfigBase):
-    """Settings of the script; times are seconds of real time."""
+    """Settings of the script; times are seconds, of real time except those that concern signals (hold, max_age)."""
 
     script_file_name: str = os.path.basename(__file__)
     controllers_config: list[str] = Field(default_factory=list)
@@ -63,11 +63,7 @@ class PerpfutExecutorConfig(StrategyV2ConfigBase):
     flatten_on_stop: bool = Field(True, description="Close everything when the script is stopped")
     stop: float = Field(30.0, ge=0, description="Longest time to wait for that")
     report: float = Field(5.0, gt=0, description="Time between two snapshots for the governor")
-    clock_origin: float = Field(
-        0.0, description="Replays only: Unix time at which the agent's clock showed clock_shown"
-    )
-    clock_shown: float = Field(0.0, description="Replays only: the agent's Unix time at clock_origin")
-    clock_speed: float = Field(1.0, gt=0, description="Replays only: seconds of the agent's clock per second")
+    clock_file: str = Field("", description="Replays only: file that tells the pace of the agent's clock")
 
     def update_markets(self, markets: MarketDict) -> MarketDict:
         """Name the pairs that Hummingbot is to follow."""
@@ -92,10 +88,9 @@ class PerpfutExecutorConfig(StrategyV2ConfigBase):
 
     def patience(self) -> Patience:
         """Return how long what is wrong is borne with."""
-        pace = 1000 * self.clock_speed
-        tolerance = Tolerance(max_age=int(pace * self.max_age))
+        tolerance = Tolerance(max_age=int(1000 * self.max_age))
         return Patience(
-            int(pace * self.hold), int(pace * self.expiry_hold), tolerance, self.max_gross, self.require_control
+            int(1000 * self.hold), int(1000 * self.expiry_hold), tolerance, self.max_gross, self.require_control
         )
 
 
@@ -106,7 +101,7 @@ class PerpfutExecutor(StrategyV2Base):
         super().__init__(connectors, config)
         self.config: PerpfutExecutorConfig = config
         settings = TraderSettings(tuple(config.symbols), config.limits(), config.patience(), config.max_equity)
-        self._clock_of_agent = PacedClock(config.clock_origin, config.clock_shown, config.clock_speed)
+        self._clock_of_agent = PacedClock(Path(config.clock_file) if config.clock_file else None)
         self._trader = Trader(AgentFolder(Path(config.folder), seal_key()), settings, self._clock_of_agent)
         self._pairs = {symbol: trading_pair(symbol, config.connector) for symbol in config.symbols}
         self._symbols = {pair: symbol for symbol, pair in self._pairs.items()}

@@ -59,6 +59,29 @@ def replay(
 
 
 @app.command()
+def demo(
+    bars: Annotated[int, typer.Option(help="Bars of one minute; all of one trading window at most.", max=110)] = 32,
+    speed: Annotated[float, typer.Option(help="Seconds of the exchange per second.")] = 6.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the result in artifacts/published.")] = False,
+) -> None:
+    """Run the closed loop here: local exchange, agent, governor and Hummingbot, against the backtest."""
+    from agent.demo import loop, setup, show
+    from agent.logs import start_logging
+    from perpfut_lib import pipeline
+    from perpfut_lib.artifacts import publish
+
+    profile, run_folder = setup.demo_profile(), setup.demo_run()
+    start_logging(None, console=True, level=40)
+    pipeline.ensure("environment", profile, run_folder)
+    setup.export(run_folder)
+    start = setup.first_window(run_folder)
+    found = show.result(loop.closed_loop(profile, run_folder, start, bars, speed), speed)
+    if keep:
+        publish(show.NAME, found)
+    typer.echo(show.text(found))
+
+
+@app.command()
 def status(
     profile: ProfileOption = "default",
     json: JsonOption = False,

@@ -1,0 +1,278 @@
+"""The closed loop itself: everything at once, on the exchange's accelerated clock."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from agent.checkpoint import open_checkpoints
+from agent.demo.comparison import Episode, Execution, Funding
+from agent.desk import Brain, Desk, open_brain
+from agent.hummingbot.engine import Engine, store_keys
+from agent.hummingbot.world import write_pace
+from agent.market import LiveMarket
+from agent.replay import LOCAL_WEIGHT, replay, tape_of
+from agent.report import load_signals
+from agent.run import Scheduler
+from agent.session import Session
+from agent.ticks import Ticks
+from perpfut_lib.acquire.exchange import Exchange
+from perpfut_lib.acquire.wires import BINANCE
+from perpfut_lib.artifacts import AgentFolder, Control, GovernorOrder, PerfSnapshot, Run
+from perpfut_lib.artifacts.contract import SCHEMA_VERSION
+from perpfut_lib.config import Profile
+from perpfut_lib.errors import ExchangeError, MissingInputError
+from perpfut_lib.store.panel import Panel
+from perpfut_lib.store.stage import load_panel
+from perpfut_lib.venue.exchange import Exchange as LocalExchange
+from perpfut_lib.venue.server import RunningExchange, serve
+from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.view import quote
+
+log = logging.getLogger(__name__)
+
+ACCOUNT: Final = "binance"
+CONNECTOR: Final = "binance_perpetual"
+STARTING_S: Final = 240.0
+"""Longest wait for Hummingbot to know its positions, seconds of real time."""
+EXECUTOR: Final = {"settle": 1.0, "quiet": 20.0, "pending": 10.0, "imbalance": 8.0, "report": 1.0, "stop": 60.0}
+"""Settings of the script, seconds of real time."""
+
+
+@dataclass(frozen=True)
+class DemoClock:
+    """The agent's clock: that of the local exchange, which runs ``speed`` times as fast as this machine's."""
+
+    exchange: LocalExchange
+    speed: float
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set it to interrupt every wait."""
+
+    def wall(self) -> int:
+        """Return the exchange's time, ms UTC."""
+        return self.exchange.clock.now()
+
+    def monotonic(self) -> int:
+        """Return the exchange's time: it never goes back."""
+        return self.exchange.clock.now()
+
+    def wait(self, milliseconds: int) -> bool:
+        """Let so much of the exchange's time pass."""
+        return self.stop.wait(max(0, milliseconds) / 1000 / self.speed)
+
+
+class SlowThread:
+    """The slow tick beside the fast one, as the scheduler drives it: in a thread, since time is not this machine's.
+
+    Parameters
+    ----------
+    ticks : Ticks
+        With a desk and checkpoints of its own.
+    """
+
+    def __init__(self, ticks: Ticks) -> None:
+        self._ticks = ticks
+        self._thread: threading.Thread | None = None
+
+    def start(self, bar_close: int) -> None:
+        """Start one, unless one is still at work."""
+        if not self.busy():
+            self._thread = threading.Thread(target=self._ticks.slow_tick, args=(bar_close,), name="slow tick")
+            self._thread.start()
+
+    def busy(self) -> bool:
+        """Return whether one is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Wait for its end."""
+        if self._thread is not None:
+            self._thread.join()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the closed loop left."""
+
+    episode: Episode
+    panel: Panel
+    report: PerfSnapshot
+    """The executor's last one."""
+    governor: GovernorOrder
+    """The governor's last one."""
+    wallet: tuple[float, float]
+    """At the exchange, before and after; flat both times."""
+    orders: int
+    """Accepted by the exchange."""
+    seconds: float
+    """Real time from the first bar to the end."""
+
+    def open_price(self, symbol: str, opened: int) -> float:
+        """Return the open of a bar."""
+        row = (opened - int(self.panel.open_time[0])) // self.panel.timeframe
+        return float(self.panel.open[row, self.panel.column(symbol)])
+
+
+def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float) -> Recording:
+    """Run agent, governor and Hummingbot over so many bars, then the replay of the same bars.
+
+    Parameters
+    ----------
+    profile : Profile
+        Settings.
+    run : Run
+        A run with its panel and the agent's policy.
+    start : int
+        First decision: the start of a trading window, ms UTC.
+    bars : int
+        Number of decisions.
+    speed : float
+        Seconds of the exchange per second.
+    """
+    panel, brain = load_panel(run), open_brain(profile, run)
+    if brain is None:
+        raise MissingInputError(f"no policy {profile.agent.policy}", "an exported one", "export it first")
+    end = start + bars * panel.timeframe
+    replayed = load_signals(replay(profile, run, start, end))  # compiles what the fast tick calls, too
+    folder = AgentFolder(run.path / "demo")
+    settings = VenueConfig(
+        clock="stepped",
+        start=start,
+        weight_limit=LOCAL_WEIGHT,
+        taker_fee_bps=brain.fee_bps,
+        orders_per_ten_seconds=3_000,
+    )
+    with serve(settings, tape_of(panel)) as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
+        wallet = float(venue.matching.account(ACCOUNT).wallet)
+        began = time.monotonic()
+        _drive(profile, folder, venue, brain, (end, speed))
+        if engine.stop() != 0:
+            raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
+        account = venue.matching.account(ACCOUNT)
+        seconds = time.monotonic() - began
+        wallets = (wallet, float(account.wallet))
+        episode = Episode(
+            signals=[signal for signal in load_signals(folder) if start <= signal.bar_close < end],
+            replayed=replayed,
+            fills=_fills(venue, end),
+            funding=_funding(venue),
+            base=wallet,
+            end=end,
+            fee_bps=brain.fee_bps,
+            slippage_bps=profile.costs.slippage_bps,
+        )
+    report, governor = folder.read(PerfSnapshot), folder.read(GovernorOrder)
+    return Recording(episode, panel, report, governor, wallets, len(account.orders), seconds)
+
+
+@contextmanager
+def _hummingbot(venue: RunningExchange, folder: AgentFolder, run: Run, symbols: tuple[str, ...]) -> Iterator[Engine]:
+    """Yield an engine that knows its positions; the exchange's clock still stands."""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    folder.path.mkdir(parents=True)
+    root = run.path / "hummingbot"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    now, pace = venue.exchange.clock.now(), folder.path / "pace.json"
+    write_pace(pace, now, 0.0)
+    control = {"pause": False, "kill": False, "max_exposure": None, "allow": None, "deny": ()}
+    head = {"schema_version": SCHEMA_VERSION, "kind": "control", "seq": 1, "run_id": "demo", "created_at": now}
+    folder.write(Control.model_validate({**head, **control}))
+    store_keys(root, CONNECTOR, venue.url)
+    engine = Engine(root, venue.url)
+    engine.configure(
+        connector=CONNECTOR, folder=str(folder.path), symbols=list(symbols), clock_file=str(pace), **EXECUTOR
+    )
+    engine.start()
+    try:
+        patience = time.monotonic() + STARTING_S
+        while "seeded with" not in engine.said():
+            if not engine.running() or time.monotonic() > patience:
+                raise ExchangeError("Hummingbot that does not start", "one that does", f"read {root / 'logs'}")
+            time.sleep(0.2)
+        yield engine
+    finally:
+        engine.kill()
+
+
+def _drive(
+    profile: Profile, folder: AgentFolder, venue: RunningExchange, brain: Brain, until: tuple[int, float]
+) -> None:
+    """Let time run and the agent with it, until its last bar has passed."""
+    (end, speed), exchange = until, venue.exchange
+    clock = DemoClock(exchange, speed)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_desk(profile, folder, venue, brain, clock)) for _ in range(2)]
+        fast, slow = (
+            Ticks(desk, stack.enter_context(open_checkpoints(folder.checkpoints(kind))))
+            for desk, kind in zip(opened, ("fast", "slow"), strict=True)
+        )
+        beside = SlowThread(slow)
+        market = fast.desk.market
+        assert isinstance(market, LiveMarket)
+        scheduler = Scheduler(Session(fast, clock, market), beside, None)  # type: ignore[arg-type]
+        exchange.clock.run(speed)
+        write_pace(folder.path / "pace.json", exchange.clock.now(), speed)
+        timer = threading.Timer((end - clock.wall()) / 1000 / speed, clock.stop.set)
+        timer.start()
+        try:
+            scheduler.run()
+        finally:
+            timer.cancel()
+            beside.stop()
+
+
+@contextmanager
+def _desk(
+    profile: Profile, folder: AgentFolder, venue: RunningExchange, brain: Brain, clock: DemoClock
+) -> Iterator[Desk]:
+    config = profile.agent.exchange.model_copy(update={"url": venue.url, "weight_per_minute": None})
+    market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), profile.agent.timeframe)
+    since = venue.exchange.tape.start
+    try:
+        yield Desk(profile, folder, market, clock, profile.agent.timeframe, brain, "demo", history_from=since)
+    finally:
+        market.close()
+
+
+def _fills(venue: RunningExchange, end: int) -> list[Execution]:
+    """Return all fills with the middle of the book at their time."""
+    rows = []
+    for fill in venue.matching.account(ACCOUNT).fills:
+        request, tape = fill.order.request, venue.exchange.tape
+        book = quote(tape.series[request.symbol], tape.timeframe, fill.time)
+        if book is None:
+            raise ExchangeError(f"a fill at {fill.time} without a book", "one within the tape", "look at the clock")
+        quantity = float(request.sign * fill.quantity)
+        middle = (book.bid + book.ask) / 2
+        rows.append(Execution(fill.time, request.symbol, quantity, float(fill.price), middle, float(fill.fee)))
+    return rows
+
+
+def _funding(venue: RunningExchange) -> list[Funding]:
+    rows = venue.matching.account(ACCOUNT).income
+    return [
+        Funding(row.time, row.symbol, float(row.amount), float(row.size)) for row in rows if row.kind == "FUNDING_FEE"
+    ]
+
+
+def summary(recording: Recording) -> dict[str, Any]:
+    """Return how the loop ran."""
+    report = recording.report
+    return {
+        "orders": recording.orders,
+        "fills": len(recording.episode.fills),
+        "rejects": report.rejects,
+        "fill_latency_ms": report.fill_latency_ms,
+        "slippage_bps": report.slippage_bps,
+        "executor_equity_change": report.equity - recording.wallet[0],
+        "wallet_change": recording.wallet[1] - recording.wallet[0],
+        "governor_mode": recording.governor.mode,
+        "governor_alarms": list(recording.governor.alarms),
+        "governor_seq": recording.governor.seq,
+        "real_seconds": recording.seconds,
+    }
