@@ -195,7 +195,8 @@ class Trader:
             if self._base.window < 0 and self._base.equity <= 0.0:
                 self._base = Base(-1, equity)
         self._targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
-        log.info("%s (%s): %s", self.intent.mode, self.intent.reason, {k: str(v) for k, v in self._targets.items()})
+        wanted = {symbol: f"{units:.6g}" for symbol, units in self._targets.items()}
+        log.info("%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
 
     def _window(self) -> int | None:
         """Return the start of the trading window; none where the pairs cannot be read."""

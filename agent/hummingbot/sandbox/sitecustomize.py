@@ -7,6 +7,7 @@ be reached from here; without the first variable nothing is changed.
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def point(address: str) -> None:
     """Let both connectors talk to the local exchange."""
     from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as binance
     from hummingbot.connector.derivative.hyperliquid_perpetual import hyperliquid_perpetual_constants as hyperliquid
+    from hummingbot.connector.time_synchronizer import TimeSynchronizer
 
+    # The exchange's clock may stand or run fast: requests are stamped with this machine's, which it takes, too.
+    TimeSynchronizer.time = lambda _synchronizer: time.time()
     streams = address.replace("http", "ws", 1)
     binance.PERPETUAL_BASE_URL = binance.TESTNET_BASE_URL = f"{address}/fapi/"
     binance.PERPETUAL_WS_URL = binance.TESTNET_WS_URL = f"{streams}/"
