@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 BOT := .venv-hummingbot
 BOT_READY := $(BOT)/.installed
 BOT_CACHE ?= $(HOME)/.cache/perpfut
-IMAGES ?= agent research
+IMAGES ?= agent hummingbot research
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
 export OPENBLAS_NUM_THREADS ?= 1

@@ -16,10 +16,11 @@ MINUTES = 10
 SPAN = ("2025-01-09", "2025-01-09T00:10")
 """Ten minutes of the smoke profile's test span."""
 HOW = (
-    "Measured by `docker/measure.py` in the image itself, as its user, on two shared cores, with the smoke policy: "
-    "ten minutes of its test span replayed through the local exchange, every decision equal to the evaluation's; then "
-    "the agent beside a local exchange for ten minutes of real time, with the image's health check every minute. "
-    "Processor time is told rather than time on the clock, because other work ran on the machine."
+    "Measured by `docker/measure.py` in the image itself, as its user, on two busy cores, with the smoke policy: ten "
+    "minutes of the test span replayed through the local exchange, every decision equal to the evaluation's; then the "
+    "agent beside a local exchange in real time, with a health check every minute. Processor time is told rather than "
+    "time on the clock, because other work ran on the machine. The base was plain Debian with its own "
+    "Python 3.11, in the place of the official image that the Dockerfile names."
 )
 
 
@@ -30,6 +31,8 @@ def main() -> None:
     command = [*run, "python", "-c", trial, *SPAN, str(MINUTES)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.strip().splitlines()[-1])
+    for each in (told["start"], *told["replays"]):
+        del each["said"]
     path = publish("containers", {"how": HOW, "rows": rows(told, size), "trial": told})
     sys.stdout.write(f"{path}\n")
 
@@ -46,7 +49,7 @@ def rows(told: dict, size: int) -> list[dict]:
     if told["user"] == 0 or any(replay["rc"] for replay in replays) or live["rc"] or live["healthy"] < live["minutes"]:
         raise SystemExit(f"the trial failed: {json.dumps(told)}")
     return [
-        {"what": "size of the image, uncompressed", "value": round(size / 2**20), "unit": "MiB"},
+        {"what": "size of the image, uncompressed", "value": round(size / 1e9, 2), "unit": "GB"},
         {
             "what": "start, with every check of the doctor",
             "value": round(told["start"]["cpu"], 1),
@@ -66,7 +69,6 @@ def rows(told: dict, size: int) -> list[dict]:
             "unit": "s",
         },
         {"what": "health checks passed", "value": live["healthy"], "unit": f"of {live['minutes']}"},
-        {"what": "one health check", "value": round(live["check_cpu"], 1), "unit": "s of processor"},
         {"what": "peak memory of the agent", "value": round(live["peak_mib"]), "unit": "MiB"},
         {"what": "from SIGTERM to the end", "value": round(live["stopped"], 1), "unit": "s"},
     ]

@@ -133,6 +133,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         versions,
         runbook.agent_settings,
         runbook.alarms,
+        runbook.containers,
         runbook.reason_codes,
         runbook.verdicts,
     )

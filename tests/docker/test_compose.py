@@ -188,6 +188,56 @@ def test_images_are_built_by_whichever_engine_there_is(tmp_path, engine, used):
     assert "-f docker/research.Dockerfile -t perpfut/research:" in said[1]
 
 
+@pytest.mark.parametrize("name", ["agent", "hummingbot", "research"])
+def test_what_an_image_copies_is_there_and_is_sent_to_the_build(name):
+    """Every source exists in the repository, and ``.dockerignore`` lets it through."""
+    text = (ROOT / "docker" / f"{name}.Dockerfile").read_text()
+    sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    sources = [source for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.M) for source in line.split()[:-1]]
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert any(source == each or source.startswith(f"{each}/") for each in sent), source
+
+
+def test_hummingbot_starts_with_the_settings_that_the_script_knows(tmp_path):
+    """The start writes what compose says into the script's settings and hands the password on, not into a file."""
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$HBOT_PASSWORD $*"\n')
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "password").write_text("s3cret-of-mine\n")
+    told = {
+        "PERPFUT_CONNECTOR": "binance_perpetual_testnet",
+        "PERPFUT_PROFILE": "real-1m",
+        "PERPFUT_SYMBOLS": "ETHUSDT, SOLUSDT",
+    }
+    environment = {
+        **told,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "HUMMINGBOT_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    start = ["/bin/sh", str(ROOT / "docker" / "hummingbot-start")]
+    done = subprocess.run(start, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "s3cret-of-mine -m hummingbot.cli.engine --name perpfut --script-config perpfut.yml\n"
+    text = (tmp_path / "conf" / "scripts" / "perpfut.yml").read_text()
+    assert "s3cret" not in text
+    settings = yaml.safe_load(text)
+    assert settings["symbols"] == ["ETHUSDT", "SOLUSDT"]
+    assert settings["folder"] == "/app/artifacts/real-1m/agent"
+    script = (ROOT / "agent" / "hummingbot" / settings["script_file_name"]).read_text()
+    assert all(re.search(rf"^    {name}: ", script, re.M) for name in settings)
+
+
+@pytest.mark.parametrize("missing", ["PERPFUT_SYMBOLS", "PERPFUT_PROFILE", "HUMMINGBOT_PASSWORD_FILE"])
+def test_hummingbot_does_not_start_on_half_a_configuration(tmp_path, missing):
+    """A variable that is missing or empty is named, and nothing is started."""
+    told = dict.fromkeys(("PERPFUT_CONNECTOR", "PERPFUT_PROFILE", "PERPFUT_SYMBOLS", "HUMMINGBOT_PASSWORD_FILE"), "x")
+    environment = {**told, missing: "", "PATH": os.environ["PATH"]}
+    start = ["/bin/sh", str(ROOT / "docker" / "hummingbot-start")]
+    done = subprocess.run(start, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert missing in done.stderr
+
+
 def test_images_and_package_have_one_version():
     """Compose starts what ``make images`` builds."""
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from agent.watch import RULES
-from perpfut_lib.artifacts import Reason, Run, Verdict
+from perpfut_lib.artifacts import Reason, Run, Verdict, read_published
 from perpfut_lib.chapters import runbook
 from perpfut_lib.cli.application import application
 from perpfut_lib.config import AgentConfig, AlarmConfig, GovernorConfig, load_profile
@@ -45,6 +45,16 @@ def test_every_alarm_of_the_governor_has_its_line_and_its_thresholds():
         line = next(line for line in page.splitlines() if f"`{rule.name}`" in line)
         assert f"{rule.thresholds(config).enter:g}" in line
         assert all(action in line or action == "retrain" for action in rule.actions if action != "reselect")
+
+
+def test_what_was_measured_of_the_image_is_shown():
+    """The page shows every published row, and says how it was measured."""
+    published = read_published(runbook.PUBLISHED)
+    page = _page(runbook.containers)
+    assert all(row["what"] in page for row in published["rows"])
+    assert published["how"] in page
+    assert published["trial"]["user"] != 0
+    assert all(replay["rc"] == 0 for replay in published["trial"]["replays"])
 
 
 def test_a_new_code_without_its_line_stops_the_book(monkeypatch):
