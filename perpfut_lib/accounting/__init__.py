@@ -2,7 +2,7 @@
 
 from perpfut_lib.accounting.exposure import Sizing, size_exposure, size_legs
 from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
-from perpfut_lib.accounting.liquidation import liquidation_distance
+from perpfut_lib.accounting.liquidation import MAINTENANCE_MARGIN, liquidation_distance
 from perpfut_lib.accounting.step import (
     BPS,
     Costs,
@@ -19,6 +19,7 @@ from perpfut_lib.accounting.step import (
 
 __all__ = [
     "BPS",
+    "MAINTENANCE_MARGIN",
     "Accountant",
     "Costs",
     "Flow",

@@ -1,10 +1,12 @@
 """How far prices may move against a position before the exchange liquidates it."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from perpfut_lib.types import Float1D
+
+MAINTENANCE_MARGIN: Final = 0.05  # cautious: by symbol and bracket, exchanges ask from 0.4 % of notional upwards
 
 
 def liquidation_distance(longs: Any, shorts: Any, maintenance: float) -> Float1D:

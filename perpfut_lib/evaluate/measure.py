@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from perpfut_lib import statistics
-from perpfut_lib.accounting import Ledger
+from perpfut_lib.accounting import MAINTENANCE_MARGIN, Ledger
 from perpfut_lib.env import Episodes
 from perpfut_lib.evaluate.days import break_even_bps, days_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
@@ -90,12 +90,17 @@ def return_measures(returns: Float1D, resampling: Resampling) -> dict[str, float
 
 
 def action_measures(result: Rollout) -> dict[str, float]:
-    """Return statistics of the actions: mean, standard deviation, mean gross exposure held, mean holding time."""
+    """Return statistics of the actions: mean, standard deviation, mean gross exposure held, mean holding time.
+
+    Also the nearest that any position came to liquidation: the adverse move of both legs, at 5 % maintenance margin,
+    that it would have survived; infinity for who never holds anything.
+    """
     return {
         "action_mean": float(result.action.mean()),
         "action_std": float(result.action.std()),
         "mean_exposure": float(np.abs(result.target).sum(axis=2).mean()),
         "holding_bars": holding_bars(result.target),
+        "liquidation_distance": float(result.ledger.liquidation_distance(MAINTENANCE_MARGIN).min()),
     }
 
 
