@@ -29,7 +29,7 @@ def test_chapters_are_numbered_without_a_hole():
 
 
 def test_parameters_come_first_with_the_defaults(notebook):
-    """papermill finds ``profile`` and ``overrides`` in the first code cell."""
+    """Papermill finds ``profile`` and ``overrides`` in the first code cell."""
     first = _code(notebook)[0]
     assert "parameters" in first.metadata.tags
     assert first.source == 'profile = "default"\noverrides = []'

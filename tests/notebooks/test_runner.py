@@ -90,7 +90,9 @@ def test_a_mended_chapter_continues_where_the_run_stopped(project):
 
 def test_a_dead_kernel_is_named(project):
     """A kernel that is killed in mid-cell is a failed chapter, not a hang."""
-    project.write(project.notebooks / "01_first.ipynb", "first", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    project.write(
+        project.notebooks / "01_first.ipynb", "first", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
     with pytest.raises(ChapterError, match="kernel of chapter 01_first dead"):
         project.run()
     assert _executed("01_first").status() is Status.FAILED

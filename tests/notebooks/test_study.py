@@ -49,7 +49,7 @@ def test_chapters_verify(study):
 
 
 def test_a_chapter_runs_alone_from_anywhere(study, tmp_path):
-    """papermill runs one notebook by itself, from another folder, with the profile as its only parameter."""
+    """Papermill runs one notebook by itself, from another folder, with the profile as its only parameter."""
     output = tmp_path / "out.ipynb"
     command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / "04_features.ipynb"), str(output)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PERPFUT_PROGRESS": ""}
