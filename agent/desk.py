@@ -1,7 +1,7 @@
 """What the nodes of a graph work with: settings, folder, market, clock, brain. A graph gets it as its context."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -148,6 +148,10 @@ class Desk:
         if found != digest:
             raise ArtifactError("active pairs that changed during a tick", "those it began with", "start it again")
         return document
+
+    def restarted(self, folder: AgentFolder | None = None) -> Self:
+        """Return the desk of a new process: it remembers nothing but what is on disk (in another ``folder``)."""
+        return replace(self, folder=folder or self.folder, scratch={}, logged=False, _memory=None, _pairs=None)
 
     @cached_property
     def settings_hash(self) -> str:

@@ -199,7 +199,7 @@ def _copied(desk: Desk, path: Path) -> Desk:
     """Return the desk of a new process in a copy of the folder."""
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(desk.folder.path, path)
-    return replace(desk, folder=replace(desk.folder, path=path), scratch={}, logged=False, _memory=None, _pairs=None)
+    return desk.restarted(replace(desk.folder, path=path))
 
 
 @contextmanager

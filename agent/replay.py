@@ -23,7 +23,7 @@ from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder, Control, Run
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 from perpfut_lib.cointegration import load_windows
-from perpfut_lib.config import Profile
+from perpfut_lib.config import Profile, RiskConfig
 from perpfut_lib.errors import MissingInputError
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
@@ -34,6 +34,8 @@ from perpfut_lib.venue.server import RunningExchange, serve
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
 
+BEYOND: Final = 1e12
+"""A limit that nothing meets."""
 LOCAL_WEIGHT: Final = 10_000_000
 """Request weight per minute of the replayed exchange: nobody shares it."""
 
@@ -107,7 +109,7 @@ def replay_stand(
             market.close()
 
 
-def replay(profile: Profile, run: Run, start: int, end: int) -> AgentFolder:
+def replay(profile: Profile, run: Run, start: int, end: int, *, restarts: int = 0) -> AgentFolder:
     """Replay the agent over the bars that close in [``start``, ``end``) and return its folder.
 
     Parameters
@@ -118,6 +120,8 @@ def replay(profile: Profile, run: Run, start: int, end: int) -> AgentFolder:
         A research run with its panel and its trained policies.
     start, end : int
         ms UTC; cut to whole bars.
+    restarts : int
+        How often, evenly spread, a new process takes over with nothing but what is on disk.
 
     Raises
     ------
@@ -131,12 +135,28 @@ def replay(profile: Profile, run: Run, start: int, end: int) -> AgentFolder:
     if not first <= start < end <= last:
         found, expected = f"a span from {start} to {end}", f"one within {first} and {last} (ms UTC)"
         raise MissingInputError(found, expected, "choose --from and --to inside the data")
+    if not profile.agent.replay_limits:
+        profile = without_limits(profile)
     folder = replay_folder(run)
     shutil.rmtree(folder.path, ignore_errors=True)
     with folder.lock(), replay_stand(profile, panel, folder, start, brain) as stand:
         folder.write(standing_orders(start))
-        walk(stand, range(-(-start // panel.timeframe) * panel.timeframe, end, panel.timeframe))
+        bars = range(-(-start // panel.timeframe) * panel.timeframe, end, panel.timeframe)
+        length = -(-len(bars) // (restarts + 1))
+        for first_bar in range(0, len(bars), length):
+            walk(replace(stand, desk=stand.desk.restarted()), bars[first_bar : first_bar + length])
     return folder
+
+
+def without_limits(profile: Profile) -> Profile:
+    """Return a profile whose risk limits nothing meets: the evaluation has none."""
+    kept = ("max_held_bars", "max_performance_age")
+    names = [name for name in RiskConfig.model_fields if name.startswith("max_") and name not in kept]
+    never: dict[str, float | None] = dict.fromkeys(names, BEYOND)
+    never |= {"max_drawdown": 1.0, "max_pvalue": None, "z_margin": None}
+    never |= {"min_notional": 0.0, "min_liquidation_distance": -BEYOND}
+    risk = profile.agent.risk.model_copy(update=never)
+    return profile.model_copy(update={"agent": profile.agent.model_copy(update={"risk": risk})})
 
 
 def tested_span(run: Run) -> tuple[int, int]:
@@ -159,7 +179,7 @@ def walk(stand: Stand, bar_closes: range) -> None:
 
 def replay_folder(run: Run) -> AgentFolder:
     """Return where a replay of a run keeps its files."""
-    return AgentFolder(run.path / "replay")
+    return AgentFolder(run.path / "replayed")
 
 
 def standing_orders(now: int) -> Control:

@@ -26,6 +26,18 @@ GRAPHS: Final[dict[str, Callable[[], StateGraph[Any, Any, Any, Any]]]] = {
 }
 
 
+SIGNAL_COLUMNS: Final = "seq bar_close pair action status reasons y weight_y price_y x weight_x price_x overall".split()
+PARITY_COLUMNS: Final = ("window", "pair", "decisions", "equal", "interventions", "largest_difference")
+
+
+def graph_edges() -> dict[str, list[tuple[str, str, bool]]]:
+    """Return the edges of every graph as the code that runs has them: from, to, and whether a condition decides."""
+    graphs = {name: build().compile().get_graph() for name, build in GRAPHS.items()}
+    return {
+        name: [(edge.source, edge.target, edge.conditional) for edge in graph.edges] for name, graph in graphs.items()
+    }
+
+
 def drawings() -> dict[str, str]:
     """Return the graphs as Mermaid text, drawn from the code that runs."""
     return {name: build().compile().get_graph().draw_mermaid() for name, build in GRAPHS.items()}
@@ -48,17 +60,18 @@ def load_signals(folder: AgentFolder) -> list[Signal]:
 
 
 def signal_table(signals: Iterable[Signal]) -> pd.DataFrame:
-    """Return one row a signal and pair: time, pair, action, status, reasons, both weights and prices."""
+    """Return one row a signal and pair, columns ``SIGNAL_COLUMNS``, with reasons of pair and signal."""
     rows: list[dict[str, Any]] = []
     for signal in signals:
         for report in signal.pairs:
             legs = [leg for leg in signal.legs if leg.pair == report.pair]
             row = {"seq": signal.seq, "bar_close": signal.bar_close, "pair": report.pair, "action": report.action}
             row |= {"status": report.status, "reasons": " ".join(report.reasons) or None}
+            row |= {"overall": " ".join(signal.reasons) or None}
             for side, leg in zip("yx", legs, strict=False):
                 row |= {side: leg.symbol, f"weight_{side}": leg.weight, f"price_{side}": leg.price}
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(SIGNAL_COLUMNS))
 
 
 def evaluated(profile: Profile, run: Run, brain: Brain) -> tuple[Episodes, Rollout]:
@@ -87,7 +100,7 @@ def parity_table(profile: Profile, run: Run, signals: Iterable[Signal]) -> pd.Da
             seen = [by_pair[int(times[step]), pair] for step in steps]
             window = datetime.fromtimestamp(day["start"] / 1000, UTC).strftime("%Y-%m-%d %H:%M")
             rows.append({"window": window, "pair": pair} | _compared(seen, episodes, research, episode, steps))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(PARITY_COLUMNS))
 
 
 def _compared(

@@ -48,6 +48,12 @@ STAGES: Final = (
         ("attribution", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
         ("quality", "cointegration", "features", "environment", "train"),
     ),
+    Stage(
+        "replay",
+        "agent.stage",
+        ("agent", "cointegration", "universe", "costs", "env", "data"),
+        ("quality", "cointegration", "features", "environment", "train"),
+    ),
 )
 BY_NAME: Final = {stage.name: stage for stage in STAGES}
 

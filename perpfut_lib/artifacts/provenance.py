@@ -67,7 +67,8 @@ def source_hash(module: str) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(module)):
-        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+        root = PACKAGE if path.is_relative_to(PACKAGE) else PACKAGE.parent
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -84,9 +85,9 @@ def _closure(module: str) -> set[Path]:
 
 def _files(module: str) -> list[Path]:
     """Return the files of a module: itself, or every file of a package; the last part may be a name inside it."""
-    parts = module.split(".")[1:]
+    root, *parts = module.split(".")
     for used in (parts, parts[:-1]):
-        path = PACKAGE.joinpath(*used)
+        path = PACKAGE.with_name(root).joinpath(*used)
         if used and path.is_dir():
             return sorted(path.rglob("*.py"))
         if used and path.with_suffix(".py").is_file():
@@ -102,4 +103,4 @@ def _imports(path: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in names if name.startswith(f"{PACKAGE.name}.")]
+    return [name for name in names if name.startswith((f"{PACKAGE.name}.", "agent."))]

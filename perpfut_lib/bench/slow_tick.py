@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.tsa.stattools import coint
 
+from perpfut_lib.bench._slow_tick_live import seconds_of_slow_ticks
 from perpfut_lib.bench.cointegration import FORMATION, PEER, log_prices
 from perpfut_lib.bench.harness import BenchRow, Contest
 from perpfut_lib.cointegration import scan
@@ -20,6 +21,9 @@ def run() -> Iterator[BenchRow]:
     """Yield the study's 25 assets, and the 170 that both venues list."""
     for assets in (25, 170):
         yield _tick(assets)
+    for which, seconds in seconds_of_slow_ticks(170).items():
+        metric = f"170 assets, whole tick with its fetch from the local exchange, {which}"
+        yield BenchRow(BENCH, metric, "s", seconds, None, None, None, None)
 
 
 def _tick(assets: int) -> BenchRow:

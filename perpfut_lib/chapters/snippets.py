@@ -78,19 +78,25 @@ def effort(profile: Profile, run: Run) -> str:
 
 def versions(profile: Profile, run: Run) -> str:
     """Return the versions of code and packages that made the artifacts."""
-    manifest = run.stage(pipeline.STAGES[-1].name).manifest()
+    manifest = run.stage(_shown()[-1].name).manifest()
     rows = {"perpfut": __version__, "git commit": manifest.git_commit[:12], **manifest.packages}
     return markdown_table(pd.DataFrame({"what": list(rows), "version": list(rows.values())}))
 
 
 def hashes(profile: Profile, run: Run) -> str:
     """Return the hash of each stage's result."""
-    manifests = {stage.name: run.stage(stage.name).manifest() for stage in pipeline.STAGES}
+    manifests = {stage.name: run.stage(stage.name).manifest() for stage in _shown()}
     rows = [
         {"stage": name, "follows from": manifest.key[:16], "result": manifest.content_hash()[:16]}
         for name, manifest in manifests.items()
     ]
     return markdown_table(pd.DataFrame(rows))
+
+
+def _shown() -> list[pipeline.Stage]:
+    """Return the stages that some chapter needs: a run of all chapters has made them."""
+    needed = {stage.name for chapter in catalogue() for stage in pipeline.needed(chapter.stage)}
+    return [stage for stage in pipeline.STAGES if stage.name in needed]
 
 
 def stages(profile: Profile, run: Run) -> str:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perpfut_lib.artifacts import git_commit, publish
 from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
+from perpfut_lib.errors import MissingInputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from agent.status import Line
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
@@ -49,13 +53,58 @@ def replay(
     first: Annotated[str | None, typer.Option("--from", help="UTC, such as 2025-01-11 or 2025-01-11T06:00.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="UTC, exclusive; by default the end of the window.")] = None,
     json: JsonOption = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Publish the comparison, which the book shows.")] = False,
 ) -> None:
-    """Replay the agent through a local exchange and compare its decisions with the evaluation's."""
+    """Replay the agent through a local exchange and compare its decisions with the evaluation's.
+
+    A new process takes over as often as `agent.replay_restarts` says.
+    """
     from agent.logs import start_logging
 
     chosen = load_profile(profile, settings or ())
     start_logging(None, console=True, level=30)
-    _replay(chosen, first, last, json)
+    table, bars = _replay(chosen, first, last)
+    if keep:
+        head = {"git_commit": git_commit(), "market": chosen.title or chosen.name, "bars": bars}
+        body = {"restarts": chosen.agent.replay_restarts, "pair_days": table.to_dict("records")}
+        publish(f"agent/weeks/{chosen.name}", head | body)
+    _tell_parity(table, json)
+
+
+@app.command()
+def drill(
+    profile: ProfileOption = "default",
+    settings: SetOption = None,
+    share: Annotated[float, typer.Option(help="Share of the cases in which two things go wrong at once.")] = 1.0,
+    json: JsonOption = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Publish the outcomes, which the book shows.")] = False,
+) -> None:
+    """Run every fault of the exchange against every spoilt file, on a trained run; fail if an outcome is unsafe."""
+    import tempfile
+
+    from agent import drill as drills
+    from agent.desk import open_brain
+    from agent.logs import start_logging
+    from agent.replay import tested_span
+    from perpfut_lib.artifacts import Run
+    from perpfut_lib.store.stage import load_panel
+
+    chosen = load_profile(profile, settings or ())
+    start_logging(None, console=False)
+    run, brain = Run.named(chosen.name), open_brain(chosen, Run.named(chosen.name))
+    if brain is None:
+        raise MissingInputError(f"no policy {chosen.agent.policy}", "a trained one", "run the profile's chapters first")
+    with tempfile.TemporaryDirectory() as scratch:
+        start, _ = tested_span(run)
+        cases = drills.drill(chosen, load_panel(run), brain, start, Path(scratch), share=share)
+    if keep:
+        content = {"git_commit": git_commit(), "profile": chosen.name, "cases": cases.to_dict("records")}
+        publish("agent/drill", content)
+    bad = drills.unsafe(cases)
+    typer.echo(cases.to_json(orient="records") if json else drills.matrix(cases).to_string())
+    typer.echo(f"{len(cases)} cases, {len(bad)} unsafe", err=json)
+    if len(bad):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -180,7 +229,8 @@ def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
             raise typer.Exit(1)
 
 
-def _replay(profile: Profile, first: str | None, last: str | None, as_json: bool) -> None:
+def _replay(profile: Profile, first: str | None, last: str | None) -> "tuple[pd.DataFrame, int]":
+    """Return the parity table of a replay, and its number of bars."""
     from agent.replay import replay as run_replay
     from agent.replay import tested_span
     from agent.report import load_signals, parity_table
@@ -190,7 +240,11 @@ def _replay(profile: Profile, first: str | None, last: str | None, as_json: bool
     start, end = tested_span(research)
     start = start if first is None else _milliseconds(first)
     end = min(end, start + profile.cointegration.trading) if last is None else _milliseconds(last)
-    table = parity_table(profile, research, load_signals(run_replay(profile, research, start, end)))
+    signals = load_signals(run_replay(profile, research, start, end, restarts=profile.agent.replay_restarts))
+    return parity_table(profile, research, signals), len(signals)
+
+
+def _tell_parity(table: "pd.DataFrame", as_json: bool) -> None:
     if as_json:
         typer.echo(table.to_json(orient="records"))
         return

@@ -120,6 +120,15 @@ class AgentConfig(Section):
     """Listen to the websocket for closed bars; REST stays the truth."""
     warmup: Duration = Field(default="1d")  # type: ignore[assignment]
     """Time before a formation window with which the symbols' recursions start when the agent begins."""
+    replay: Duration = Field(default="6h")  # type: ignore[assignment]
+    """Length of the replay that chapter 10 shows, from the start of the test span."""
+    replay_policy: str = "fee-0_seed-42"
+    """Policy that is replayed there: trained without fees it trades at every bar, so there is most to compare."""
+    replay_restarts: int = Field(3, ge=0)
+    """How often a new process takes over in it."""
+    replay_limits: bool = False
+    """Whether a replay applies the risk limits. The evaluation has none: once one bites, positions and what the policy
+    sees of them differ from it."""
     source: Literal["binance", "hyperliquid"] = "binance"
     """Exchange that market data come from."""
     exchange: ExchangeConfig = ExchangeConfig(timeout=2.0, retries=2, backoff=0.2, workers=8)

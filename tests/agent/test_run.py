@@ -1,0 +1,169 @@
+"""The agent as a user runs it: commands on its files, and a real process that is told to stop."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.operator import Orders, write_control
+from agent.replay import tape_of
+from perpfut_lib.artifacts import AgentFolder, Control, Signal, read_json
+from perpfut_lib.cli.application import application
+from perpfut_lib.errors import ConfigError, PerpfutError
+from perpfut_lib.venue.faults import Latency
+from perpfut_lib.venue.server import serve
+from perpfut_lib.venue.settings import VenueConfig
+from tests.agent.world import SETTINGS, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_SECONDS = 5.0
+
+
+@pytest.fixture
+def home(world, tmp_path, monkeypatch):
+    """Return the agent's folder in a project of its own, with the world's artifacts in it."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (tmp_path / "artifacts" / "smoke").mkdir(parents=True)
+    (tmp_path / "artifacts" / "smoke" / "train").symlink_to(world.run.path / "train")
+    monkeypatch.setenv("PERPFUT_ROOT", str(tmp_path))
+    return AgentFolder(tmp_path / "artifacts" / "smoke" / "agent")
+
+
+def perpfut(*arguments):
+    """Run a command in this process and return what it came to."""
+    return CliRunner().invoke(application(), ["agent", *arguments])
+
+
+def lines(*arguments):
+    """Return the lines of a command that prints JSON, by name."""
+    return {line["name"]: line for line in json.loads(perpfut(*arguments, "--profile", "smoke", "--json").stdout)}
+
+
+def test_orders_are_written_and_numbered(home):
+    """``control`` writes what it is told, each time under a higher number; nonsense is refused."""
+    assert perpfut("control", "run", "--profile", "smoke", "--max-exposure", "0.5", "--deny", "AAA").exit_code == 0
+    first = home.read(Control)
+    assert (first.pause, first.kill, first.max_exposure, first.deny) == (False, False, 0.5, ("AAA",))
+    assert perpfut("control", "kill", "--profile", "smoke", "--note", "enough").exit_code == 0
+    second = home.read(Control)
+    assert (second.kill, second.note) == (True, "enough")
+    assert second.seq > first.seq
+    with pytest.raises(ConfigError):
+        write_control(home, Orders("stop"))
+
+
+def test_orders_rise_above_a_file_that_was_lost(home):
+    """Without the old file the number comes from the clock: an old one that comes back stays old."""
+    first = write_control(home, Orders("run"))
+    home.document(Control).unlink()
+    assert write_control(home, Orders("pause")).seq > first.seq
+
+
+def test_status_tells_what_is_there_and_what_is_not(home, world, tmp_path):
+    """Before the first tick everything is missing; after it pairs, signal and orders are told."""
+    assert {name: line["state"] for name, line in lines("status").items()} == {
+        "scheduler": "-",
+        "control": "bad",
+        "governor": "-",
+        "active pairs": "bad",
+        "signal": "bad",
+        "performance": "-",
+        "disk": "ok",
+    }
+    start = world.windows()[0][0]
+    Stage.on_panel(world, home.path).bars(start, start + 60_000)
+    told = lines("status")
+    assert told["control"]["text"] == "run"
+    assert all(told[name]["state"] == "ok" for name in ("active pairs", "signal"))
+    assert perpfut("status", "--profile", "smoke").exit_code == 0
+    assert perpfut("status", "--profile", "smoke", "--max-age", "60").exit_code == 1
+
+
+def test_doctor_names_what_is_missing(home, world):
+    """A policy by its hash, a writable folder, orders: each is a line; one that is missing makes the command fail."""
+    done = perpfut("doctor", "--profile", "smoke", "--offline")
+    assert done.exit_code == 1
+    write_control(home, Orders("pause"))
+    told = lines("doctor", "--offline")
+    assert world.policy.card.weights_sha256[:12] in told["policy"]["text"]
+    assert {name for name, line in told.items() if line["state"] == "bad"} <= {"imports"}  # this process may hold torch
+    wrong = lines("doctor", "--offline", "--set", "agent.policy=other")
+    assert wrong["policy"]["state"] == "bad"
+
+
+def test_doctor_asks_the_exchange(home, world):
+    """It tells how many symbols are listed and how far the clocks are apart; a dead exchange is a bad line."""
+    with serve(VenueConfig(clock="real"), tape_of(world.panel)) as venue:
+        told = lines("doctor", "--set", f"agent.exchange.url={venue.url}")
+    assert told["exchange"]["state"] == "ok"
+    assert f"{len(world.panel.symbols)} perpetual futures" in told["exchange"]["text"]
+    dead = ("agent.exchange.url=http://127.0.0.1:1", "agent.exchange.retries=0")
+    assert lines("doctor", "--set", dead[0], "--set", dead[1])["exchange"]["state"] == "bad"
+
+
+def started(url):
+    """Start ``perpfut agent run`` against a local exchange."""
+    settings = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h"]
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-c", "from perpfut_lib.cli import main; main()", "agent", "run", "--profile", "smoke"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([*command, *overrides], env=environment, stderr=subprocess.DEVNULL)
+
+
+def wait_until(process, reached):
+    """Wait for a condition on the files of a process that runs."""
+    deadline = time.monotonic() + 240
+    while not reached():
+        assert process.poll() is None, "the agent ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def has(folder, model):
+    try:
+        folder.read(model)
+    except PerpfutError:
+        return False
+    return True
+
+
+def stop(process):
+    """Tell a process to stop; it must end well within 5 s, with exit code 0."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(STOP_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_healthy_agent_signals_and_stops_when_told(home, world):
+    """Against an exchange on the real clock: pairs are selected, a signal is written, SIGTERM ends it in time."""
+    with serve(VenueConfig(clock="real"), tape_of(world.panel)) as venue:
+        write_control(home, Orders("run"))
+        process = started(venue.url)
+        try:
+            wait_until(process, lambda: has(home, Signal) and read_json(home.heartbeat)["doing"] == "waiting")
+            assert has(home, Signal)
+        finally:
+            stop(process)
+    assert '"agent stopped"' in home.log().read_text()
+
+
+def test_an_agent_in_the_middle_of_a_tick_stops_when_told(home, world):
+    """The exchange does not answer, the slow tick hangs, the fast tick waits for it: SIGTERM ends both in time."""
+    with serve(VenueConfig(clock="real"), tape_of(world.panel)) as venue:
+        venue.exchange.add_fault(Latency(path="/fapi/v1/klines", milliseconds=120_000))
+        write_control(home, Orders("run"))
+        process = started(venue.url)
+        try:
+            wait_until(process, lambda: home.log("slow").exists())
+        finally:
+            stop(process)
