@@ -21,7 +21,7 @@ from agent.sealed import read_sealed, write_sealed
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError
 from perpfut_lib.features import FeatureSpec, FeatureState, init_state
-from perpfut_lib.features.asset import scan_asset
+from perpfut_lib.features.asset_scan import scan_asset
 from perpfut_lib.features.recursion import AssetTrack
 from perpfut_lib.features.spec import ASSET_COUNT
 from perpfut_lib.types import DAY_MS, Float2D

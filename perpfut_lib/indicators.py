@@ -90,6 +90,32 @@ def lagged(window: Window, lag: int) -> float:
     return window.values[position if position >= 0 else position + window.values.shape[0]]
 
 
+@njit(cache=True, error_model="numpy")
+def refill(window: Window, value: float) -> None:
+    """Fill a window with one value."""
+    window.values[:] = value
+    window.cursor = 0
+
+
+@njit(cache=True, error_model="numpy")
+def recent_values(window: Window, values: Float1D) -> None:
+    """Write the last values of a window, in order, as many as fit."""
+    for lag in range(values.shape[0]):
+        values[values.shape[0] - 1 - lag] = lagged(window, lag)
+
+
+@njit(cache=True, error_model="numpy")
+def extend(window: Window, values: Float1D) -> None:
+    """Push many values, none of them the first; those that would be pushed out again are left out."""
+    size = window.values.shape[0]
+    skipped = max(values.shape[0] - size, 0)
+    cursor = (window.cursor + skipped) % size
+    for value in values[skipped:]:
+        window.values[cursor] = value
+        cursor = 0 if cursor + 1 == size else cursor + 1
+    window.cursor = cursor
+
+
 @njit(cache=True, fastmath={"nnan", "nsz"}, error_model="numpy")
 def window_range(window: Window) -> tuple[float, float]:
     """Return the least and the largest value; no value is NaN, so that comparing them in vector registers is exact."""
@@ -146,8 +172,14 @@ def rsi_step(state: Rsi, price: float, window: int, first: bool) -> float:
     state.last = price
     state.gain = averaged(state.gain, max(change, 0.0), 1.0 / window, first)
     state.loss = averaged(state.loss, max(-change, 0.0), 1.0 / window, first)
-    moved = state.gain + state.loss
-    return 100.0 * state.gain / moved if moved > 0.0 else 50.0
+    return strength(state.gain, state.loss)
+
+
+@njit(cache=True, error_model="numpy")
+def strength(gain: float, loss: float) -> float:
+    """Return the relative strength index, 0 … 100, of an average rise and fall; 50 where there is neither."""
+    moved = gain + loss
+    return 100.0 * gain / moved if moved > 0.0 else 50.0
 
 
 @njit(cache=True, error_model="numpy")

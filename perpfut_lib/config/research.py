@@ -49,6 +49,11 @@ class FeaturesConfig(Section):
     """Bars of features stacked into one observation."""
     clip: float = Field(10.0, gt=0)
     """Bound on a scaled feature, in training standard deviations; the share clipped is reported."""
+    filter: Literal["memory", "em"] = "memory"
+    """Noise of the spread's Kalman filter: ``memory`` is set so that it forgets over eight hours of minutes; ``em`` is
+    fitted by expectation maximisation to the formation windows of the training span."""
+    em_iterations: int = Field(20, ge=1)
+    """Steps of the fit (``filter: em``)."""
     only: tuple[str, ...] | None = None
     """Names of the features to keep; by default all of the list."""
 

@@ -9,11 +9,20 @@ from perpfut_lib.features.spec import Block, Feature, FeatureSpec
 
 _LEGS: Final[tuple[Block, ...]] = ("y", "x")
 
+MEMORY: Final = 480.0  # bars over which the dynamic hedge ratio forgets, unless its noise is fitted
+# A random walk whose variance is memory^-2 of the observation noise has a steady-state gain of 1/memory. The hedge
+# ratio walks so that, one standard deviation of the second leg away, that moves the spread as much as the level does.
+_FORGETTING: Final = {
+    "level_noise": MEMORY**-2,
+    "hedge_noise": MEMORY**-2,
+    "cross_noise": 0.0,
+    "observation_noise": 1.0,
+}
 _INDICATORS: Final = Indicators(
-    rsi=14, macd_fast=12, macd_slow=26, macd_signal=9, mean=20, decay=0.97, volume_decay=0.99, kalman_memory=480.0
+    rsi=14, macd_fast=12, macd_slow=26, macd_signal=9, mean=20, decay=0.97, volume_decay=0.99, **_FORGETTING
 )
 _SEED_INDICATORS: Final = Indicators(
-    rsi=20, macd_fast=5, macd_slow=14, macd_signal=9, mean=20, decay=0.94, volume_decay=0.94, kalman_memory=480.0
+    rsi=20, macd_fast=5, macd_slow=14, macd_signal=9, mean=20, decay=0.94, volume_decay=0.94, **_FORGETTING
 )
 
 _RELATION: Final = (

@@ -131,19 +131,16 @@ def empty_pair(pair: Pair, indicators: Indicators) -> Any:
     """
     state = np.zeros(1, pair_dtype(indicators))[0]
     bars = (pair.start - pair.formation_start) / pair.timeframe
-    state["filter"]["P"] = np.diag([1.0 / bars, 1.0 / (bars * _second_leg_std(pair) ** 2)])
+    state["filter"]["P"] = np.diag([1.0 / bars, 1.0 / (bars * second_leg_std(pair) ** 2)])
     state["level_variance"] = 1.0
     return state
 
 
 def filter_noise(pair: Pair, indicators: Indicators) -> Float2D:
-    """Return the covariance of the filter's random walk per bar, relative to the spread's variance.
-
-    A random walk whose variance is memory^-2 of the observation noise has a steady-state gain of 1/memory. The hedge
-    ratio walks so that, one standard deviation of the second leg away, that moves the spread as much as the level does.
-    """
-    rate = indicators.kalman_memory**-2
-    return np.diag([rate, rate / _second_leg_std(pair) ** 2])
+    """Return the covariance of the filter's random walk per bar, in variances of the spread and of x in log price."""
+    std = second_leg_std(pair)
+    cross = indicators.cross_noise / std
+    return np.array([[indicators.level_noise, cross], [cross, indicators.hedge_noise / std**2]])
 
 
 @njit(cache=True, error_model="numpy")
@@ -162,7 +159,7 @@ def advance_pair(
     push(state.spreads, spread, first)
     mean_step(state.mean, spread, first)
     state.variance = averaged(state.variance, change * change, 1.0 - indicators.decay, first)
-    innovation, uncertainty = kalman_step(state.filter, z, log_x - state.anchor, noise, 1.0)
+    innovation, uncertainty = kalman_step(state.filter, z, log_x - state.anchor, noise, indicators.observation_noise)
     state.surprise = innovation / math.sqrt(uncertainty)
     # A random walk of variance memory^-2 per bar has a steady-state gain of about 1/memory.
     variance = state.level_variance + 1.0 / indicators.mean**2
@@ -203,7 +200,7 @@ def describe_pair(pair: Pair, state: PairState, open_time: float) -> PairQuantit
     )
 
 
-def _second_leg_std(pair: Pair) -> float:
+def second_leg_std(pair: Pair) -> float:
     """Return the standard deviation of the second leg's log price, from ρ² = β² var x / var y = 1 - var s / var y."""
     square = pair.correlation**2
     ratio = math.sqrt(square / max(1.0 - square, 1e-12)) / max(abs(pair.beta), 1e-12) if square else 1.0

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.features.asset import AssetBar, advance_asset, asset_dtype, describe_asset, log_price
+from perpfut_lib.features.asset import AssetBar, asset_dtype, log_price
+from perpfut_lib.features.asset_scan import step_asset
 from perpfut_lib.features.pair import Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
 from perpfut_lib.indicators import blank
@@ -217,9 +218,9 @@ def _table(data: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _step_asset(spec: FeatureSpec, track: AssetTrack, bar: AssetBar) -> AssetTrack:
-    state, bar = track.state.copy(), AssetBar(*map(float, bar))
-    advance_asset(spec.indicators, state, bar)
-    return AssetTrack(state, np.vstack([track.recent[1:], describe_asset(spec.indicators, state, bar)]))
+    state = track.state.copy()
+    said = step_asset(spec.indicators, state, bar)
+    return AssetTrack(state, np.vstack([track.recent[1:], said]))
 
 
 def _step_pair(
@@ -238,7 +239,7 @@ def _row(spec: FeatureSpec, track: PairTrack, time: float, recent_y: Float1D, re
     """Return the feature row of a pair whose state has been advanced to the bar of ``time``."""
     row = np.empty((1, len(spec.features)))
     said = np.array([describe_pair(track.pair, track.state, time)])
-    assemble(said, recent_y[None], recent_x[None], spec.picks, row)
+    assemble(said, recent_y[:, None], recent_x[:, None], spec.picks, row)
     return row[0]
 
 

@@ -39,7 +39,7 @@ def known_funding(events: FundingEvents | None, times: Int1D) -> KnownFunding:
 def _walk(stamps: Int1D, rates: Float1D, times: Int1D, known: KnownFunding) -> None:
     """Write what is known at each of ``times``, which rise."""
     last = -1
-    settled, interval = 0, LONGEST_INTERVAL
+    settled, interval, minutes = 0, LONGEST_INTERVAL, LONGEST_INTERVAL / MINUTE_MS
     for t in range(times.shape[0]):
         while last + 1 < stamps.shape[0] and stamps[last + 1] <= times[t]:
             last += 1
@@ -48,7 +48,9 @@ def _walk(stamps: Int1D, rates: Float1D, times: Int1D, known: KnownFunding) -> N
             if last > 0:
                 hours = (settled - previous + HOUR_MS // 2) // HOUR_MS
                 interval = min(max(hours, 1) * HOUR_MS, LONGEST_INTERVAL)
-        left = interval - (times[t] - settled) % interval
+                minutes = interval / MINUTE_MS
+        passed = times[t] - settled
+        left = interval - (passed if 0 <= passed < interval else passed % interval)
         known.rate[t] = rates[last] if last >= 0 else 0.0
         known.minutes[t] = left / MINUTE_MS
-        known.interval[t] = interval / MINUTE_MS
+        known.interval[t] = minutes

@@ -120,7 +120,9 @@ def transformed(value: float, transform: int) -> float:
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def assemble(pair: Float2D, y: Float2D, x: Float2D, picks: IntTable, rows: Float2D) -> None:
-    """Write feature rows (T, F) from what is said of a pair (T, fields of PairQuantities) and of its legs.
+    """Write feature rows (T, F) from what is said of a pair, (T, fields of PairQuantities), and of its legs.
+
+    The legs' quantities lie one after the other in memory, (fields of AssetQuantities, T).
 
     The carry is what a long spread of unit gross exposure expects to receive from funding, bps of equity a day:
     -(f_y - β f_x) / (1 + |β|) with daily rates f.
@@ -132,25 +134,25 @@ def assemble(pair: Float2D, y: Float2D, x: Float2D, picks: IntTable, rows: Float
             if column == QUANTITY_COUNT - 1:
                 for t in range(first, stop):
                     beta = pair[t, BETA]
-                    carry = (beta * x[t, DAILY_FUNDING] - y[t, DAILY_FUNDING]) / (1.0 + abs(beta))
+                    carry = (beta * x[DAILY_FUNDING, t] - y[DAILY_FUNDING, t]) / (1.0 + abs(beta))
                     rows[t, k] = transformed(carry, transform)
             elif column < PAIR_COUNT:
-                _pick(pair, column, (transform, picks[k, 2]), (first, stop), rows[:, k])
+                _pick(pair[:, column], (transform, picks[k, 2]), (first, stop), rows[:, k])
             elif column < PAIR_COUNT + ASSET_COUNT:
-                _pick(y, column - PAIR_COUNT, (transform, 0), (first, stop), rows[:, k])
+                _pick(y[column - PAIR_COUNT], (transform, 0), (first, stop), rows[:, k])
             else:
-                _pick(x, column - PAIR_COUNT - ASSET_COUNT, (transform, 0), (first, stop), rows[:, k])
+                _pick(x[column - PAIR_COUNT - ASSET_COUNT], (transform, 0), (first, stop), rows[:, k])
 
 
 @njit(cache=True, error_model="numpy")
-def _pick(said: Float2D, column: int, how: tuple[int, int], rows: tuple[int, int], values: Float1D) -> None:
+def _pick(said: Float1D, how: tuple[int, int], rows: tuple[int, int], values: Float1D) -> None:
     """Write one feature over some rows; a fixed one is transformed once."""
     (transform, fixed), (first, stop) = how, rows
     if fixed:
-        values[first:stop] = transformed(said[first, column], transform)
+        values[first:stop] = transformed(said[first], transform)
     elif transform == 0:
         for t in range(first, stop):
-            values[t] = said[t, column]
+            values[t] = said[t]
     else:
         for t in range(first, stop):
-            values[t] = transformed(said[t, column], transform)
+            values[t] = transformed(said[t], transform)

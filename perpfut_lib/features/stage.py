@@ -12,6 +12,7 @@ from perpfut_lib.compute import worker_count
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import GapError
 from perpfut_lib.features.catalogue import feature_spec
+from perpfut_lib.features.noise_fit import fitted
 from perpfut_lib.features.scaler import Scaler, clip_report, fit_scaler, scale
 from perpfut_lib.features.scan import compute, episode_shape
 from perpfut_lib.features.spec import FeatureSpec
@@ -22,6 +23,7 @@ RAW: Final = "features.npy"
 SPEC: Final = "spec.json"
 SCALER: Final = "scaler.json"
 CLIPS: Final = "clip_report.parquet"
+FILTER: Final = "filter.json"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Features:
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
-    """Write ``features.npy``, ``spec.json``, ``scaler.json`` and ``clip_report.parquet``.
+    """Write ``features.npy``, ``spec.json``, ``scaler.json`` and ``clip_report.parquet``; ``filter.json`` for a fit.
 
     Raises
     ------
@@ -61,6 +63,11 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """
     panel, pair_days = load_panel(run), load_pair_days(run)
     spec = feature_spec(profile.features)
+    if profile.features.filter == "em":
+        train = pair_days[pair_days["split"] == "train"]
+        formation = profile.cointegration.formation
+        spec, fit = fitted(spec, panel, train, formation, profile.features.em_iterations)
+        folder.write_json(FILTER, fit.to_json())
     shape = episode_shape(spec, panel, pair_days)
     raw = np.lib.format.open_memmap(folder.file(RAW), mode="w+", dtype=np.float64, shape=shape)
     threads = worker_count(profile.compute)

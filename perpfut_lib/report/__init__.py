@@ -27,7 +27,7 @@ from perpfut_lib.report.environment import (
     plot_slippage,
     risk_aversion_table,
 )
-from perpfut_lib.report.features import plot_feature_map
+from perpfut_lib.report.features import feature_list, plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
     plot_equity,
@@ -60,6 +60,7 @@ __all__ = [
     "drill_summary",
     "edge_case_table",
     "environment_check",
+    "feature_list",
     "feature_table",
     "fee_table",
     "findings_table",

@@ -7,6 +7,7 @@ import pytest
 from pykalman import KalmanFilter
 
 from perpfut_lib.errors import DegenerateSeriesError
+from perpfut_lib.features.noise_fit import Noise, fit_noise
 from perpfut_lib.features.recursion import dump, load
 from perpfut_lib.indicators import blank
 from perpfut_lib.kalman import KALMAN, filter_hedge_ratio, kalman_step
@@ -63,3 +64,43 @@ def test_bad_input_is_a_named_error(y: list[float], x: list[float], r: float) ->
     """NaN, unequal lengths and a variance that is not positive raise a named error."""
     with pytest.raises(DegenerateSeriesError):
         filter_hedge_ratio(y, x, q=1e-6, r=r)
+
+
+def _wandering(count: int, noise: Noise, seed: int) -> tuple[Float1D, Float1D]:
+    """Return a window whose level and hedge ratio walk with that noise (no cross term)."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(count).cumsum() / np.sqrt(count)
+    level, hedge = (np.sqrt(q) * rng.standard_normal(count).cumsum() for q in (noise.level, noise.hedge))
+    return level + hedge * x + np.sqrt(noise.observation) * rng.standard_normal(count), x
+
+
+def test_the_fit_of_the_noise_is_that_of_pykalman() -> None:
+    """H0: steps of expectation maximisation give the covariances of pykalman's ``em``, and its log-likelihood."""
+    start, count = Noise(1e-3, 2e-4, 1e-3, 0.5), 150
+    y, x = _wandering(count, Noise(1e-2, 0.0, 1e-2, 0.3), 0)
+    peer = KalmanFilter(
+        transition_matrices=np.eye(2), observation_matrices=np.stack([np.ones_like(x), x], axis=1)[:, None, :],
+        transition_covariance=[[start.level, start.cross], [start.cross, start.hedge]],
+        observation_covariance=[[start.observation]], initial_state_mean=np.zeros(2),
+        initial_state_covariance=np.eye(2) / count, em_vars=["transition_covariance", "observation_covariance"],
+    )  # fmt: skip
+    before = peer.loglikelihood(y)
+    peer.em(y, n_iter=3)
+    fit = fit_noise([(y, x)], start, 3)
+    walk = [[fit.noise.level, fit.noise.cross], [fit.noise.cross, fit.noise.hedge]]
+    assert walk == pytest.approx(np.asarray(peer.transition_covariance), abs=1e-10)
+    assert fit.noise.observation == pytest.approx(float(peer.observation_covariance[0, 0]), abs=1e-10)
+    assert fit.log_likelihood[0] * count == pytest.approx(before, abs=1e-8)
+    assert fit.log_likelihood[-1] * count == pytest.approx(peer.loglikelihood(y), abs=1e-8)
+
+
+def test_the_fit_finds_planted_noise_in_several_windows() -> None:
+    """The log-likelihood never falls and ends as high as that of the noise that is planted in eight windows."""
+    planted = Noise(4e-3, 0.0, 2e-3, 0.2)
+    windows = [_wandering(1500, planted, seed) for seed in range(8)]
+    fit = fit_noise(windows, Noise(1e-3, 0.0, 1e-3, 1.0), 200)
+    assert (np.diff(fit.log_likelihood) > -1e-9).all()
+    assert fit.log_likelihood[-1] > fit_noise(windows, planted, 0).log_likelihood[0] - 1e-3
+    assert fit.noise[:3:2] == pytest.approx(planted[:3:2], rel=0.33)
+    assert fit.noise.observation == pytest.approx(planted.observation, rel=0.05)
+    assert fit.windows == 8

@@ -1,6 +1,7 @@
 """Parity: the batch scan, one bar at a time, and restarts from JSON give the same bits; the future changes nothing."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
@@ -25,6 +26,7 @@ from perpfut_lib.features import (
     open_pair,
     step,
 )
+from perpfut_lib.features.noise_fit import fitted
 from perpfut_lib.features.scan import symbol_bars
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import HOUR_MS, MINUTE_MS, Float1D, Float2D, Float3D
@@ -207,6 +209,26 @@ def test_a_planted_short_warm_up_is_caught() -> None:
     for late in (late_assets, late_pairs):
         with pytest.raises(AssertionError, match="values differ"):
             assert_same_bits(research, late)
+
+
+def test_a_fitted_filter_sees_training_only_and_is_bit_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H0: with its noise fitted, research and live agree to the bit, and no bar after formation moves the fit.
+
+    The specification carries the noise through JSON, as the policy card does.
+    """
+    for name, value in (("FORMATION", SHORT_FORMATION), ("TRADING", SHORT_TRADING)):
+        monkeypatch.setattr(sys.modules[__name__], name, value)
+    formation = SHORT_FORMATION * MINUTE_MS
+    spec, fit = fitted(SHORT_SPEC, SHORT_PANEL, SHORT_DAYS, formation, 4)
+    assert fit.log_likelihood[-1] > fit.log_likelihood[0]
+    assert spec.indicators != SHORT_SPEC.indicators
+    carried = FeatureSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert carried == spec
+    research = batch(spec, SHORT_PANEL, SHORT_DAYS, SHORT_FORMATION)
+    assert_same_bits(research, live(carried, SHORT_PANEL, SHORT_DAYS, {60, 351, 500}))
+    close = SHORT_PANEL.close.copy()
+    close[SHORT_EARLIER + SHORT_FORMATION :] *= 1.5
+    assert fitted(SHORT_SPEC, replace(SHORT_PANEL, close=close), SHORT_DAYS, formation, 4)[1] == fit
 
 
 def test_blocks_and_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,7 @@ def test_columns_find_their_quantities() -> None:
             (("y", 100.0), ("x", 500.0))}  # fmt: skip
     rows, picks = np.empty((1, len(spec.features))), spec.picks.copy()
     picks[:, 1] = 0
-    assemble(np.array([pair]), np.array([legs["y"]]), np.array([legs["x"]]), picks, rows)
+    assemble(np.array([pair]), np.array([legs["y"]]).T, np.array([legs["x"]]).T, picks, rows)
     row = rows[0]
     for feature, value in zip(spec.features, row, strict=True):
         if feature.block == "pair":
