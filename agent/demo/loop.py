@@ -133,13 +133,42 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
     speed : float
         Seconds of the exchange per second.
     """
-    panel, brain = load_panel(run), open_brain(profile, run)
-    if brain is None:
-        raise MissingInputError(f"no policy {profile.agent.policy}", "an exported one", "export it first")
+    panel, brain = load_panel(run), _brain(profile, run)
     end = start + bars * panel.timeframe
     replayed = load_signals(replay(_unwatched(profile), run, start, end))  # compiles what the fast tick calls, too
     folder = AgentFolder(run.path / "demo")
-    settings = VenueConfig(
+    exchange = serve(_venue(profile, brain, start), tape_of(panel))
+    with exchange as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
+        wallet = float(venue.matching.account(ACCOUNT).wallet)
+        began = time.monotonic()
+        _drive(profile, folder, venue, brain, (end, speed))
+        if engine.stop() != 0:
+            raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
+        seconds, account = time.monotonic() - began, venue.matching.account(ACCOUNT)
+        episode = Episode(
+            signals=[signal for signal in load_signals(folder) if start <= signal.bar_close < end],
+            replayed=replayed,
+            fills=_fills(venue),
+            funding=_funding(venue),
+            base=wallet,
+            end=end,
+            fee_bps=brain.fee_bps,
+            slippage_bps=profile.costs.slippage_bps,
+        )
+    report, governor, wallets = folder.read(PerfSnapshot), folder.read(GovernorOrder), (wallet, float(account.wallet))
+    return Recording(episode, panel, report, governor, wallets, len(account.orders), seconds)
+
+
+def _brain(profile: Profile, run: Run) -> Brain:
+    brain = open_brain(profile, run)
+    if brain is None:
+        raise MissingInputError(f"no policy {profile.agent.policy}", "an exported one", "export it first")
+    return brain
+
+
+def _venue(profile: Profile, brain: Brain, start: int) -> VenueConfig:
+    """Return an exchange whose clock stands at the start; its fee is the one that the policy was made for."""
+    return VenueConfig(
         clock="stepped",
         start=start,
         weight_limit=LOCAL_WEIGHT,
@@ -147,27 +176,6 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
         balance=profile.agent.capital,
         orders_per_ten_seconds=3_000,
     )
-    with serve(settings, tape_of(panel)) as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
-        wallet = float(venue.matching.account(ACCOUNT).wallet)
-        began = time.monotonic()
-        _drive(profile, folder, venue, brain, (end, speed))
-        if engine.stop() != 0:
-            raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
-        account = venue.matching.account(ACCOUNT)
-        seconds = time.monotonic() - began
-        wallets = (wallet, float(account.wallet))
-        episode = Episode(
-            signals=[signal for signal in load_signals(folder) if start <= signal.bar_close < end],
-            replayed=replayed,
-            fills=_fills(venue, end),
-            funding=_funding(venue),
-            base=wallet,
-            end=end,
-            fee_bps=brain.fee_bps,
-            slippage_bps=profile.costs.slippage_bps,
-        )
-    report, governor = folder.read(PerfSnapshot), folder.read(GovernorOrder)
-    return Recording(episode, panel, report, governor, wallets, len(account.orders), seconds)
 
 
 def _unwatched(profile: Profile) -> Profile:
@@ -246,7 +254,7 @@ def _desk(
         market.close()
 
 
-def _fills(venue: RunningExchange, end: int) -> list[Execution]:
+def _fills(venue: RunningExchange) -> list[Execution]:
     """Return all fills with the middle of the book at their time."""
     rows = []
     for fill in venue.matching.account(ACCOUNT).fills:

@@ -9,7 +9,9 @@ import numpy as np
 from perpfut_lib.artifacts import Run, write_json
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.features import load_features
+from perpfut_lib.features.stage import Features
 from perpfut_lib.policies import PolicyCard, pack_weights
+from perpfut_lib.types import Float32
 
 SLOPE: Final = 0.6
 """Of the inner tanh, per standard deviation of the spread."""
@@ -39,16 +41,7 @@ def export_rule(card: Path, run: Run, fee_bps: float) -> None:
     features = load_features(run)
     if "spread_z" not in features.names:
         raise PolicyError(f"features {', '.join(features.names)}", "spread_z among them", "add it to the features")
-    column = features.names.index("spread_z")
-    center, scale = float(features.scaler.center[column]), float(features.scaler.scale[column])
-    first = np.zeros((1, features.lookback * len(features.names) + 3), np.float32)
-    first[0, (features.lookback - 1) * len(features.names) + column] = -SLOPE * scale
-    layers = [
-        (first, np.array([-SLOPE * center], np.float32)),
-        (np.array([[GAIN]], np.float32), np.zeros(1, np.float32)),
-    ]
-    content = pack_weights(layers)
-    weights = card.with_suffix(".safetensors")
+    content, weights = pack_weights(_layers(features)), card.with_suffix(".safetensors")
     weights.parent.mkdir(parents=True, exist_ok=True)
     weights.write_bytes(content)
     described = PolicyCard(
@@ -68,3 +61,13 @@ def export_rule(card: Path, run: Run, fee_bps: float) -> None:
         training={"fee_bps": fee_bps},
     )
     write_json(card, described.model_dump(mode="json"))
+
+
+def _layers(features: Features) -> list[tuple[Float32, Float32]]:
+    """Return the two layers: one hidden unit that sees the latest z-score alone, scaled back."""
+    column = features.names.index("spread_z")
+    center, scale = float(features.scaler.center[column]), float(features.scaler.scale[column])
+    first = np.zeros((1, features.lookback * len(features.names) + 3), np.float32)
+    first[0, (features.lookback - 1) * len(features.names) + column] = -SLOPE * scale
+    last = np.array([[GAIN]], np.float32), np.zeros(1, np.float32)
+    return [(first, np.array([-SLOPE * center], np.float32)), last]

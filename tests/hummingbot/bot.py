@@ -7,7 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.hummingbot.engine import Engine
+from agent.sealed import read_sealed
 from perpfut_lib.artifacts import AgentFolder, Control, Leg, PairReport, PerfSnapshot, Provenance, Signal
+from perpfut_lib.errors import PerpfutError
 from perpfut_lib.venue.accounts import Account
 from perpfut_lib.venue.faults import AnyFault
 from perpfut_lib.venue.server import RunningExchange
@@ -109,11 +111,9 @@ class Bot:
 
     def folder_equity(self) -> float:
         """Return the equity that the executor takes weights of: fixed when its first signal came."""
-        from agent.sealed import read_sealed
-
         try:
             equity = read_sealed(self.folder.path / "executor.json")["base"]["equity"]
-        except Exception:  # noqa: BLE001  (no memory yet, or none with a base)
+        except PerpfutError:  # no memory yet
             equity = 0.0
         return equity or float(self.account.wallet)
 
