@@ -109,6 +109,15 @@ def _pairs(**changes: int) -> Callable[[Desk], Desk]:
     return apply
 
 
+def _expired(desk: Desk) -> Desk:
+    """Let the trading window end with its first minute, however long it is."""
+    path = desk.folder.document(ActivePairs)
+    document = decode(path.read_bytes(), ActivePairs)
+    fields = {"seq": document.seq + 1, "valid_until": document.valid_from + desk.timeframe}
+    path.write_bytes(encode(document.model_copy(update=fields)))
+    return desk
+
+
 def _control(**changes: object) -> Callable[[Desk], Desk]:
     def apply(desk: Desk) -> Desk:
         desk.folder.write(desk.folder.read(Control).model_copy(update=changes))
@@ -183,7 +192,7 @@ SPOILS: Final = (
     Spoil("pairs: old one back", _pairs(seq=-1), "flat"),
     Spoil("pairs: number reused", _pairs(valid_until=60_000), "flat"),
     Spoil("pairs: from the future", _pairs(seq=1, created_at=HOUR_MS), "flat"),
-    Spoil("pairs: expired", _pairs(seq=1, valid_until=-2 * HOUR_MS + 60_000), "flat"),
+    Spoil("pairs: expired", _expired, "flat"),
     Spoil("pairs: other timeframe", _pairs(seq=1, timeframe=60_000), "flat"),
     Spoil("performance: half is lost", _losses, "flat"),
     Spoil("performance: garbage", _garbage(PerfSnapshot), "anything safe"),
