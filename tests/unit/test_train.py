@@ -5,7 +5,9 @@ import pytest
 
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.train.lesson import Lesson
+from perpfut_lib.policies import forward, make_network
+from perpfut_lib.train.algorithms import SQUASHED
+from perpfut_lib.train.lesson import Lesson, validate
 from perpfut_lib.train.ppo import fit
 
 TASK = Planted(length=240, features=4)
@@ -27,6 +29,23 @@ def test_the_same_seed_gives_the_same_bits(algorithm):
         assert np.array_equal(bias, other_bias)
     cells = zip(first.lstm or (), second.lstm or (), strict=True)
     assert all(np.array_equal(one, other) for one, other in cells)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
+def test_the_best_on_validation_is_kept(algorithm):
+    """Proves that the exported network is the one of the best validation after the fee is whole, not the last one."""
+    plan = lesson(fee=0.0, algorithm=algorithm, total_steps=16_384, evaluations=8, abstain=False, fee_ramp=(0.2, 0.5))
+    fitted = fit(plan)
+    late = [u for steps, u in zip(fitted.steps, fitted.validation_utility, strict=True) if steps >= 8192]
+    assert fitted.score.utility == max(late) > min(late)
+    network = make_network(fitted.layers, activation="relu", squash=algorithm in SQUASHED)
+
+    def act(observation):
+        actions = np.empty(len(observation))
+        forward(network, observation, actions)
+        return actions
+
+    assert validate(plan, act).utility == pytest.approx(fitted.score.utility, abs=1e-3)
 
 
 def test_training_leaves_no_folder_behind(tmp_path, monkeypatch):
