@@ -1,4 +1,13 @@
-"""Market impact of every fill, from volatility and volume before its decision: the square-root law."""
+r"""Market impact of every fill, from volatility and volume before its decision: the square-root law.
+
+.. math:: \frac{\text{slippage}}{\text{notional}} = Y \sigma \sqrt{\frac{Q}{V}} = \kappa \sqrt{n},
+          \qquad \kappa = Y \sigma \sqrt{\frac{K}{V}}
+
+with the notional :math:`n` as a share of the pair's first equity :math:`K`, so that :math:`Q = nK`. σ is the root mean
+square of log returns and V the mean of volume times close, both per bar over a trailing window; the law reads the same
+at any bar size, since σ² and V grow alike with time. Y is of order one: Tóth et al. (2011). Almgren et al. (2005)
+measure a power of 0.6 in place of one half for stocks; Donier and Bonart (2015) find the square root on Bitcoin.
+"""
 
 from typing import Final
 
@@ -14,12 +23,7 @@ LEGS: Final = ("y", "x")
 
 
 def impact_coefficients(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, config: SlippageConfig) -> Float3D:
-    r"""Return what the slippage fraction of each fill is per square root of traded notional.
-
-    .. math:: \frac{\text{slippage}}{\text{notional}} = Y \sigma \sqrt{\frac{Q}{V}} = \kappa \sqrt{n},
-              \qquad \kappa = Y \sigma \sqrt{\frac{K}{V}}
-
-    with the notional :math:`n` as a share of the pair's first equity :math:`K`, so that :math:`Q = nK`.
+    """Return κ: what the slippage fraction of each fill is per square root of its notional.
 
     Parameters
     ----------
@@ -41,13 +45,6 @@ def impact_coefficients(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, conf
     ------
     GapError
         A symbol traded nothing over a whole trailing window.
-
-    Notes
-    -----
-    σ is the root mean square of log returns and V the mean of volume times close, both per bar over the trailing
-    window; the law reads the same at any bar size, since σ² and V grow alike with time. Y is of order one: Tóth et al.
-    (2011); Almgren et al. (2005) measure a power of 0.6 in place of one half for stocks. Donier and Bonart (2015) find
-    the square root on Bitcoin too.
     """
     if config.model != "impact":
         return np.zeros((*rows.shape, len(LEGS)))
