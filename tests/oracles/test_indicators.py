@@ -7,6 +7,10 @@ from ta.momentum import RSIIndicator, StochRSIIndicator
 from ta.trend import MACD
 
 from perpfut_lib import indicators
+from perpfut_lib.config import FeaturesConfig
+from perpfut_lib.features import feature_spec
+from perpfut_lib.features.asset import AssetQuantities, asset_dtype
+from perpfut_lib.features.asset_scan import scan_asset
 
 WARM = 1500
 
@@ -50,6 +54,31 @@ def test_ewma_volatility(prices: pd.Series) -> None:
     squares = np.log(prices).diff() ** 2
     peer = np.sqrt(squares.ewm(alpha=0.06, adjust=False).mean())
     assert np.abs(indicators.ewma_volatility(prices, 0.94) - peer)[WARM:].max() < 1e-15
+
+
+def test_the_features_recursion_says_the_same(prices: pd.Series) -> None:
+    """H0: what the scan of the features says of a symbol are the indicators of ``ta`` and pandas."""
+    windows = feature_spec(FeaturesConfig()).indicators
+    bars = np.column_stack([prices] * 4 + [np.ones(len(prices))] + [np.full(len(prices), 60.0)] * 3)
+    said = np.empty((len(bars), len(AssetQuantities._fields)))
+    scan_asset(windows, indicators.blank(asset_dtype(windows)), bars, np.ones(len(bars), bool), said)
+    ours = AssetQuantities(*said[WARM:].T)
+    vol = np.sqrt((np.log(prices).diff() ** 2).ewm(alpha=1 - windows.decay, adjust=False).mean())
+    spans = (windows.macd_slow, windows.macd_fast, windows.macd_signal)
+    moved = (RSIIndicator(prices, windows.rsi).rsi().rolling(windows.rsi).std() > 1e-6)[WARM:].to_numpy()
+    peers = {
+        "rsi": RSIIndicator(prices, windows.rsi).rsi(),
+        "macd_fraction": MACD(prices, *spans).macd() / prices,
+        "macd": MACD(prices, *spans).macd_diff() / prices / vol,
+        "mean": prices.rolling(windows.mean).mean(),
+        "return_60": np.log(prices).diff(60) / vol / np.sqrt(60),
+        "volatility": vol,
+        "up_share": np.sign(prices.diff()).rolling(10).mean(),
+    }
+    for name, peer in peers.items():
+        assert np.abs(getattr(ours, name) - peer.to_numpy()[WARM:])[vol[WARM:] > 1e-5].max() < 1e-9, name
+    stochastic = StochRSIIndicator(prices, windows.rsi).stochrsi().to_numpy()[WARM:]
+    assert np.abs(ours.stochastic_rsi - stochastic)[moved].max() < 1e-9
 
 
 def test_a_price_that_never_moved_is_neutral() -> None:
