@@ -99,6 +99,11 @@ def _shown() -> list[pipeline.Stage]:
     return [stage for stage in pipeline.STAGES if stage.name in needed]
 
 
+def learnability(profile: Profile, run: Run) -> str:
+    """Return what published trials attain where the best possible is known."""
+    return markdown_table(report.learnability_table().reset_index())
+
+
 def stages(profile: Profile, run: Run) -> str:
     """Return the pipeline as the code has it: what each stage reads."""
     shown = {chapter.stage: chapter.name for chapter in reversed(catalogue())}
@@ -133,6 +138,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         fee_table,
         hashes,
         headline,
+        learnability,
         settings,
         speed,
         stages,

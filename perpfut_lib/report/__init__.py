@@ -37,6 +37,12 @@ from perpfut_lib.report.figures import (
     plot_spread,
 )
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
+from perpfut_lib.report.learnability import (
+    learnability_table,
+    noise_table,
+    plot_detection_limit,
+    plot_race,
+)
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.tables import (
@@ -67,12 +73,15 @@ __all__ = [
     "johansen_table",
     "kernel_check",
     "ladder_table",
+    "learnability_table",
     "learning_curves",
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
+    "noise_table",
     "pair_table",
     "parity_table",
+    "plot_detection_limit",
     "plot_equity",
     "plot_feature_map",
     "plot_fee_matrix",
@@ -80,6 +89,7 @@ __all__ = [
     "plot_ladder",
     "plot_pass_rates",
     "plot_prices",
+    "plot_race",
     "plot_risk_aversion",
     "plot_scan_cost",
     "plot_slippage",
