@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
 
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
@@ -30,6 +31,7 @@ def run() -> Iterator[BenchRow]:
     network = {"net_arch": [64, 64], "activation_fn": torch.nn.ReLU}
     single = PairTradingEnv(episodes, rules, costs)
     peer = PPO("MlpPolicy", single, n_steps=2048, batch_size=64, n_epochs=EPOCHS, policy_kwargs=network, device="cpu")
+    peer.set_logger(Logger(folder=None, output_formats=[]))  # or it leaves a folder in /tmp
     rates, others = [], []
     for _ in range(REPEATS):
         rates.append(_rate(ours, OUR_STEPS))
