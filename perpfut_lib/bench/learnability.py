@@ -91,7 +91,9 @@ def results() -> dict[str, Any]:
     planned = groups()
     trials = [trial for group in planned.values() for trial in group]
     answers = iter(run_tasks(kept_trial, trials, ComputeConfig(), label="trials"))
-    found = {name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()}
+    found: dict[str, dict[str, Any]] = {
+        name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()
+    }
     found["shares"]["summary"] = share_summary(found["shares"]["trials"])
     found["race"]["summary"] = race_summary(*found["race"]["trials"])
     settings = SETTINGS.model_dump(mode="json")

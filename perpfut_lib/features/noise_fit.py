@@ -67,8 +67,13 @@ def fitted(
     first = Noise(start.level_noise, start.cross_noise, start.hedge_noise, start.observation_noise)
     fit = fit_noise(windows, first, iterations)
     level, cross, hedge, observation = fit.noise
-    settings = {"level_noise": level, "cross_noise": cross, "hedge_noise": hedge, "observation_noise": observation}
-    return replace(spec, indicators=start._replace(**settings)), fit
+    noise: dict[str, Any] = {
+        "level_noise": level,
+        "cross_noise": cross,
+        "hedge_noise": hedge,
+        "observation_noise": observation,
+    }
+    return replace(spec, indicators=start._replace(**noise)), fit
 
 
 def fit_noise(windows: list[tuple[Float1D, Float1D]], start: Noise, iterations: int) -> NoiseFit:
