@@ -49,6 +49,12 @@ STAGES: Final = (
         ("quality", "cointegration", "features", "environment", "train"),
     ),
     Stage(
+        "robustness",
+        "perpfut_lib.robustness",
+        ("robustness", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
+        ("quality", "evaluate"),
+    ),
+    Stage(
         "replay",
         "agent.stage",
         ("agent", "cointegration", "universe", "costs", "env", "data"),

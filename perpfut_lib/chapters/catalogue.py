@@ -12,9 +12,11 @@ from perpfut_lib import pipeline
 from perpfut_lib.artifacts import source_hash
 from perpfut_lib.config import Profile, hash_json, project_root
 from perpfut_lib.errors import ChapterError, ConfigError
+from perpfut_lib.report.sources import results_hash
 
 FOLDER = "notebooks"
 REPORT = "perpfut_lib.report"  # every chapter shows its results through this package
+SHOW_PUBLISHED = ("evaluate", "attribution", "robustness")  # these show published results beside their own
 _NAME = re.compile(r"(\d\d)_[a-z0-9_]+")
 
 
@@ -48,6 +50,7 @@ class Chapter:
             "config": profile.sections_hash(sections),
             "code": {module: source_hash(module) for module in modules},
             "input": pipeline.fingerprint(profile),
+            "published": results_hash() if self.stage in SHOW_PUBLISHED else "",
         }
         return hash_json(parts)
 

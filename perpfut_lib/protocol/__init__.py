@@ -1,6 +1,17 @@
 """The whole protocol on worlds whose truth is known: how often it sees an edge in noise, and how often it finds one."""
 
+from perpfut_lib.protocol.power import Plan, run_plan
 from perpfut_lib.protocol.trial import Verdict, judge_world
-from perpfut_lib.protocol.worlds import World, placebo_panel, prepare, simulated_panel
+from perpfut_lib.protocol.worlds import World, coarser, placebo_panel, prepare, simulated_panel
 
-__all__ = ["Verdict", "World", "judge_world", "placebo_panel", "prepare", "simulated_panel"]
+__all__ = [
+    "Plan",
+    "Verdict",
+    "World",
+    "coarser",
+    "judge_world",
+    "placebo_panel",
+    "prepare",
+    "run_plan",
+    "simulated_panel",
+]

@@ -58,6 +58,23 @@ def simulated_panel(config: SimulationConfig) -> Panel:
     return Panel(open_time, names, MINUTE_MS, filled=filled, funding=funding, **values)
 
 
+def coarser(panel: Panel, bars: int) -> Panel:
+    """Return a panel whose bars are ``bars`` of those of ``panel``; a remainder at the end is dropped."""
+    count = len(panel.open_time) // bars
+    blocks = {name: getattr(panel, name)[: count * bars].reshape(count, bars, -1) for name in FIELDS}
+    merged = {
+        "open": blocks["open"][:, 0],
+        "high": blocks["high"].max(axis=1),
+        "low": blocks["low"].min(axis=1),
+        "close": blocks["close"][:, -1],
+        "volume": blocks["volume"].sum(axis=1),
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in merged.items()}
+    filled = np.zeros(arrays["close"].shape, np.bool_)
+    times = panel.open_time[: count * bars : bars].copy()
+    return replace(panel, open_time=times, timeframe=bars * panel.timeframe, filled=filled, **arrays)
+
+
 def placebo_panel(panel: Panel, seed: int) -> Panel:
     """Return a panel like ``panel`` in which nothing can be predicted.
 

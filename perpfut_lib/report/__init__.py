@@ -27,6 +27,15 @@ from perpfut_lib.report.environment import (
     plot_slippage,
     risk_aversion_table,
 )
+from perpfut_lib.report.evaluation import (
+    attribution_table,
+    cost_table,
+    fee_matrix,
+    fee_table,
+    measures_table,
+    plot_costs,
+    study_table,
+)
 from perpfut_lib.report.features import feature_list, plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
@@ -44,13 +53,21 @@ from perpfut_lib.report.learnability import (
     plot_race,
 )
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
+from perpfut_lib.report.robustness import (
+    findings,
+    folds_table,
+    luck_table,
+    placebo_table,
+    plot_power,
+    power_table,
+    seeds_table,
+)
+from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.tables import (
-    attribution_table,
     data_summary,
     environment_check,
     feature_table,
-    fee_table,
     ledger_check,
     pair_table,
     window_table,
@@ -59,6 +76,7 @@ from perpfut_lib.report.tables import (
 __all__ = [
     "attribution_table",
     "calibration_table",
+    "cost_table",
     "data_summary",
     "direction_table",
     "discovery_table",
@@ -68,8 +86,11 @@ __all__ = [
     "environment_check",
     "feature_list",
     "feature_table",
+    "fee_matrix",
     "fee_table",
+    "findings",
     "findings_table",
+    "folds_table",
     "johansen_table",
     "kernel_check",
     "ladder_table",
@@ -78,9 +99,14 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
+    "luck_table",
+    "measures_table",
     "noise_table",
+    "over_published",
     "pair_table",
     "parity_table",
+    "placebo_table",
+    "plot_costs",
     "plot_detection_limit",
     "plot_equity",
     "plot_feature_map",
@@ -88,6 +114,7 @@ __all__ = [
     "plot_graphs",
     "plot_ladder",
     "plot_pass_rates",
+    "plot_power",
     "plot_prices",
     "plot_race",
     "plot_risk_aversion",
@@ -98,12 +125,16 @@ __all__ = [
     "plot_survival",
     "plot_sweep",
     "plot_timeline",
+    "power_table",
+    "published_profiles",
     "quality_table",
     "replay_obstacle",
     "risk_aversion_table",
+    "seeds_table",
     "speed_machines",
     "speed_table",
     "status_table",
+    "study_table",
     "survival_table",
     "sweep_table",
     "universe_table",

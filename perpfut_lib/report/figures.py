@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from perpfut_lib.artifacts import Run
 from perpfut_lib.cointegration.stage import load_pair_days, load_windows
 from perpfut_lib.env import load_episodes
-from perpfut_lib.evaluate import ALL_SEEDS, load_curves, load_metrics
+from perpfut_lib.evaluate import load_curves
+from perpfut_lib.report.evaluation import fee_matrix
 from perpfut_lib.report.style import PALETTE, figure, time_axis
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.stage import load_curves as load_learning_curves
@@ -97,9 +98,7 @@ def plot_equity(run: Run) -> Figure:
 
 def plot_fee_matrix(run: Run) -> Figure:
     """Plot returns by the fee an agent was trained with and the fee it was tested with."""
-    metrics = load_metrics(run)
-    rows = metrics[(metrics["agent"] == "ppo") & (metrics["seed"] == ALL_SEEDS)]
-    matrix = 100 * rows.pivot(index="train_fee_bps", columns="test_fee_bps", values="return")
+    matrix = fee_matrix(run)
     bound = float(np.nanmax(np.abs(matrix.to_numpy())))
     with figure() as (made, (axes,)):
         image = axes.imshow(matrix, cmap="PuOr", vmin=-bound, vmax=bound, aspect="auto")

@@ -4,27 +4,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from perpfut_lib.artifacts import Run
-from perpfut_lib.attribution import load_ladder, load_sweep
 from perpfut_lib.attribution.sweep import SAME_CLOSE
+from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import PALETTE, figure
 
 AGENTS = ("ppo", "z-score")
 MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
 
 
-def ladder_table(run: Run, agent: str = "ppo") -> pd.DataFrame:
+def ladder_table(source: Source, agent: str = "ppo") -> pd.DataFrame:
     """Return one row a rung and fee: each measure, and its change from the rung below with a paired interval.
 
     Returns in %, costs in basis points.
     """
-    ladder = load_ladder(run)
+    ladder = read_result(source, "ladder")
     return changes_table(ladder[ladder["label"].str.startswith("rung") & (ladder["agent"] == agent)], "correction")
 
 
-def lone_faults_table(run: Run, agent: str = "ppo") -> pd.DataFrame:
+def lone_faults_table(source: Source, agent: str = "ppo") -> pd.DataFrame:
     """Return one row a fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
-    ladder = load_ladder(run)
+    ladder = read_result(source, "ladder")
     return changes_table(ladder[ladder["label"].str.startswith("fault") & (ladder["agent"] == agent)], "without")
 
 
@@ -40,9 +39,9 @@ def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
     return pd.DataFrame(table).set_index([named, "fault", "fee (bps)"])
 
 
-def sweep_table(run: Run) -> pd.DataFrame:
+def sweep_table(source: Source) -> pd.DataFrame:
     """Return the break-even cost (bps) of the same decisions by fill: at once or later, at trades or mid prices."""
-    sweep = load_sweep(run)
+    sweep = read_result(source, "sweep")
     wide = sweep.pivot_table(
         index=["agent", "fee_bps", "prices"], columns="delay", values="break_even_bps", dropna=False
     ).dropna(how="all")
@@ -50,9 +49,9 @@ def sweep_table(run: Run) -> pd.DataFrame:
     return wide.rename(columns=names).rename_axis(columns=None, index=["agent", "fee (bps)", "prices"]).round(2)
 
 
-def plot_ladder(run: Run) -> Figure:
+def plot_ladder(source: Source) -> Figure:
     """Plot return with its interval on every rung, one colour a fee regime, the agent's left and the rule's right."""
-    ladder = load_ladder(run)
+    ladder = read_result(source, "ladder")
     ladder = ladder[ladder["label"].str.startswith("rung")]
     names = ladder.drop_duplicates("label")["correction"].tolist()
     with figure(1, 2, height=0.8 + 0.42 * len(names)) as (made, panels):
@@ -72,9 +71,9 @@ def plot_ladder(run: Run) -> Figure:
     return made
 
 
-def plot_sweep(run: Run) -> Figure:
+def plot_sweep(source: Source) -> Figure:
     """Plot the break-even cost over the delay of fills, lines for last trades and dashes for mid prices."""
-    sweep = load_sweep(run)
+    sweep = read_result(source, "sweep")
     with figure(1, 2) as (made, panels):
         for axes, agent in zip(panels, AGENTS, strict=True):
             groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])

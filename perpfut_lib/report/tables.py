@@ -6,11 +6,9 @@ import pandas as pd
 from perpfut_lib.artifacts import Run
 from perpfut_lib.cointegration.stage import load_pair_days, load_windows
 from perpfut_lib.env import load_episodes
-from perpfut_lib.evaluate import ALL_SEEDS, load_curves, load_metrics
+from perpfut_lib.evaluate import load_curves, load_metrics
 from perpfut_lib.features.stage import load_features
 from perpfut_lib.store.stage import load_panel
-
-PERCENT = ("return", "return_lower", "return_upper", "volatility", "max_drawdown", "win_rate")
 
 
 def utc(milliseconds: object) -> pd.Series:
@@ -99,55 +97,8 @@ def environment_check(run: Run) -> pd.DataFrame:
     )
 
 
-def fee_table(run: Run) -> pd.DataFrame:
-    """Return the fee-regime table: every agent at the fee that it was trained for, every baseline at every fee.
-
-    Percentages, basis points and ratios as the column names say; intervals are those of the stationary bootstrap.
-    """
-    metrics = load_metrics(run)
-    trained = metrics["train_fee_bps"].notna()
-    shown = ~trained | ((metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS))
-    rows = metrics[shown].sort_values(["test_fee_bps", "agent"], key=_ppo_first)
-    percent = rows.assign(**{name: 100 * rows[name] for name in PERCENT})
-    table = pd.DataFrame(
-        {
-            "fee (bps)": percent["test_fee_bps"],
-            "agent": percent["agent"],
-            "return (%)": percent["return"].round(2),
-            "return interval (%)": _interval(percent, "return", 1),
-            "volatility (%)": percent["volatility"].round(1),
-            "Sharpe": percent["sharpe"].round(2),
-            "Sharpe interval": _interval(percent, "sharpe", 1),
-            "max drawdown (%)": percent["max_drawdown"].round(1),
-            "turnover (/day)": percent["turnover_per_day"].round(2),
-            "mean |a|": percent["mean_exposure"].round(2),
-            "break-even (bps)": percent["break_even_bps"].round(2),
-        }
-    )
-    return table.set_index(["fee (bps)", "agent"])
-
-
-def attribution_table(run: Run) -> pd.DataFrame:
-    """Return the P&L of each agent at its own fee, in % of initial capital, split into its sources, which sum to it."""
-    metrics = load_metrics(run)
-    rows = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)]
-    parts = {"price": rows["price"], "funding": rows["funding"], "fees": -rows["fees"], "slippage": -rows["slippage"]}
-    table = 100 * pd.DataFrame(parts)
-    table["sum"] = table.sum(axis=1)
-    return table.round(3).set_index(rows["test_fee_bps"].rename("fee (bps)"))
-
-
 def ledger_check(run: Run) -> pd.DataFrame:
     """Return the largest gap, over every agent and step, between the sum of flows and the change of equity."""
     metrics, curves = load_metrics(run), load_curves(run)
     worst = float(metrics["imbalance"].max())
     return pd.DataFrame({"marks": [len(curves)], "largest imbalance": [worst], "within 1e-12": [worst <= 1e-12]})
-
-
-def _interval(rows: pd.DataFrame, name: str, digits: int) -> list[str]:
-    lower, upper = rows[f"{name}_lower"], rows[f"{name}_upper"]
-    return [f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high in zip(lower, upper, strict=True)]
-
-
-def _ppo_first(column: pd.Series) -> pd.Series:
-    return column.replace({"ppo": ""}) if column.name == "agent" else column

@@ -1,0 +1,149 @@
+"""Tables and figures of the evaluation, from a run's artifacts or from a profile's published results."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from perpfut_lib.artifacts import read_published
+from perpfut_lib.evaluate import ALL_SEEDS
+from perpfut_lib.report.sources import Source, published_profiles, read_result
+from perpfut_lib.report.style import PALETTE, figure
+
+PERCENT = ("return", "return_lower", "return_upper", "volatility", "max_drawdown", "win_rate")
+STUDY = "original_study"
+MEASURES = {
+    "return": ("return (%)", 100, 2),
+    "volatility": ("volatility (% a year)", 100, 1),
+    "sharpe": ("Sharpe ratio", 1, 2),
+    "sortino": ("Sortino ratio", 1, 2),
+    "max_drawdown": ("maximum drawdown (%)", 100, 2),
+    "drawdown_days": ("longest drawdown (days)", 1, 1),
+    "win_rate": ("days with a gain (%)", 100, 1),
+    "turnover_per_day": ("turnover (/day)", 1, 2),
+    "mean_exposure": ("mean gross exposure", 1, 3),
+    "action_mean": ("mean action", 1, 3),
+    "action_std": ("standard deviation of the action", 1, 3),
+    "holding_bars": ("mean holding time (bars)", 1, 1),
+    "price": ("price P&L (% of capital)", 100, 3),
+    "funding": ("funding P&L (% of capital)", 100, 3),
+    "fees": ("fees (% of capital)", 100, 3),
+    "slippage": ("slippage (% of capital)", 100, 3),
+    "break_even_bps": ("break-even cost (bps)", 1, 2),
+}
+
+
+def fee_table(source: Source) -> pd.DataFrame:
+    """Return the fee-regime table: every agent at the fee that it was trained for, every baseline at every fee.
+
+    Percentages, basis points and ratios as the column names say; intervals are those of the stationary bootstrap.
+    """
+    metrics = read_result(source, "metrics")
+    shown = metrics["train_fee_bps"].isna() | _own(metrics)
+    rows = metrics[shown].sort_values(["test_fee_bps", "agent"], key=_ppo_first)
+    percent = rows.assign(**{name: 100 * rows[name] for name in PERCENT})
+    table = pd.DataFrame(
+        {
+            "fee (bps)": percent["test_fee_bps"],
+            "agent": percent["agent"],
+            "return (%)": percent["return"].round(2),
+            "return interval (%)": _interval(percent, "return", 1),
+            "volatility (%)": percent["volatility"].round(1),
+            "Sharpe": percent["sharpe"].round(2),
+            "Sharpe interval": _interval(percent, "sharpe", 1),
+            "max drawdown (%)": percent["max_drawdown"].round(1),
+            "turnover (/day)": percent["turnover_per_day"].round(2),
+            "mean |a|": percent["mean_exposure"].round(2),
+            "break-even (bps)": percent["break_even_bps"].round(2),
+        }
+    )
+    return table.set_index(["fee (bps)", "agent"])
+
+
+def measures_table(source: Source) -> pd.DataFrame:
+    """Return every measure of the agent at its own fee, all seeds pooled: one row a measure, one column a fee."""
+    metrics = read_result(source, "metrics")
+    rows = metrics[_own(metrics)].set_index("test_fee_bps")
+    table = {title: (unit * rows[name]).round(digits) for name, (title, unit, digits) in MEASURES.items()}
+    return pd.DataFrame(table).T.rename_axis(index="measure", columns="fee (bps)")
+
+
+def attribution_table(source: Source) -> pd.DataFrame:
+    """Return the P&L of each agent at its own fee, in % of initial capital, split into its sources, which sum to it."""
+    metrics = read_result(source, "metrics")
+    rows = metrics[_own(metrics)]
+    parts = {"price": rows["price"], "funding": rows["funding"], "fees": -rows["fees"], "slippage": -rows["slippage"]}
+    table = 100 * pd.DataFrame(parts)
+    table["sum"] = table.sum(axis=1)
+    return table.round(3).set_index(rows["test_fee_bps"].rename("fee (bps)"))
+
+
+def fee_matrix(source: Source) -> pd.DataFrame:
+    """Return test returns (%) by the fee trained with (rows) and the fee tested with (columns), all seeds pooled."""
+    metrics = read_result(source, "metrics")
+    rows = metrics[metrics["train_fee_bps"].notna() & (metrics["seed"] == ALL_SEEDS)]
+    matrix = 100 * rows.pivot(index="train_fee_bps", columns="test_fee_bps", values="return")
+    return matrix.round(2).rename_axis(index="trained at (bps)", columns="tested at (bps)")
+
+
+def cost_table(source: Source) -> pd.DataFrame:
+    """Return test returns (%) of the same positions at every cost a side (columns, bps), mean over seeds."""
+    costs = read_result(source, "costs")
+    own = costs.rename(columns={"train_fee_bps": "trained at (bps)", "cost_bps": "cost (bps)"})
+    wide = own.pivot_table(index=["agent", "trained at (bps)"], columns="cost (bps)", values="return", dropna=False)
+    return (100 * wide.dropna(how="all")).round(2)
+
+
+def plot_costs(source: Source) -> Figure:
+    """Plot the test return of each agent's positions over the cost a side; where a line crosses zero it breaks even."""
+    costs = read_result(source, "costs")
+    trained = costs.dropna(subset="train_fee_bps").groupby(["train_fee_bps", "cost_bps"])["return"].mean()
+    with figure() as (made, (axes,)):
+        for color, (fee, line) in zip(PALETTE, trained.groupby(level=0), strict=False):
+            axes.plot(line.index.get_level_values(1), 100 * line, color=color, marker=".", label=f"agent, {fee:g} bps")
+        for color, name in zip(PALETTE[3:], ("z-score", "ridge"), strict=False):
+            rows = costs[costs["agent"] == name]
+            if len(rows):
+                axes.plot(rows["cost_bps"], 100 * rows["return"], color=color, linestyle="--", label=name)
+        axes.axhline(0.0, color="0.4", linewidth=0.8)
+        axes.set_xlabel("cost a side (bps)")
+        axes.set_ylabel("test return (%)")
+        axes.set_title("The same positions at other costs")
+        axes.legend(fontsize=8)
+    return made
+
+
+def study_table(source: Source) -> pd.DataFrame:
+    """Return the original study's published test results beside a run's agents and those of the published profiles."""
+    study = read_published(STUDY)
+    parts = [pd.DataFrame(study["results"]).assign(of="the original study, as published")]
+    named = [("this run", source), *((f"profile {name}", name) for name in published_profiles())]
+    for title, each in named:
+        metrics = read_result(each, "metrics")
+        rows = metrics[_own(metrics)]
+        percent = {f"{name}_percent": 100 * rows[name] for name in ("return", "volatility", "max_drawdown")}
+        plain = {"sharpe": rows["sharpe"], "turnover_per_day": rows["turnover_per_day"]}
+        parts.append(pd.DataFrame({"fee_bps": rows["test_fee_bps"], **percent, **plain, "of": title}))
+    titles = {
+        "of": "of",
+        "fee_bps": "fee (bps)",
+        "return_percent": "return (%)",
+        "volatility_percent": "volatility (%)",
+        "sharpe": "Sharpe",
+        "max_drawdown_percent": "max drawdown (%)",
+        "turnover_per_day": "turnover (/day)",
+    }
+    table = pd.concat(parts, ignore_index=True)[list(titles)].round(2)
+    return table.rename(columns=titles).set_index(["of", "fee (bps)"])
+
+
+def _own(metrics: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are those of agents at their own fee, all seeds pooled."""
+    return (metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)
+
+
+def _interval(rows: pd.DataFrame, name: str, digits: int) -> list[str]:
+    lower, upper = rows[f"{name}_lower"], rows[f"{name}_upper"]
+    return [f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high in zip(lower, upper, strict=True)]
+
+
+def _ppo_first(column: pd.Series) -> pd.Series:
+    return column.replace({"ppo": ""}) if column.name == "agent" else column

@@ -1,0 +1,106 @@
+"""Where a table's numbers come from: the artifacts of a run, or the published results of a profile.
+
+A published result is a folder ``artifacts/published/<profile>/`` of small CSV files beside a manifest with their
+SHA-256 and everything that they follow from. Floats are written so that they read back to the same bits.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+import pandas as pd
+
+from perpfut_lib import pipeline
+from perpfut_lib.artifacts import Run, publish, read_published, source_hash, write_bytes
+from perpfut_lib.attribution import load_ladder, load_sweep
+from perpfut_lib.config import Profile, project_root
+from perpfut_lib.errors import ArtifactError
+from perpfut_lib.evaluate import load_costs, load_metrics
+from perpfut_lib.robustness import load_checks
+
+Source = Run | str
+MANIFEST: Final = "manifest"
+LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
+    "metrics": load_metrics,
+    "costs": load_costs,
+    "ladder": load_ladder,
+    "sweep": load_sweep,
+    "seeds": lambda run: load_checks(run, "seeds"),
+    "luck": lambda run: load_checks(run, "luck"),
+    "folds": lambda run: load_checks(run, "folds"),
+    "placebos": lambda run: load_checks(run, "placebos"),
+}
+
+
+def read_result(source: Source, name: str) -> pd.DataFrame:
+    """Return one of the tables named in :data:`LOADERS`, of a run or, given a profile's name, of what it published.
+
+    Raises
+    ------
+    ArtifactError
+        Nothing was published under that name, or the file is not the one that its manifest was written for.
+    """
+    if isinstance(source, Run):
+        return LOADERS[name](source)
+    expected = read_published(f"{source}/{MANIFEST}")["tables"].get(name)
+    path = project_root() / "artifacts" / "published" / source / f"{name}.csv"
+    content = path.read_bytes() if path.is_file() else b""
+    if expected is None or hashlib.sha256(content).hexdigest() != expected:
+        found = f"{name}.csv of profile {source} that its manifest does not know"
+        raise ArtifactError(found, "the file that was published", f"perpfut publish results --profile {source}")
+    return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+
+
+def write_results(profile: Profile, run: Run) -> dict[str, str]:
+    """Publish the result tables of a run that is current and return the SHA-256 of each by name."""
+    contents = csv_tables(run)
+    for name, content in contents.items():
+        write_bytes(project_root() / "artifacts" / "published" / profile.name / f"{name}.csv", content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    publish(f"{profile.name}/{MANIFEST}", {**provenance(profile, run), "tables": hashes})
+    return hashes
+
+
+def csv_tables(run: Run) -> dict[str, bytes]:
+    """Return the result tables of a run as CSV; the same bits give the same bytes."""
+    return {name: load(run).to_csv(index=False).encode() for name, load in LOADERS.items()}
+
+
+def provenance(profile: Profile, run: Run) -> dict[str, Any]:
+    """Return what the published tables follow from."""
+    manifests = {stage.name: run.stage(stage.name).manifest() for stage in pipeline.STAGES}
+    sections = sorted({section for stage in pipeline.STAGES for section in stage.sections})
+    last = manifests[pipeline.STAGES[-1].name]
+    return {
+        "profile": profile.name,
+        "title": profile.title,
+        "settings": profile.sections_hash(sections),
+        "inputs": pipeline.fingerprint(profile),
+        "code": {stage.name: source_hash(stage.module) for stage in pipeline.STAGES},
+        "results": {name: manifest.content_hash() for name, manifest in manifests.items()},
+        "seconds": {name: manifest.seconds for name, manifest in manifests.items()},
+        "git_commit": last.git_commit,
+        "packages": last.packages,
+    }
+
+
+def published_profiles() -> list[str]:
+    """Return the profiles that have published results."""
+    root = project_root() / "artifacts" / "published"
+    return sorted(path.parent.name for path in root.glob(f"*/{MANIFEST}.json"))
+
+
+def results_hash() -> str:
+    """Return a hash of all published results: what a chapter that shows them follows from."""
+    root = project_root() / "artifacts" / "published"
+    files = sorted(path for name in published_profiles() for path in (root / name).iterdir())
+    files += sorted(root.glob("*.json"))
+    named = (str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() for path in files)
+    return hashlib.sha256(b"".join(named)).hexdigest()
+
+
+def over_published(make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """Return one table over all published profiles, each with its name before the rows."""
+    tables = {name: make(name) for name in published_profiles()}
+    return pd.concat(tables, names=["profile"]) if tables else pd.DataFrame()
