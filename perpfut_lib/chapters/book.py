@@ -33,8 +33,10 @@ def build_book(profile: Profile) -> bool:
     Raises
     ------
     ChapterError
-        A chapter is missing, failed or stale, or Sphinx warned of something.
+        A chapter is missing, failed or stale, a table does not match its raw ledgers, or Sphinx warned of something.
     """
+    from perpfut_lib.chapters.verify import verify_tables  # draws in every room of the library
+
     folder = book_folder(profile)
     pages = dict(_pages(profile))
     refuse_typed_results(pages)
@@ -42,6 +44,7 @@ def build_book(profile: Profile) -> bool:
     stamp = folder / "html" / STAMP
     if stamp.is_file() and stamp.read_text() == made_from and book_page(profile).is_file():
         return False
+    verify_tables(profile)
     stamp.unlink(missing_ok=True)
     if _lay_out(folder / "source", pages):
         for made in ("html", "doctrees"):  # Sphinx would keep old pages and old contents

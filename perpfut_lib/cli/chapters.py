@@ -21,15 +21,17 @@ def show(profile: ProfileOption = "default", settings: SetOption = None) -> None
 
 @app.command()
 def verify(profile: ProfileOption = "default", settings: SetOption = None) -> None:
-    """Check that every chapter was executed to its end and is up to date, with all of its artifacts intact."""
+    """Check that every chapter is up to date, and its tables: one cell of each is recomputed from raw ledgers."""
     from perpfut_lib.chapters import Executed, Status, catalogue
+    from perpfut_lib.chapters.verify import verify_tables
 
     chosen = load_profile(profile, settings or ())
     states = {chapter.name: Executed(chapter, chosen).status() for chapter in catalogue()}
     wrong = [f"{name} {state}" for name, state in states.items() if state is not Status.CURRENT]
     if wrong:
         raise ChapterError(", ".join(wrong), "every chapter current", f"run: perpfut run --profile {chosen.name}")
-    typer.echo(f"{len(states)} chapters of profile {chosen.name} are current")
+    checked = verify_tables(chosen)
+    typer.echo(f"{len(states)} chapters of profile {chosen.name} are current; {checked} tables match their raw ledgers")
 
 
 @app.command()
