@@ -44,8 +44,15 @@ class Cell:
         return abs(self.shown - self.recomputed) <= 0.5000001 * 10.0**-self.digits
 
 
-def verify_tables(profile: Profile) -> int:
+def verify_tables(profile: Profile, run: Run | None = None) -> int:
     """Check one cell of every result table, that the chapters show these very tables, and the published ones.
+
+    Parameters
+    ----------
+    profile : Profile
+        The settings that the run was made with.
+    run : Run, optional
+        Its artifacts, executed chapters among them; by default the profile's own.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def verify_tables(profile: Profile) -> int:
     ArtifactError
         A published table is not the one that its manifest was written for.
     """
-    run, shown, checked = Run.named(profile.name), _shown_tables(profile), 0
+    run = run or Run.named(profile.name)
+    shown, checked = _shown_tables(profile, run), 0
     for cell in cells(profile, run):
         if not cell.agrees():
             found = f"{cell.where} = {cell.shown:g} in {cell.chapter}"
@@ -156,13 +164,13 @@ def _gain(days: pd.DataFrame) -> float:
     return 100 * float(np.prod(1.0 + days["return"].to_numpy()) - 1.0)
 
 
-def _shown_tables(profile: Profile) -> dict[str, set[str]]:
+def _shown_tables(profile: Profile, run: Run) -> dict[str, set[str]]:
     """Return the tables in the executed chapters that there are, as HTML, by chapter."""
     found: dict[str, set[str]] = {}
     for chapter in catalogue():
-        executed = Executed(chapter, profile)
-        if executed.path.is_file():
-            notebook = nbformat.read(executed.path, as_version=4)
+        path = run.path / Executed(chapter, profile).path.relative_to(Run.named(profile.name).path)
+        if path.is_file():
+            notebook = nbformat.read(path, as_version=4)
             outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
             shown = (output.get("data", {}).get("text/html") for output in outputs)
             found[chapter.name] = {text for text in shown if text}

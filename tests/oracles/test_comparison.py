@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.statistics import Resampling, interquartile_mean, interquartile_mean_ci, spa_pvalue
@@ -39,3 +40,22 @@ def test_interquartile_mean_interval_covers_the_truth():
         interval = interquartile_mean_ci(generator.normal(1.0, 1.0, (10, 3)), Resampling(reps=300, seed=world))
         covered += interval.lower <= 1.0 <= interval.upper
     assert 85 <= covered <= 100
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.05, 0.12])
+def test_superior_predictive_ability_of_one_candidate_is_the_normal_test(mean):
+    """Closed form: with one candidate and independent days the p-value is that of the one-sided test of its mean."""
+    returns = np.random.default_rng(3).normal(0.0, 1.0, 400)
+    returns += mean - returns.mean()
+    expected = stats.norm.sf(mean / returns.std(ddof=1) * np.sqrt(400))
+    found = spa_pvalue(np.zeros(400), returns[:, None], Resampling(1, 4000))
+    noise = np.sqrt(expected * (1.0 - expected) / 4000)
+    assert found == pytest.approx(expected, abs=3.5 * noise)
+
+
+def test_interquartile_mean_interval_has_the_width_of_the_trimmed_mean_of_normal_scores():
+    """Closed form: 1.195 σ²/n is the variance of a mean trimmed by a quarter at each end (Tukey and McLaughlin)."""
+    scores = np.random.default_rng(4).normal(0.0, 1.0, (400, 1))
+    interval = interquartile_mean_ci(scores, Resampling(reps=4000))
+    expected = 2 * stats.norm.ppf(0.975) * np.sqrt(1.195 / 400)
+    assert interval.upper - interval.lower == pytest.approx(expected, rel=0.12)

@@ -84,3 +84,11 @@ def test_cscv_knows_a_dominant_strategy_from_noise():
     assert statistics.pbo_cscv(noise, blocks=12) == 0.0
     with pytest.raises(SchemaError):
         statistics.pbo_cscv(noise[:, :1])
+
+
+def test_a_test_finds_the_minimum_detectable_sharpe_ratio_four_times_out_of_five():
+    """Null: none. 4,000 spans of 61 normal days with that true ratio; the two-sided test at 5 % finds 80 % of them."""
+    daily = statistics.minimum_detectable_sharpe(61) / np.sqrt(365)
+    returns = np.random.default_rng(8).normal(daily, 1.0, (4000, 61))
+    found = np.abs(returns.mean(axis=1)) * np.sqrt(61) > stats.norm.ppf(0.975)
+    assert found.mean() == pytest.approx(0.8, abs=0.02)

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from perpfut_lib.config import Profile, TrainConfig, format_duration, load_profile, parse_duration, profile_names
+from perpfut_lib.config.attribution import SEED_RULES
 from perpfut_lib.config.base import Section
 from perpfut_lib.config.presets import Algorithm
 from perpfut_lib.errors import ConfigError
@@ -132,3 +133,11 @@ def test_the_seed_rules_are_where_the_attribution_begins():
     env, train = profile.env, profile.train
     assert (env.risk_aversion, env.reward_scale, env.reward_clip) == (6.0, 1.0, 3.0)
     assert (train.algorithm, train.n_steps, train.batch_size, train.first_seed) == ("sb3-ppo", 2048, 128, 42)
+
+
+@pytest.mark.parametrize("name", ["real-1h", "real-1m-2025-02", "real-1m-2025-05", "sim-year"])
+def test_published_studies_have_ten_seeds_and_three_fees(name):
+    profile = load_profile(name)
+    assert profile.train.seeds >= 10
+    assert profile.costs.fees_bps == (0.0, 1.44, 4.5)
+    assert set(profile.attribution.start) == set(SEED_RULES)
