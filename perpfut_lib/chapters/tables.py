@@ -44,6 +44,11 @@ def stamp(profile: Profile, stage: str) -> Markdown:
     return Markdown(markdown_table(pd.DataFrame({"what": list(rows), "value": list(rows.values())})))
 
 
+def prose(text: str) -> Markdown:
+    """Return generated Markdown for a cell to show."""
+    return Markdown(text)
+
+
 def _shown(value: Any) -> str:
     """Return a value as text, a file by its name only: where it lies on this machine is nobody's business."""
     if isinstance(value, list):

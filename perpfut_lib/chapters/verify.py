@@ -149,7 +149,8 @@ def _pooled(profile: Profile, run: Run, trials: list[Trial]) -> pd.DataFrame:
         flow = {name: ledger[name].to_numpy().reshape(shape) for name in (*FLOWS, "turnover", "equity")}
         before = np.concatenate([np.ones((shape[0], 1)), flow["equity"][:, :-1]], axis=1)
         start, times = span.episodes.pair_days["start"].to_numpy(), span.episodes.fill_times
-        flows = EpisodeFlows(start, times, *(flow[name] for name in FLOWS), flow["turnover"] * before)
+        steps = [flow[name] for name in FLOWS]
+        flows = EpisodeFlows(start, times, steps[0], steps[1], steps[2], steps[3], flow["turnover"] * before)
         portfolio = combine(flows, span.windows, span.slots)
         days = days_of(portfolio)
         tables.append(days.assign(fees=float(portfolio.fees.sum()) / len(days)))

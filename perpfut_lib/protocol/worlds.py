@@ -1,6 +1,6 @@
 """Worlds in memory: a panel, its screened pairs and its episodes, made by the functions that the stages call."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,8 @@ def coarser(panel: Panel, bars: int) -> Panel:
     arrays = {name: np.ascontiguousarray(array) for name, array in merged.items()}
     filled = np.zeros(arrays["close"].shape, np.bool_)
     times = panel.open_time[: count * bars : bars].copy()
-    return replace(panel, open_time=times, timeframe=bars * panel.timeframe, filled=filled, **arrays)
+    timeframe = bars * panel.timeframe
+    return Panel(times, panel.symbols, timeframe, filled=filled, funding=panel.funding, **arrays)
 
 
 def placebo_panel(panel: Panel, seed: int) -> Panel:
@@ -93,7 +94,7 @@ def placebo_panel(panel: Panel, seed: int) -> Panel:
     prices |= {"close": np.exp(path), "volume": panel.volume[bars][:, whole]}
     symbols = tuple(panel.symbols[column] for column in whole)
     filled = np.zeros(path.shape, np.bool_)
-    return replace(panel, symbols=symbols, filled=filled, **prices)
+    return Panel(panel.open_time, symbols, panel.timeframe, filled=filled, funding=panel.funding, **prices)
 
 
 def prepare(panel: Panel, profile: Profile) -> World:

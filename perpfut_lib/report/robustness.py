@@ -1,7 +1,6 @@
 """Tables and figures of the robustness checks, from a run's artifacts or from a profile's published results."""
 
 import pandas as pd
-from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import list_published, read_published
@@ -92,11 +91,11 @@ def plot_power() -> Figure:
     return made
 
 
-def findings(source: Source) -> Markdown:
-    """Return in words, fee by fee: what was found, whether it could be luck, and what would have to be true to pay."""
+def findings(source: Source) -> str:
+    """Return Markdown that says, fee by fee, what was found, whether it could be luck, and what would make it pay."""
     metrics, luck = read_result(source, "metrics"), read_result(source, "luck").set_index("fee_bps")
     own = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)]
-    return Markdown("\n".join(_finding(row, luck.loc[row["test_fee_bps"]]) for _, row in own.iterrows()))
+    return "\n".join(_finding(row, luck.loc[row["test_fee_bps"]]) for _, row in own.iterrows())
 
 
 def _finding(row: pd.Series, luck: pd.Series) -> str:
