@@ -10,6 +10,7 @@ from perpfut_lib.report.style import PALETTE, figure
 
 PROTOCOL = "protocol"
 LIKELY = 0.95
+FEW_DAYS = 20  # with fewer a bootstrap has too few blocks to draw from
 
 
 def seeds_table(source: Source) -> pd.DataFrame:
@@ -110,6 +111,8 @@ def _finding(row: pd.Series, luck: pd.Series) -> str:
         f"SPA p-value against not trading {luck['spa flat']:.2f}"
     )
     verdict = "**significant** by all three tests" if sure else "**not significant**: at least one test calls it luck"
+    if row["days"] < FEW_DAYS:
+        verdict = "**not significant**: so few days make every interval and test too sure of itself"
     margin = row["break_even_bps"] - fee
     pays = (
         f"Costs a side could rise by {margin:.2f} bps before the gain is gone."
