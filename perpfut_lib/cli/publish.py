@@ -64,8 +64,9 @@ def protocol(
 def _ran(profile: Profile) -> "Run":
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import Run
+    from perpfut_lib.report.sources import STAGES
 
     run = Run.named(profile.name)
-    for stage in pipeline.STAGES:
-        pipeline.ensure(stage.name, profile, run)
+    for stage in STAGES:
+        pipeline.ensure(stage, profile, run)
     return run

@@ -19,7 +19,9 @@ class RobustnessConfig(Section):
     """Environment steps per agent in a fold; one seed for each fee."""
     fold_test: float = Field(0.5, gt=0, lt=1)
     """Share of the data's days that the folds' test spans take together, the last ones."""
+    purge: Duration | None = None
+    """Time after the end of one span in which no window of the next one may begin; none takes the formation window."""
     embargo: Duration = Field(default="1d")  # type: ignore[assignment]
-    """Time after the end of one span in which no window of the next one may begin, beyond the formation window."""
+    """Time that comes on top of the purge."""
     placebos: int = Field(6, ge=0)
     """Placebo worlds: the same data with bars drawn at random, on which tuned rules may find nothing."""

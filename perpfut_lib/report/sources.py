@@ -20,6 +20,8 @@ from perpfut_lib.evaluate import load_costs, load_metrics
 from perpfut_lib.robustness import load_checks
 
 Source = Run | str
+STAGES: Final = ("attribution", "robustness")
+"""The last stages that results come from."""
 MANIFEST: Final = "manifest"
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
     "metrics": load_metrics,
@@ -69,15 +71,16 @@ def csv_tables(run: Run) -> dict[str, bytes]:
 
 def provenance(profile: Profile, run: Run) -> dict[str, Any]:
     """Return what the published tables follow from."""
-    manifests = {stage.name: run.stage(stage.name).manifest() for stage in pipeline.STAGES}
-    sections = sorted({section for stage in pipeline.STAGES for section in stage.sections})
-    last = manifests[pipeline.STAGES[-1].name]
+    stages = {stage.name: stage for last in STAGES for stage in pipeline.needed(last)}
+    manifests = {name: run.stage(name).manifest() for name in stages}
+    sections = sorted({section for stage in stages.values() for section in stage.sections})
+    last = manifests[STAGES[-1]]
     return {
         "profile": profile.name,
         "title": profile.title,
         "settings": profile.sections_hash(sections),
         "inputs": pipeline.fingerprint(profile),
-        "code": {stage.name: source_hash(stage.module) for stage in pipeline.STAGES},
+        "code": {name: source_hash(stage.module) for name, stage in stages.items()},
         "results": {name: manifest.content_hash() for name, manifest in manifests.items()},
         "seconds": {name: manifest.seconds for name, manifest in manifests.items()},
         "git_commit": last.git_commit,

@@ -30,8 +30,8 @@ def fold_splits(grid: Grid, settings: RobustnessConfig, formation: int, validate
     settings : RobustnessConfig
         Number of folds, share of test days, embargo.
     formation : int
-        Length of the formation window, ms: the *purge*. No window of a later span begins before it has passed, so
-        that no formation window of a test reaches into bars that training or validation traded.
+        Length of the formation window, ms: the *purge*, unless the settings name another. No window of a later span
+        begins before it has passed, so that no formation window reaches into bars that an earlier span traded.
     validate : float
         Share of the days before a test span that validate.
 
@@ -40,9 +40,10 @@ def fold_splits(grid: Grid, settings: RobustnessConfig, formation: int, validate
     SplitError
         A span would be empty.
     """
-    first, last = -(-grid.start // DAY_MS), grid.end // DAY_MS
+    # A position is flattened at the open of the bar behind its window, so the data must go on beyond the last day.
+    first, last = -(-grid.start // DAY_MS), (grid.end - grid.timeframe) // DAY_MS
     length = int((last - first) * settings.fold_test) // settings.folds
-    gap = formation + settings.embargo
+    gap = (formation if settings.purge is None else settings.purge) + settings.embargo
     splits = []
     for fold in range(settings.folds):
         start = last - (settings.folds - fold) * length

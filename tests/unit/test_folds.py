@@ -9,7 +9,7 @@ from perpfut_lib.errors import SplitError
 from perpfut_lib.robustness import fold_splits
 from perpfut_lib.types import DAY_MS, MINUTE_MS
 
-GRID = Grid(0, 60 * DAY_MS, MINUTE_MS)
+GRID = Grid(0, 60 * DAY_MS + MINUTE_MS, MINUTE_MS)  # sixty days, and the bar whose open flattens the last window
 CONFIG = CointegrationConfig()
 
 
