@@ -1,5 +1,7 @@
 """A local worker process: ``python -m perpfut_lib.compute.worker DESCRIPTOR``."""
 
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -41,4 +43,6 @@ def _nothing(task: Any) -> Any:
 
 
 if __name__ == "__main__":
+    # An interrupt goes to the whole group: who gave the work tells of it, the worker just ends.
+    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
     main(int(sys.argv[1]))
