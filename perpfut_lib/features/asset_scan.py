@@ -6,15 +6,13 @@ instructions. Vector registers round like scalar ones, so the bits do not depend
 """
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
 from perpfut_lib.features.asset import (
-    LEAST_VOLATILITY,
     LONGEST_RETURN,
-    MINUTES_A_DAY,
     MOVES,
     AssetBar,
     AssetQuantities,
@@ -22,40 +20,11 @@ from perpfut_lib.features.asset import (
     Indicators,
     log_price,
 )
+from perpfut_lib.features.asset_tile import Tile, describe
 from perpfut_lib.indicators import averaged, extend, lagged, recent_values, refill, strength
 from perpfut_lib.types import Bool1D, Float1D, Float2D
 
 TILE: Final = 512  # bars whose intermediate values fit into the nearest caches
-# Rows of what is said, in the order of AssetQuantities.
-(
-    LOG_CLOSE, MEAN, RETURN_1, RETURN_5, RETURN_15, RETURN_60, RETURN_240, STRENGTH, STOCHASTIC, MACD_FRACTION,
-    MACD_VOL, BIAS_FRACTION, BIAS, VOLATILITY, UP_SHARE, UPPER, LOWER, VOLUME, FUNDING, MINUTES, SHARE, DAILY_FUNDING,
-) = range(len(AssetQuantities._fields))  # fmt: skip
-
-
-class _Tile(NamedTuple):
-    """Values of one tile; histories begin with values from before it."""
-
-    logs: Float1D
-    """Log closes, behind LONGEST_RETURN earlier ones."""
-    closes: Float1D
-    """Closes, behind as many earlier ones as the moving mean holds."""
-    rsi: Float1D
-    """RSI, behind all of its window but one."""
-    gain: Float1D
-    loss: Float1D
-    line: Float1D
-    signal: Float1D
-    variance: Float1D
-    total: Float1D
-    """Sum of the moving mean's window."""
-    volume: Float1D
-    balance: Float1D
-    per_vol: Float1D
-    per_price: Float1D
-    wide: Float1D
-    """Work space of the sliding extremes, as long as ``rsi``; likewise the next."""
-    wider: Float1D
 
 
 def step_asset(indicators: Indicators, state: Any, bar: AssetBar) -> Float1D:
@@ -107,13 +76,13 @@ def scan_fields(
         _advance(indicators, state, close[first:stop], fields[4][first:stop], tile)
         logs[first:stop] = tile.logs[LONGEST_RETURN : LONGEST_RETURN + stop - first]
         if wanted[first:stop].any():
-            _describe(indicators, tile, fields, (first, stop), (said, column + first))
+            describe(indicators, tile, fields, (first, stop), (said, column + first))
         first = stop
 
 
 @njit(cache=True, error_model="numpy")
-def _blank_tile(indicators: Indicators, size: int) -> _Tile:
-    return _Tile(
+def _blank_tile(indicators: Indicators, size: int) -> Tile:
+    return Tile(
         np.empty(size + LONGEST_RETURN), np.empty(size + indicators.mean), np.empty(size + indicators.rsi - 1),
         np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size),
         np.empty(size), np.empty(size), np.empty(size), np.empty(size + indicators.rsi - 1),
@@ -122,7 +91,7 @@ def _blank_tile(indicators: Indicators, size: int) -> _Tile:
 
 
 @njit(cache=True, error_model="numpy")
-def _advance(indicators: Indicators, state: AssetState, close: Float1D, volume: Float1D, tile: _Tile) -> None:
+def _advance(indicators: Indicators, state: AssetState, close: Float1D, volume: Float1D, tile: Tile) -> None:
     """Go through a tile bar by bar; every bar has a price."""
     count = close.shape[0]
     if state.bars == 0.0:
@@ -158,7 +127,7 @@ def _start(indicators: Indicators, state: AssetState, price: float, volume: floa
 
 
 @njit(cache=True, error_model="numpy")
-def _average_flow(indicators: Indicators, state: AssetState, volumes: Float1D, tile: _Tile) -> None:
+def _average_flow(indicators: Indicators, state: AssetState, volumes: Float1D, tile: Tile) -> None:
     """Average squared log returns and volume; count rises less falls among the last MOVES."""
     logs = tile.logs[LONGEST_RETURN - MOVES - 1 :]
     variance, balance, volume = state.variance, state.balance, state.volume
@@ -172,7 +141,7 @@ def _average_flow(indicators: Indicators, state: AssetState, volumes: Float1D, t
 
 
 @njit(cache=True, error_model="numpy")
-def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, tile: _Tile) -> None:
+def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, tile: Tile) -> None:
     """Average rises and falls (Wilder), and prices (MACD)."""
     last, gain, loss = state.rsi.last, state.rsi.gain, state.rsi.loss
     fast, slow, signal = state.macd.fast, state.macd.slow, state.macd.signal
@@ -191,7 +160,7 @@ def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, t
 
 
 @njit(cache=True, error_model="numpy")
-def _sum_closes(state: AssetState, tile: _Tile, count: int) -> None:
+def _sum_closes(state: AssetState, tile: Tile, count: int) -> None:
     """Keep the sum of the moving mean's window; afresh once in every window, so that rounding cannot pile up."""
     size, cursor, total = state.closes.window.values.shape[0], state.closes.window.cursor, state.closes.total
     entering = tile.closes[size:]
@@ -205,135 +174,6 @@ def _sum_closes(state: AssetState, tile: _Tile, count: int) -> None:
             total += entering[t] - tile.closes[t]
         tile.total[t] = total
     state.closes.total = total
-
-
-@njit(cache=True, error_model="numpy")
-def _describe(
-    indicators: Indicators, tile: _Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
-) -> None:
-    """Write what is said of a tile's bars, quantity by quantity; vol is the EWMA volatility."""
-    first, stop = bars
-    count = stop - first
-    close, volatility = fields[3][first:stop], _row(where, VOLATILITY, count)
-    for t in range(count):
-        volatility[t] = max(math.sqrt(tile.variance[t]), LEAST_VOLATILITY)
-    for t in range(count):
-        tile.per_vol[t] = 1.0 / volatility[t]
-    for t in range(count):
-        tile.per_price[t] = 1.0 / close[t]
-    _describe_moves(tile, where, count)
-    _describe_strength(indicators, tile, where, count)
-    _describe_averages(indicators, tile, close, where)
-    _describe_shadows(tile, fields, bars, where)
-    _describe_flow(tile, fields, bars, where)
-
-
-@njit(cache=True, error_model="numpy")
-def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
-    """Return the part of a quantity's row that belongs to a tile."""
-    said, column = where
-    return said[quantity, column : column + count]
-
-
-@njit(cache=True, error_model="numpy")
-def _describe_moves(tile: _Tile, where: tuple[Float2D, int], count: int) -> None:
-    """Write the log close and its changes over several horizons h, per vol √h, and the balance of moves."""
-    now, share = tile.logs[LONGEST_RETURN:], _row(where, UP_SHARE, count)
-    _row(where, LOG_CLOSE, count)[:] = now[:count]
-    for quantity, horizon in ((RETURN_1, 1), (RETURN_5, 5), (RETURN_15, 15), (RETURN_60, 60), (RETURN_240, 240)):
-        before, root = tile.logs[LONGEST_RETURN - horizon :], 1.0 / math.sqrt(horizon)
-        out = _row(where, quantity, count)
-        for t in range(count):
-            out[t] = (now[t] - before[t]) * tile.per_vol[t] * root
-    for t in range(count):
-        share[t] = tile.balance[t] / MOVES
-
-
-@njit(cache=True, error_model="numpy")
-def _describe_strength(indicators: Indicators, tile: _Tile, where: tuple[Float2D, int], count: int) -> None:
-    """Write the RSI and where it lies between the least (0) and the largest (1) of its window; ½ if all are equal."""
-    window, said, now = indicators.rsi, _row(where, STOCHASTIC, count), _row(where, STRENGTH, count)
-    rsi = tile.rsi[: window - 1 + count]
-    now[:] = _sliding_extreme(rsi, window, -1.0, tile)[window - 1 : rsi.shape[0]]
-    low = _sliding_extreme(rsi, window, 1.0, tile)[window - 1 : rsi.shape[0]]
-    last = rsi[window - 1 :]
-    for t in range(count):
-        width = -now[t] - low[t]
-        said[t] = (last[t] - low[t]) / width if width > 0.0 else 0.5
-    now[:] = last
-
-
-@njit(cache=True, error_model="numpy")
-def _sliding_extreme(values: Float1D, window: int, sign: float, tile: _Tile) -> Float1D:
-    """Return the least of the last ``window`` values times ``sign``, from the position window - 1 on.
-
-    The least over some bars and that over as many before make the least over twice as many.
-    """
-    now, then, width = tile.wide, tile.wider, 1
-    for t in range(values.shape[0]):
-        now[t] = sign * values[t]
-    while width < window:
-        step = min(width, window - width)
-        width += step
-        now, then = then, now
-        earlier, later, out = then[: values.shape[0] - step], then[step : values.shape[0]], now[step:]
-        for t in range(later.shape[0]):
-            out[t] = earlier[t] if earlier[t] < later[t] else later[t]
-    return now
-
-
-@njit(cache=True, error_model="numpy")
-def _describe_averages(indicators: Indicators, tile: _Tile, close: Float1D, where: tuple[Float2D, int]) -> None:
-    """Write the MACD, and the moving mean with the close's distance from it."""
-    count, root = close.shape[0], 1.0 / math.sqrt(indicators.mean)
-    line, histogram = _row(where, MACD_FRACTION, count), _row(where, MACD_VOL, count)
-    mean, bias, scaled = _row(where, MEAN, count), _row(where, BIAS_FRACTION, count), _row(where, BIAS, count)
-    for t in range(count):
-        line[t] = tile.line[t] * tile.per_price[t]
-    for t in range(count):
-        histogram[t] = (tile.line[t] - tile.signal[t]) * tile.per_price[t] * tile.per_vol[t]
-    for t in range(count):
-        mean[t] = tile.total[t] / indicators.mean
-    for t in range(count):
-        bias[t] = close[t] / mean[t] - 1.0
-    for t in range(count):
-        scaled[t] = bias[t] * tile.per_vol[t] * root
-
-
-@njit(cache=True, error_model="numpy")
-def _describe_shadows(
-    tile: _Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
-) -> None:
-    """Write the parts of the bar above and below its body, per price and vol."""
-    first, stop = bars
-    opens, high = fields[0][first:stop], fields[1][first:stop]
-    low, close = fields[2][first:stop], fields[3][first:stop]
-    upper, lower = _row(where, UPPER, stop - first), _row(where, LOWER, stop - first)
-    for t in range(stop - first):
-        upper[t] = (high[t] - max(opens[t], close[t])) * tile.per_price[t] * tile.per_vol[t]
-    for t in range(stop - first):
-        lower[t] = (min(opens[t], close[t]) - low[t]) * tile.per_price[t] * tile.per_vol[t]
-
-
-@njit(cache=True, error_model="numpy")
-def _describe_flow(tile: _Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]) -> None:
-    """Write volume over its average, and funding."""
-    first, stop = bars
-    volume, rate = fields[4][first:stop], fields[5][first:stop]
-    minutes, interval = fields[6][first:stop], fields[7][first:stop]
-    said = _row(where, VOLUME, stop - first)
-    for t in range(stop - first):
-        said[t] = volume[t] / tile.volume[t] if tile.volume[t] > 0.0 else 0.0
-    said = _row(where, FUNDING, stop - first)
-    for t in range(stop - first):
-        said[t] = 1e4 * rate[t]
-    _row(where, MINUTES, stop - first)[:] = minutes
-    said = _row(where, SHARE, stop - first)
-    for t in range(stop - first):
-        said[t] = minutes[t] / interval[t]
-    said = _row(where, DAILY_FUNDING, stop - first)
-    for t in range(stop - first):
-        said[t] = 1e4 * rate[t] * (MINUTES_A_DAY / interval[t])
 
 
 @njit(cache=True)

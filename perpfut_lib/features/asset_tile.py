@@ -1,0 +1,176 @@
+"""What is said of a tile of one symbol's bars, quantity by quantity: loops that the compiler turns into vectors."""
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+from perpfut_lib.features.asset import (
+    LEAST_VOLATILITY,
+    LONGEST_RETURN,
+    MINUTES_A_DAY,
+    MOVES,
+    AssetQuantities,
+    Indicators,
+)
+from perpfut_lib.types import Float1D, Float2D
+
+# Rows of what is said, in the order of AssetQuantities.
+(
+    LOG_CLOSE, MEAN, RETURN_1, RETURN_5, RETURN_15, RETURN_60, RETURN_240, STRENGTH, STOCHASTIC, MACD_FRACTION,
+    MACD_VOL, BIAS_FRACTION, BIAS, VOLATILITY, UP_SHARE, UPPER, LOWER, VOLUME, FUNDING, MINUTES, SHARE, DAILY_FUNDING,
+) = range(len(AssetQuantities._fields))  # fmt: skip
+
+
+class Tile(NamedTuple):
+    """Values of one tile; histories begin with values from before it."""
+
+    logs: Float1D
+    """Log closes, behind LONGEST_RETURN earlier ones."""
+    closes: Float1D
+    """Closes, behind as many earlier ones as the moving mean holds."""
+    rsi: Float1D
+    """RSI, behind all of its window but one."""
+    gain: Float1D
+    loss: Float1D
+    line: Float1D
+    signal: Float1D
+    variance: Float1D
+    total: Float1D
+    """Sum of the moving mean's window."""
+    volume: Float1D
+    balance: Float1D
+    per_vol: Float1D
+    per_price: Float1D
+    wide: Float1D
+    """Work space of the sliding extremes, as long as ``rsi``; likewise the next."""
+    wider: Float1D
+
+
+@njit(cache=True, error_model="numpy")
+def describe(
+    indicators: Indicators, tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
+) -> None:
+    """Write what is said of a tile's bars, quantity by quantity; vol is the EWMA volatility."""
+    first, stop = bars
+    count = stop - first
+    close, volatility = fields[3][first:stop], _row(where, VOLATILITY, count)
+    for t in range(count):
+        volatility[t] = max(math.sqrt(tile.variance[t]), LEAST_VOLATILITY)
+    for t in range(count):
+        tile.per_vol[t] = 1.0 / volatility[t]
+    for t in range(count):
+        tile.per_price[t] = 1.0 / close[t]
+    _describe_moves(tile, where, count)
+    _describe_strength(indicators, tile, where, count)
+    _describe_averages(indicators, tile, close, where)
+    _describe_shadows(tile, fields, bars, where)
+    _describe_flow(tile, fields, bars, where)
+
+
+@njit(cache=True, error_model="numpy")
+def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
+    """Return the part of a quantity's row that belongs to a tile."""
+    said, column = where
+    return said[quantity, column : column + count]
+
+
+@njit(cache=True, error_model="numpy")
+def _describe_moves(tile: Tile, where: tuple[Float2D, int], count: int) -> None:
+    """Write the log close and its changes over several horizons h, per vol √h, and the balance of moves."""
+    now, share = tile.logs[LONGEST_RETURN:], _row(where, UP_SHARE, count)
+    _row(where, LOG_CLOSE, count)[:] = now[:count]
+    for quantity, horizon in ((RETURN_1, 1), (RETURN_5, 5), (RETURN_15, 15), (RETURN_60, 60), (RETURN_240, 240)):
+        before, root = tile.logs[LONGEST_RETURN - horizon :], 1.0 / math.sqrt(horizon)
+        out = _row(where, quantity, count)
+        for t in range(count):
+            out[t] = (now[t] - before[t]) * tile.per_vol[t] * root
+    for t in range(count):
+        share[t] = tile.balance[t] / MOVES
+
+
+@njit(cache=True, error_model="numpy")
+def _describe_strength(indicators: Indicators, tile: Tile, where: tuple[Float2D, int], count: int) -> None:
+    """Write the RSI and where it lies between the least (0) and the largest (1) of its window; ½ if all are equal."""
+    window, said, now = indicators.rsi, _row(where, STOCHASTIC, count), _row(where, STRENGTH, count)
+    rsi = tile.rsi[: window - 1 + count]
+    now[:] = _sliding_extreme(rsi, window, -1.0, tile)[window - 1 : rsi.shape[0]]
+    low = _sliding_extreme(rsi, window, 1.0, tile)[window - 1 : rsi.shape[0]]
+    last = rsi[window - 1 :]
+    for t in range(count):
+        width = -now[t] - low[t]
+        said[t] = (last[t] - low[t]) / width if width > 0.0 else 0.5
+    now[:] = last
+
+
+@njit(cache=True, error_model="numpy")
+def _sliding_extreme(values: Float1D, window: int, sign: float, tile: Tile) -> Float1D:
+    """Return the least of the last ``window`` values times ``sign``, from the position window - 1 on.
+
+    The least over some bars and that over as many before make the least over twice as many.
+    """
+    now, then, width = tile.wide, tile.wider, 1
+    for t in range(values.shape[0]):
+        now[t] = sign * values[t]
+    while width < window:
+        step = min(width, window - width)
+        width += step
+        now, then = then, now
+        earlier, later, out = then[: values.shape[0] - step], then[step : values.shape[0]], now[step:]
+        for t in range(later.shape[0]):
+            out[t] = earlier[t] if earlier[t] < later[t] else later[t]
+    return now
+
+
+@njit(cache=True, error_model="numpy")
+def _describe_averages(indicators: Indicators, tile: Tile, close: Float1D, where: tuple[Float2D, int]) -> None:
+    """Write the MACD, and the moving mean with the close's distance from it."""
+    count, root = close.shape[0], 1.0 / math.sqrt(indicators.mean)
+    line, histogram = _row(where, MACD_FRACTION, count), _row(where, MACD_VOL, count)
+    mean, bias, scaled = _row(where, MEAN, count), _row(where, BIAS_FRACTION, count), _row(where, BIAS, count)
+    for t in range(count):
+        line[t] = tile.line[t] * tile.per_price[t]
+    for t in range(count):
+        histogram[t] = (tile.line[t] - tile.signal[t]) * tile.per_price[t] * tile.per_vol[t]
+    for t in range(count):
+        mean[t] = tile.total[t] / indicators.mean
+    for t in range(count):
+        bias[t] = close[t] / mean[t] - 1.0
+    for t in range(count):
+        scaled[t] = bias[t] * tile.per_vol[t] * root
+
+
+@njit(cache=True, error_model="numpy")
+def _describe_shadows(
+    tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
+) -> None:
+    """Write the parts of the bar above and below its body, per price and vol."""
+    first, stop = bars
+    opens, high = fields[0][first:stop], fields[1][first:stop]
+    low, close = fields[2][first:stop], fields[3][first:stop]
+    upper, lower = _row(where, UPPER, stop - first), _row(where, LOWER, stop - first)
+    for t in range(stop - first):
+        upper[t] = (high[t] - max(opens[t], close[t])) * tile.per_price[t] * tile.per_vol[t]
+    for t in range(stop - first):
+        lower[t] = (min(opens[t], close[t]) - low[t]) * tile.per_price[t] * tile.per_vol[t]
+
+
+@njit(cache=True, error_model="numpy")
+def _describe_flow(tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]) -> None:
+    """Write volume over its average, and funding."""
+    first, stop = bars
+    volume, rate = fields[4][first:stop], fields[5][first:stop]
+    minutes, interval = fields[6][first:stop], fields[7][first:stop]
+    said = _row(where, VOLUME, stop - first)
+    for t in range(stop - first):
+        said[t] = volume[t] / tile.volume[t] if tile.volume[t] > 0.0 else 0.0
+    said = _row(where, FUNDING, stop - first)
+    for t in range(stop - first):
+        said[t] = 1e4 * rate[t]
+    _row(where, MINUTES, stop - first)[:] = minutes
+    said = _row(where, SHARE, stop - first)
+    for t in range(stop - first):
+        said[t] = minutes[t] / interval[t]
+    said = _row(where, DAILY_FUNDING, stop - first)
+    for t in range(stop - first):
+        said[t] = 1e4 * rate[t] * (MINUTES_A_DAY / interval[t])
