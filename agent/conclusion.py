@@ -40,7 +40,8 @@ class Proposal:
 def conclude(desk: Desk, proposal: Proposal) -> Memory:
     """Return the memory after the tick, its signal included."""
     memory = desk.memory
-    expires_at = proposal.bar_close + desk.profile.agent.expiry_bars * desk.timeframe
+    # A tick that comes too late is flat: its signal has run out when it is written.
+    expires_at = max(desk.expiry(proposal.bar_close), proposal.created_at + 1)
     signal = _signal(desk, proposal, expires_at)
     tracks = {
         name: decided(_latest(name, proposal), _pending(name, proposal), expires_at) for name in proposal.followed
@@ -78,7 +79,7 @@ def capital_at(memory: Memory, window: Window | None, moved: Mapping[str, Advanc
 def failed(desk: Desk, bar_close: int) -> Memory:
     """Return the memory after a tick that could not be finished: everything flat."""
     memory, now = desk.memory, desk.clock.wall()
-    expires_at = bar_close + desk.profile.agent.expiry_bars * desk.timeframe
+    expires_at = max(desk.expiry(bar_close), now + 1)
     flat = {
         name: decided(track, Pending(time=bar_close, weights=FLAT, marks=track.marks), expires_at)
         for name, track in memory.tracks.items()
@@ -87,7 +88,7 @@ def failed(desk: Desk, bar_close: int) -> Memory:
     signal = Signal(
         **_head(desk, now),
         bar_close=bar_close,
-        expires_at=max(expires_at, now + 1),
+        expires_at=expires_at,
         kill=False,
         legs=(),
         pairs=tuple(reports),

@@ -159,6 +159,10 @@ class Desk:
         sections = ("agent", "cointegration", "costs", "data", "env", "features", "train", "universe")
         return self.profile.sections_hash(sections)
 
+    def expiry(self, bar_close: int) -> int:
+        """Return from when on a signal for the bar that closed at ``bar_close`` is worth nothing, ms UTC."""
+        return bar_close + self.profile.agent.expiry_bars * self.timeframe
+
     def provenance(self, **inputs: str) -> Provenance:
         """Return the provenance of a document made from ``inputs`` (SHA-256 by name) and the policy."""
         if self.brain is not None:

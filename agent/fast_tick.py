@@ -46,10 +46,10 @@ class FastState(TypedDict, total=False):
 
 
 def load_control(state: FastState, runtime: Runtime[Desk]) -> FastState:
-    """Read the operator's, the governor's and the execution side's files."""
-    now = runtime.context.clock.wall()
-    orders = read_orders(runtime.context, now)
-    return {"created_at": now, "orders": orders.model_dump(mode="json"), "faults": []}
+    """Read the operator's, the governor's and the execution side's files, and whether the tick comes in time."""
+    desk, now = runtime.context, runtime.context.clock.wall()
+    faults = [] if now < desk.expiry(state["bar_close"]) else [Reason.TOO_LATE.value]
+    return {"created_at": now, "orders": read_orders(desk, now).model_dump(mode="json"), "faults": faults}
 
 
 def resolve_pairs(state: FastState, runtime: Runtime[Desk]) -> FastState:

@@ -30,7 +30,6 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     PAIRS_UNREADABLE = "pairs_unreadable"
     PAIRS_EXPIRED = "pairs_expired"
-    WINDOW_ENDED = "window_ended"
     DATA_MISSING = "data_missing"
     DATA_STALE = "data_stale"
     DATA_INVALID = "data_invalid"
@@ -52,6 +51,7 @@ class Reason(StrEnum):
     LEG_IMBALANCE = "leg_imbalance"
     MIN_NOTIONAL = "min_notional"
     CLOCK = "clock"
+    TOO_LATE = "too_late"
     TICK_FAILED = "tick_failed"
 
 

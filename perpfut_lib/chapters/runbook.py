@@ -42,7 +42,6 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "The trading window of the active pairs has ended, and no new selection has been made.",
         "Look at `logs/slow.jsonl`: the selection failed or took too long.",
     ),
-    Reason.WINDOW_ENDED: ("Reserved: pairs of a window that is over carry `pairs_expired`.", "Nothing."),
     Reason.DATA_MISSING: (
         "A pair has never had complete bars since it was selected.",
         "Nothing at first; if it lasts, check the exchange and the symbol's listing.",
@@ -120,6 +119,10 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.CLOCK: (
         "This machine's clock and the exchange's are too far apart: all flat.",
         "Mend the time synchronisation (chrony, systemd-timesyncd).",
+    ),
+    Reason.TOO_LATE: (
+        "The tick began when its signal would already have run out: flat.",
+        "Nothing after a machine that slept; if it repeats, the machine is too slow or its clock is ahead.",
     ),
     Reason.TICK_FAILED: (
         "The fast tick failed; its boundary caught it and went flat.",

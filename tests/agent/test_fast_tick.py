@@ -132,6 +132,25 @@ def test_a_short_absence_holds(stage, start):
     assert track.book.quantity_y != 0.0
 
 
+def test_a_tick_that_comes_too_late_is_flat_by_name(stage, start):
+    """A machine that slept, or a clock that is ahead like the exchange's: flat with a reason, not by an exception.
+
+    What the tick learned is kept: the next one decides as usual.
+    """
+    late = start + BAR + stage.profile.agent.expiry_bars * BAR
+    with stage.started() as ticks:
+        stage.bar(ticks, start)
+        stage.clock.now = late
+        ticks.fast_tick(start + BAR)
+        signal = ticks.desk.memory.signal
+        after = stage.bar(ticks, late)
+    assert signal.reasons == (Reason.TOO_LATE,)
+    assert signal.pairs
+    assert not any(leg.weight for leg in signal.legs)
+    assert signal.expires_at == late + 1
+    assert {report.status for report in after.pairs} == {"active"}
+
+
 def test_a_bar_is_decided_once(stage, start):
     """Asked again about a bar, the agent publishes what it said, and nothing else."""
     with stage.started() as ticks:
