@@ -6,6 +6,7 @@ import pytest
 
 from agent.drill import BARS_BEFORE, Expected, drill, exchange_faults, judge, matrix, unsafe
 from agent.spoil import SPOILS
+from perpfut_lib.artifacts import Reason
 from tests.agent.documents import signal
 
 
@@ -23,6 +24,12 @@ def test_no_outcome_is_unsafe(cases):
     """
     assert len(cases) >= len(exchange_faults("A")) + len(SPOILS) + 80
     assert unsafe(cases).empty, unsafe(cases).to_string()
+
+
+def test_no_tick_of_the_drill_fails(cases):
+    """Every fault is met by a check that has a name: none ends in an exception that the tick's boundary catches."""
+    assert not cases["reasons"].str.contains(Reason.TICK_FAILED).any(), cases.to_string()
+    assert cases["reasons"].str.contains(Reason.TOO_LATE).any()
 
 
 def test_the_drill_reaches_every_answer(cases):
