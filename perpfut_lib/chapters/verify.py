@@ -18,7 +18,7 @@ from perpfut_lib.errors import ChapterError
 from perpfut_lib.evaluate import EpisodeFlows, Trial, combine, days_of
 from perpfut_lib.evaluate.portfolio import FLOWS
 from perpfut_lib.evaluate.stage import ledger_name, load_test_span
-from perpfut_lib.report.sources import LOADERS, published_profiles, read_result
+from perpfut_lib.report.sources import published_profiles, published_tables, read_result
 from perpfut_lib.robustness.folds import fold_profiles
 
 RULE: Final = "z-score"
@@ -78,7 +78,7 @@ def verify_tables(profile: Profile, run: Run | None = None) -> int:
             raise ChapterError(found, "the table that its artifact holds", f"run: perpfut run --profile {profile.name}")
         checked += 1
     for name in published_profiles():
-        for table in LOADERS:
+        for table in published_tables(name):
             read_result(name, table)
     return checked
 

@@ -1,6 +1,7 @@
 """``perpfut publish``: results that are kept in git, each with everything that it follows from."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,12 +16,18 @@ app = typer.Typer(help="Results that are kept in git: make them, publish them, m
 
 
 @app.command()
-def results(profile: ProfileOption = "real-1h", settings: SetOption = None) -> None:
+def results(
+    profile: ProfileOption = "real-1h",
+    settings: SetOption = None,
+    to: Annotated[
+        Literal["evaluate", "attribution", "robustness"], typer.Option(help="Last stage whose tables are published.")
+    ] = "robustness",
+) -> None:
     """Run a profile to its last stage and publish its tables in artifacts/published/<profile>/."""
-    from perpfut_lib.report.sources import write_results
+    from perpfut_lib.report.sources import STAGES, write_results
 
-    chosen = load_profile(profile, settings or ())
-    for name, digest in write_results(chosen, _ran(chosen)).items():
+    chosen, stages = load_profile(profile, settings or ()), STAGES[: STAGES.index(to) + 1]
+    for name, digest in write_results(chosen, _ran(chosen, stages), stages).items():
         typer.echo(f"artifacts/published/{chosen.name}/{name}.csv {digest[:16]}")
 
 
@@ -29,12 +36,12 @@ def check(profile: ProfileOption = "real-1h", settings: SetOption = None) -> Non
     """Make the tables of a profile again and compare them, bit for bit, with the published ones."""
     import hashlib
 
-    from perpfut_lib.artifacts import read_published
-    from perpfut_lib.report.sources import MANIFEST, csv_tables
+    from perpfut_lib.report.sources import STAGES, TABLES, csv_tables, published_tables
 
     chosen = load_profile(profile, settings or ())
-    published = read_published(f"{chosen.name}/{MANIFEST}")["tables"]
-    made = {name: hashlib.sha256(content).hexdigest() for name, content in csv_tables(_ran(chosen)).items()}
+    published = published_tables(chosen.name)
+    stages = [stage for stage in STAGES if TABLES[stage][0] in published]
+    made = {name: hashlib.sha256(table).hexdigest() for name, table in csv_tables(_ran(chosen, stages), stages).items()}
     differ = [name for name in published if made.get(name) != published[name]]
     if differ:
         expected = "the bits that were published (same machine, same code, same settings)"
@@ -61,12 +68,11 @@ def protocol(
     typer.echo(f"artifacts/published/{path.name}")
 
 
-def _ran(profile: Profile) -> "Run":
+def _ran(profile: Profile, stages: Sequence[str]) -> "Run":
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import Run
-    from perpfut_lib.report.sources import STAGES
 
     run = Run.named(profile.name)
-    for stage in STAGES:
+    for stage in stages:
         pipeline.ensure(stage, profile, run)
     return run

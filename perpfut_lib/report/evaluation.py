@@ -115,7 +115,7 @@ def study_table(source: Source) -> pd.DataFrame:
     """Return the original study's published test results beside a run's agents and those of the published profiles."""
     study = read_published(STUDY)
     parts = [pd.DataFrame(study["results"]).assign(of="the original study, as published")]
-    named = [("this run", source), *((f"profile {name}", name) for name in published_profiles())]
+    named = [("this run", source), *((f"profile {name}", name) for name in published_profiles("metrics"))]
     for title, each in named:
         metrics = read_result(each, "metrics")
         rows = metrics[_own(metrics)]

@@ -6,7 +6,7 @@ SHA-256 and everything that they follow from. Floats are written so that they re
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -20,8 +20,14 @@ from perpfut_lib.evaluate import load_costs, load_metrics
 from perpfut_lib.robustness import load_checks
 
 Source = Run | str
-STAGES: Final = ("attribution", "robustness")
-"""The last stages that results come from."""
+STAGES: Final = ("evaluate", "attribution", "robustness")
+"""Stages that result tables come from, in order."""
+TABLES: Final = {
+    "evaluate": ("metrics", "costs"),
+    "attribution": ("ladder", "sweep"),
+    "robustness": ("seeds", "luck", "folds", "placebos"),
+}
+"""Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
     "metrics": load_metrics,
@@ -45,7 +51,7 @@ def read_result(source: Source, name: str) -> pd.DataFrame:
     """
     if isinstance(source, Run):
         return LOADERS[name](source)
-    expected = read_published(f"{source}/{MANIFEST}")["tables"].get(name)
+    expected = published_tables(source).get(name)
     path = project_root() / "artifacts" / "published" / source / f"{name}.csv"
     content = path.read_bytes() if path.is_file() else b""
     if expected is None or hashlib.sha256(content).hexdigest() != expected:
@@ -54,27 +60,28 @@ def read_result(source: Source, name: str) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
 
 
-def write_results(profile: Profile, run: Run) -> dict[str, str]:
-    """Publish the result tables of a run that is current and return the SHA-256 of each by name."""
-    contents = csv_tables(run)
+def write_results(profile: Profile, run: Run, stages: Sequence[str] = STAGES) -> dict[str, str]:
+    """Publish the result tables of some stages of a run that is current; return the SHA-256 of each by name."""
+    contents = csv_tables(run, stages)
     for name, content in contents.items():
         write_bytes(project_root() / "artifacts" / "published" / profile.name / f"{name}.csv", content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    publish(f"{profile.name}/{MANIFEST}", {**provenance(profile, run), "tables": hashes})
+    publish(f"{profile.name}/{MANIFEST}", {**provenance(profile, run, stages), "tables": hashes})
     return hashes
 
 
-def csv_tables(run: Run) -> dict[str, bytes]:
-    """Return the result tables of a run as CSV; the same bits give the same bytes."""
-    return {name: load(run).to_csv(index=False).encode() for name, load in LOADERS.items()}
+def csv_tables(run: Run, stages: Sequence[str] = STAGES) -> dict[str, bytes]:
+    """Return the result tables of some stages of a run as CSV; the same bits give the same bytes."""
+    names = [name for stage in stages for name in TABLES[stage]]
+    return {name: LOADERS[name](run).to_csv(index=False).encode() for name in names}
 
 
-def provenance(profile: Profile, run: Run) -> dict[str, Any]:
-    """Return what the published tables follow from."""
-    stages = {stage.name: stage for last in STAGES for stage in pipeline.needed(last)}
+def provenance(profile: Profile, run: Run, through: Sequence[str] = STAGES) -> dict[str, Any]:
+    """Return what the published tables of some stages follow from."""
+    stages = {stage.name: stage for last in through for stage in pipeline.needed(last)}
     manifests = {name: run.stage(name).manifest() for name in stages}
     sections = sorted({section for stage in stages.values() for section in stage.sections})
-    last = manifests[STAGES[-1]]
+    last = manifests[through[-1]]
     return {
         "profile": profile.name,
         "title": profile.title,
@@ -88,10 +95,17 @@ def provenance(profile: Profile, run: Run) -> dict[str, Any]:
     }
 
 
-def published_profiles() -> list[str]:
-    """Return the profiles that have published results."""
+def published_profiles(table: str | None = None) -> list[str]:
+    """Return the profiles that have published results, or those that have published one table."""
     root = project_root() / "artifacts" / "published"
-    return sorted(path.parent.name for path in root.glob(f"*/{MANIFEST}.json"))
+    names = sorted(path.parent.name for path in root.glob(f"*/{MANIFEST}.json"))
+    return [name for name in names if table is None or table in published_tables(name)]
+
+
+def published_tables(profile: str) -> dict[str, str]:
+    """Return the SHA-256 of each published table of a profile by name."""
+    tables: dict[str, str] = read_published(f"{profile}/{MANIFEST}")["tables"]
+    return tables
 
 
 def results_hash() -> str:
@@ -103,7 +117,7 @@ def results_hash() -> str:
     return hashlib.sha256(b"".join(named)).hexdigest()
 
 
-def over_published(make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-    """Return one table over all published profiles, each with its name before the rows."""
-    tables = {name: make(name) for name in published_profiles()}
+def over_published(make: Callable[[str], pd.DataFrame], table: str) -> pd.DataFrame:
+    """Return what ``make`` shows of all profiles that have published ``table``, each with its name before the rows."""
+    tables = {name: make(name) for name in published_profiles(table)}
     return pd.concat(tables, names=["profile"]) if tables else pd.DataFrame()

@@ -124,9 +124,10 @@ def test_presets_hold_valid_values_for_every_algorithm(preset, algorithm):
     assert TrainConfig.model_validate(chosen.model_dump(mode="json")) == chosen
 
 
-def test_the_seed_rules_are_where_the_attribution_begins():
-    """Proves that the profile holds every fault that the lowest rung holds, and the study's reward and training."""
-    profile = load_profile("seed-rules")
+@pytest.mark.parametrize("name", ["seed-rules", "replication"])
+def test_the_seed_rules_are_where_the_attribution_begins(name):
+    """Proves that the profiles hold every fault that the lowest rung holds, and the study's reward and training."""
+    profile = load_profile(name)
     for key, value in profile.attribution.start.items():
         section, name = key.split(".")
         assert getattr(getattr(profile, section), name) == value, key
