@@ -1,20 +1,22 @@
 """The running recursion of every symbol over a block of panel rows, in memory that is used again for the next block."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from perpfut_lib.features.asset import AssetBar, Indicators, asset_dtype
-from perpfut_lib.features.asset_scan import scan_fields
-from perpfut_lib.features.settlement import known_funding
+from perpfut_lib.features.asset_scan import TILE, scan_fields
+from perpfut_lib.features.settlement import KnownFunding, settlements, walk_funding
 from perpfut_lib.features.spec import ASSET_COUNT
-from perpfut_lib.indicators import blank
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Bool2D, Float2D, Float3D, Int1D
+from perpfut_lib.types import Bool2D, Float1D, Float2D, Float3D, Int1D
 
 CANDLE: Final = AssetBar._fields[:5]
+CLOSE: Final = CANDLE.index("close")
+FIELDS: Final = len(AssetBar._fields)
 
 
 class Block(NamedTuple):
@@ -25,22 +27,56 @@ class Block(NamedTuple):
     episodes: Int1D
 
 
+class Market(NamedTuple):
+    """What a panel holds, as compiled code reads it."""
+
+    candles: tuple[Float2D, ...]
+    """Tables (T, N) of the fields of CANDLE."""
+    closes: Int1D
+    """Time of each bar's close, ms UTC, (T,)."""
+    stamps: Int1D
+    """Times of all symbols' settlements, ms UTC, one symbol after the other."""
+    rates: Float1D
+    """Their rates."""
+    bounds: Int1D
+    """Where the settlements of each symbol begin and end, (N + 1,)."""
+
+    @classmethod
+    def of(cls, panel: Panel) -> "Market":
+        """Return the tables and settlements of a panel."""
+        events = [settlements(panel.funding.get(symbol)) for symbol in panel.symbols]
+        stamps, rates = (np.concatenate([event[k] for event in events]) for k in (0, 1))
+        bounds = np.cumsum([0, *(len(event[0]) for event in events)])
+        candles = tuple(getattr(panel, name) for name in CANDLE)
+        return cls(candles, panel.open_time + panel.timeframe, stamps, rates, bounds)
+
+
+class Heard(NamedTuple):
+    """What all symbols said over a block."""
+
+    said: Float3D
+    """(N, fields of AssetQuantities, rows of the block)."""
+    first: int
+    """Panel row of its first column."""
+    logs: Float2D
+    """Log closes of the panel's rows as far as they have been stepped through, (N, T)."""
+
+
 class SymbolScan:
     """Steps all symbols from the panel's first bar on, block by block."""
 
     def __init__(self, indicators: Indicators, panel: Panel, wanted: Bool2D, longest: int) -> None:
         """Start before the first bar; ``wanted`` (N, T) marks the rows used, ``longest`` is a block's length."""
-        self._indicators, self._panel, self._wanted = indicators, panel, wanted
+        self._indicators, self._market, self._wanted = indicators, Market.of(panel), wanted
         self._used = np.flatnonzero(wanted.any(axis=1))
-        self._states = [blank(asset_dtype(indicators)) for _ in panel.symbols]
+        self._states = np.zeros(len(panel.symbols), asset_dtype(indicators))
         self._said: Float3D = np.empty((len(panel.symbols), ASSET_COUNT, longest))
-        self._candles: Float3D = np.empty((len(CANDLE), len(panel.symbols), longest))
         self._first = self._done = 0
         self.logs: Float2D = np.empty((len(panel.symbols), len(panel.open_time)))
         """Log closes of the rows stepped through, (N, T)."""
 
-    def advance(self, block: Block, pool: ThreadPoolExecutor) -> None:
-        """Step every symbol that is used to the end of ``block``."""
+    def advance(self, block: Block, pool: ThreadPoolExecutor, threads: int = 1) -> None:
+        """Step every symbol that is used to the end of ``block``, in as many calls side by side as ``threads``."""
         kept = max(self._done - block.first, 0)
         shift, longest = block.first - self._first, self._said.shape[2]
         for column in self._used:
@@ -49,29 +85,56 @@ class SymbolScan:
         for bound in (block.first, block.stop):
             while self._done < bound:
                 stop = min(self._done + longest, bound)
-                self._walk(slice(self._done, stop), pool)
+                self._walk((self._done, stop), pool, threads)
                 self._done = stop
 
-    def said(self, column: int, first: int, count: int) -> Float2D:
-        """Return what one symbol said over ``count`` rows of the block, (fields of AssetQuantities, count)."""
-        return self._said[column, :, first - self._first :][:, :count]
+    def heard(self) -> Heard:
+        """Return what the symbols said over the rows of the block."""
+        return Heard(self._said, self._first, self.logs)
 
-    def _walk(self, rows: slice, pool: ThreadPoolExecutor) -> None:
+    def _walk(self, rows: tuple[int, int], pool: ThreadPoolExecutor, threads: int) -> None:
         """Step over rows that lie all before the block, or all inside, at most as many as a block has."""
-        panel, candles = self._panel, self._candles[:, :, : rows.stop - rows.start]
-        # One transposition for all symbols: a column of the panel alone would touch every line of its memory.
-        for table, name in zip(candles, CANDLE, strict=True):
-            table[:] = getattr(panel, name)[rows].T
-        times = panel.open_time[rows] + panel.timeframe
-        place = max(rows.start - self._first, 0)  # rows before the block are wanted by nobody, and not written
+        place = max(rows[0] - self._first, 0)  # rows before the block are wanted by nobody, and not written
 
-        def scan(column: int) -> None:
-            funding = known_funding(panel.funding.get(panel.symbols[column]), times)
-            fields = (*(table[column] for table in candles), *funding)
-            heard = (self._wanted[column, rows], (self._said[column], place), self.logs[column, rows])
-            scan_fields(self._indicators, self._states[column], fields, *heard)
+        def scan(columns: Int1D) -> None:
+            heard = (self._wanted, (self._said, place), self.logs)
+            scan_symbols(self._indicators, self._states, self._market, (columns, rows), heard)
 
-        list(pool.map(scan, self._used))
+        list(pool.map(scan, np.array_split(self._used, threads)))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def scan_symbols(
+    indicators: Indicators,
+    states: Any,
+    market: Market,
+    what: tuple[Int1D, tuple[int, int]],
+    heard: tuple[Bool2D, tuple[Float3D, int], Float2D],
+) -> None:
+    """Step the ``states`` (N,) of some symbols in place through some rows of the market.
+
+    ``what`` are the symbols' columns and the rows; ``heard`` are the rows wanted (N, T), the table of what is said
+    (N, fields of AssetQuantities, ≥ rows) with the column of the first row in it, and the log closes (N, T).
+    """
+    (columns, (start, stop)), (wanted, (said, place), logs) = what, heard
+    bars = np.empty((FIELDS, TILE))
+    # Tile by tile, so that what the symbols' columns share of a panel's memory is read into the caches once.
+    for first in range(start, stop, TILE):
+        last = min(first + TILE, stop)
+        rows = bars[:, : last - first]
+        fields = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
+        known = KnownFunding(rows[5], rows[6], rows[7])
+        for column in columns:
+            described = wanted[column, first:last].any()
+            for field, table in enumerate(market.candles):
+                if described or field >= CLOSE:  # the recursion itself asks for closes and volumes only
+                    for t in range(first, last):
+                        bars[field, t - first] = table[t, column]
+            if described:
+                events = slice(market.bounds[column], market.bounds[column + 1])
+                walk_funding(market.stamps[events], market.rates[events], market.closes[first:last], known)
+            where = (said[column], place + first - start)
+            scan_fields(indicators, states[column], fields, wanted[column, first:last], where, logs[column, first:last])
 
 
 def wanted_rows(columns: npt.NDArray[np.int64], firsts: Int1D, length: int, shape: tuple[int, int]) -> Bool2D:

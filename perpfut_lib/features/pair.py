@@ -1,6 +1,7 @@
 """What one pair's spread says: a recursion that starts with the formation window and is warm when trading begins."""
 
 import math
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -49,12 +50,16 @@ class Pair(NamedTuple):
     """ms."""
 
     @classmethod
-    def of(cls, row: pd.Series, formation: int, timeframe: int) -> Self:
+    def of(cls, row: "pd.Series | Mapping[Hashable, Any]", formation: int, timeframe: int) -> Self:
         """Return the pair of one row of the pair-days table; ``formation`` and ``timeframe`` in ms."""
         times = (row["start"] - formation, row["start"], row["end"], timeframe)
         pair = cls(*(float(row[name]) for name in cls._fields[:7]), *map(float, times))
         # A spread that never reverts has an infinite half-life, of which a feature can only say "longer than I saw".
         return pair._replace(half_life=min(max(pair.half_life, LEAST_HALF_LIFE), formation / timeframe))
+
+
+PAIR: Final = np.dtype([(name, np.float64) for name in Pair._fields])
+"""The record of a :class:`Pair`."""
 
 
 class PairState(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +10,32 @@ import pandas as pd
 from numba import njit
 
 from perpfut_lib.features.asset import AssetBar, Indicators
-from perpfut_lib.features.block import Block, SymbolScan, wanted_rows
-from perpfut_lib.features.pair import Pair, PairState, advance_pair, describe_pair, empty_pair, filter_noise
+from perpfut_lib.features.block import Block, Heard, SymbolScan, wanted_rows
+from perpfut_lib.features.pair import PAIR, Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.settlement import known_funding
-from perpfut_lib.features.spec import PAIR_COUNT, FeatureSpec, assemble
+from perpfut_lib.features.spec import PAIR_COUNT, FeatureSpec, IntTable, assemble
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Float1D, Float2D, Float3D, Int1D
+from perpfut_lib.types import Float2D, Float3D, Int1D, Int2D
 
 BLOCK_BARS: Final = 6_000
+
+
+class Episodes(NamedTuple):
+    """Pairs on their trading windows, as compiled code reads them; all are equally long."""
+
+    pairs: npt.NDArray[np.void]
+    """Fields of :class:`Pair`, (E,)."""
+    states: npt.NDArray[np.void]
+    """Before the first bar of the formation window, (E,)."""
+    noise: Float3D
+    """See :func:`filter_noise`, (E, 2, 2)."""
+    columns: Int2D
+    """Columns of both legs, (E, 2)."""
+    firsts: Int1D
+    """Panel row of the first feature row, (E,)."""
+    starts: Int1D
+    """Panel row of the formation window's first bar, (E,)."""
 
 
 def compute(
@@ -57,21 +74,19 @@ def compute(
     """
     shape = episode_shape(spec, panel, pair_days)
     out = np.empty(shape) if out is None else out
-    columns = np.array([[panel.column(symbol) for symbol in pair_days[leg]] for leg in ("y", "x")], np.int64).T
-    firsts = np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
-    blocks = list(_blocks(firsts, shape[1]))
-    wanted = wanted_rows(columns, firsts, shape[1], (len(panel.symbols), len(panel.open_time)))
+    episodes = _episodes(spec, panel, pair_days, formation)
+    blocks = list(_blocks(episodes.firsts, shape[1]))
+    wanted = wanted_rows(episodes.columns, episodes.firsts, shape[1], (len(panel.symbols), len(panel.open_time)))
     longest = max((block.stop - block.first for block in blocks), default=0)
     scans = SymbolScan(spec.indicators, panel, wanted, longest)
-    pairs = [Pair.of(row, formation, panel.timeframe) for _, row in pair_days.iterrows()]
 
-    def episode(number: int) -> None:
-        _scan_episode(spec, pairs[number], scans, columns[number], int(firsts[number]), out[number])
+    def scan(numbers: Int1D) -> None:
+        scan_episodes((spec.indicators, spec.picks), episodes, numbers, scans.heard(), out)
 
     with ThreadPoolExecutor(threads) as pool:
         for block in track(blocks, label="features", unit="block"):
-            scans.advance(block, pool)
-            list(pool.map(episode, block.episodes))
+            scans.advance(block, pool, threads)
+            list(pool.map(scan, np.array_split(block.episodes, threads)))
     return out
 
 
@@ -88,6 +103,19 @@ def symbol_bars(panel: Panel, symbol: str, first: int, stop: int) -> Float2D:
     return np.stack([*(getattr(panel, name)[rows, column] for name in AssetBar._fields[:5]), *funding], axis=1)
 
 
+def _episodes(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, formation: int) -> Episodes:
+    """Return the pairs of a table of pair-days before their first bars."""
+    pairs = [Pair.of(row, formation, panel.timeframe) for row in pair_days.to_dict("records")]
+    states = np.zeros(len(pairs), pair_dtype(spec.indicators))
+    for number, pair in enumerate(pairs):
+        states[number] = empty_pair(pair, spec.indicators)
+    noise = np.array([filter_noise(pair, spec.indicators) for pair in pairs]).reshape(-1, 2, 2)
+    columns = np.array([[panel.column(symbol) for symbol in pair_days[leg]] for leg in ("y", "x")], np.int64).T
+    firsts = np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
+    starts = firsts + spec.lookback - round(formation / panel.timeframe)
+    return Episodes(np.array(pairs, PAIR), states, noise, columns, firsts, starts)
+
+
 def _blocks(firsts: Int1D, length: int) -> Iterator[Block]:
     """Yield blocks of episodes in order of time, each over at most BLOCK_BARS rows unless one episode is longer."""
     order = np.argsort(firsts, kind="stable")
@@ -100,28 +128,29 @@ def _blocks(firsts: Int1D, length: int) -> Iterator[Block]:
             begin = number + 1
 
 
-def _scan_episode(
-    spec: FeatureSpec, pair: Pair, scans: SymbolScan, legs: npt.NDArray[np.int64], first: int, out: Float2D
-) -> None:
-    """Write one episode (K + L, F) whose first feature row is panel row ``first``."""
-    start = first + spec.lookback - round((pair.start - pair.formation_start) / pair.timeframe)
-    log_y, log_x = (scans.logs[column, start : first + len(out)] for column in legs)
-    said_y, said_x = (scans.said(column, first, len(out)) for column in legs)
-    said = np.empty((len(out), PAIR_COUNT))
-    recursion = (spec.indicators, pair, filter_noise(pair, spec.indicators))
-    _scan_pair(recursion, empty_pair(pair, spec.indicators), log_y, log_x, said)
-    assemble(said, said_y, said_x, spec.picks, out)
-
-
 @njit(cache=True, error_model="numpy", nogil=True)
-def _scan_pair(
-    recursion: tuple[Indicators, Pair, Float2D], state: PairState, log_y: Float1D, log_x: Float1D, said: Float2D
+def scan_episodes(
+    what: tuple[Indicators, IntTable], episodes: Episodes, numbers: Int1D, heard: Heard, out: Float3D
 ) -> None:
+    """Write the episodes ``numbers`` into ``out`` (E, K + L, F); ``what`` are the indicators and what features pick."""
+    (indicators, picks), length = what, out.shape[1]
+    said = np.empty((length, PAIR_COUNT))
+    for number in numbers:
+        _scan_pair(indicators, episodes, number, heard.logs, said)
+        place = episodes.firsts[number] - heard.first
+        y, x = heard.said[episodes.columns[number, 0]], heard.said[episodes.columns[number, 1]]
+        rows = slice(place, place + length)
+        assemble(said, y[:, rows], x[:, rows], picks, out[number])
+
+
+@njit(cache=True, error_model="numpy")
+def _scan_pair(indicators: Indicators, episodes: Episodes, number: int, logs: Float2D, said: Float2D) -> None:
     """Step a pair from its formation's first bar; write what it says of the last ``len(said)`` bars."""
-    indicators, pair, noise = recursion
-    skipped = log_y.shape[0] - said.shape[0]
-    for t in range(log_y.shape[0]):
-        time = pair.formation_start + t * pair.timeframe
-        advance_pair(indicators, pair, noise, state, (time, log_y[t], log_x[t]))
-        if t >= skipped:
-            said[t - skipped] = describe_pair(pair, state, time)
+    pair, state, noise = episodes.pairs[number], episodes.states[number], episodes.noise[number]
+    log_y, log_x = logs[episodes.columns[number, 0]], logs[episodes.columns[number, 1]]
+    start, first = episodes.starts[number], episodes.firsts[number]
+    for row in range(start, first + said.shape[0]):
+        time = pair.formation_start + (row - start) * pair.timeframe
+        advance_pair(indicators, pair, noise, state, (time, log_y[row], log_x[row]))
+        if row >= first:
+            said[row - first] = describe_pair(pair, state, time)

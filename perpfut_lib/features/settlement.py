@@ -28,17 +28,23 @@ def known_funding(events: FundingEvents | None, times: Int1D) -> KnownFunding:
     The interval is that of the last two settlements, in whole hours from 1 to 8 (8 before there are two), and the next
     settlement is due that long after the last one: an exchange announces a change of interval, but not here.
     """
-    stamps = np.zeros(0, np.int64) if events is None else np.ascontiguousarray(events.time)
-    rates = np.zeros(0) if events is None else np.ascontiguousarray(events.rate)
     known = KnownFunding(*(np.empty(len(times)) for _ in KnownFunding._fields))
-    _walk(stamps, rates, np.ascontiguousarray(times), known)
+    walk_funding(*settlements(events), np.ascontiguousarray(times), known)
     return known
 
 
+def settlements(events: FundingEvents | None) -> tuple[Int1D, Float1D]:
+    """Return times (ms UTC) and rates of one symbol's settlements; both empty where it has none."""
+    if events is None:
+        return np.zeros(0, np.int64), np.zeros(0)
+    return np.ascontiguousarray(events.time), np.ascontiguousarray(events.rate)
+
+
 @njit(cache=True)
-def _walk(stamps: Int1D, rates: Float1D, times: Int1D, known: KnownFunding) -> None:
+def walk_funding(stamps: Int1D, rates: Float1D, times: Int1D, known: KnownFunding) -> None:
     """Write what is known at each of ``times``, which rise."""
-    last = -1
+    # Only the last two settlements count, so that those long before the first time are skipped.
+    last = max(np.searchsorted(stamps, times[0], side="right") - 2, 0) - 1 if times.shape[0] else -1
     settled, interval, minutes = 0, LONGEST_INTERVAL, LONGEST_INTERVAL / MINUTE_MS
     for t in range(times.shape[0]):
         while last + 1 < stamps.shape[0] and stamps[last + 1] <= times[t]:
