@@ -1,21 +1,17 @@
 """Every number that the book's prose states, written from artifacts as small pages that the prose includes."""
 
-from collections.abc import Callable, Hashable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
 from perpfut_lib.artifacts import Run
-from perpfut_lib.chapters import runbook
+from perpfut_lib.chapters import findings, runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import Profile
-from perpfut_lib.evaluate import ALL_SEEDS, load_metrics
-
-FEW_DAYS: Final = 20
-"""With fewer days the bootstrap has too few blocks to draw from, and its intervals come out too narrow."""
 
 
 def snippets(profile: Profile) -> dict[str, str]:
@@ -27,29 +23,6 @@ def snippets(profile: Profile) -> dict[str, str]:
 def fee_table(profile: Profile, run: Run) -> str:
     """Return the fee-regime table."""
     return markdown_table(report.fee_table(run).reset_index())
-
-
-def headline(profile: Profile, run: Run) -> str:
-    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be luck."""
-    metrics = load_metrics(run)
-    own = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)]
-    return "\n".join(_sentence(row) for row in own.sort_values("test_fee_bps").to_dict("records"))
-
-
-def _sentence(row: dict[Hashable, Any]) -> str:
-    lower, upper = 100 * row["return_lower"], 100 * row["return_upper"]
-    verdict = "the interval excludes zero" if lower > 0 or upper < 0 else "the interval holds zero: this could be luck"
-    if row["days"] < FEW_DAYS:
-        verdict += "; but so few days make any interval too narrow"
-    even = row["break_even_bps"]
-    limit = (
-        f"It would break even at {even:.2f} bps a side." if pd.notna(even) else "It never traded: no cost would matter."
-    )
-    return (
-        f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{100 * row['return']:+.2f} %** over "
-        f"{row['days']:g} test days (interval {lower:+.1f} % to {upper:+.1f} %): {verdict}. "
-        f"{limit}"
-    )
 
 
 def about(profile: Profile, run: Run) -> str:
@@ -137,7 +110,8 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         effort,
         fee_table,
         hashes,
-        headline,
+        findings.headline,
+        findings.recorded,
         learnability,
         settings,
         speed,
