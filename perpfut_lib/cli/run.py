@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from perpfut_lib.config import Profile, load_profile, project_root
+from perpfut_lib.config import Profile, Source, load_profile, project_root
 
 ProfileOption = Annotated[
     str, typer.Option("--profile", "-p", envvar="PERPFUT_PROFILE", help="Name of a file in configs/.")
@@ -23,17 +23,17 @@ SetOption = Annotated[
 def run(
     profile: ProfileOption = "default",
     settings: SetOption = None,
+    source: Annotated[
+        Source | None, typer.Option(help="Take the data from here; sim and venue bring symbols of their own.")
+    ] = None,
     first: Annotated[int | None, typer.Option("--from", help="First chapter to run.")] = None,
     last: Annotated[int | None, typer.Option("--to", help="Last chapter to run.")] = None,
     book: Annotated[bool, typer.Option(help="Build the book after the last chapter.")] = True,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Training writes event files to artifacts/NAME/tensorboard.")
-    ] = False,
 ) -> None:
     """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
     from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
-    settings = [*(settings or ()), *(["compute.tensorboard=true"] if tensorboard else ())]
+    settings = [*_sourced(source), *(settings or ())]
     order = Order(profile, tuple(settings), tuple(select(first, last)))
     chosen = order.profile()
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")
@@ -62,6 +62,12 @@ def build(
     typer.echo(f"book {'built' if fresh else 'up to date'}: {book_page(chosen).relative_to(project_root())}")
     if pdf:
         typer.echo(f"PDF: {build_pdf(chosen).relative_to(project_root())}")
+
+
+def _sourced(source: str | None) -> list[str]:
+    """Return the settings that a source stands for: a simulated market has none of the profile's symbols."""
+    chosen = [] if source is None else [f"data.source={source}"]
+    return [*chosen, "data.symbols=auto"] if source in ("sim", "venue") else chosen
 
 
 def _say_what_it_took(profile: Profile) -> None:

@@ -8,6 +8,7 @@ from perpfut_lib.config.data import (
     DataConfig,
     ExchangeConfig,
     SimulationConfig,
+    Source,
     SplitConfig,
     UniverseConfig,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Section",
     "SimulationConfig",
     "SlippageConfig",
+    "Source",
     "SplitConfig",
     "TrainConfig",
     "UniverseConfig",

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from perpfut_lib.config.base import Duration, Section
 
+Source = Literal["sim", "files", "venue", "binance", "archive", "hyperliquid"]
+
 
 class SimulationConfig(Section):
     """The simulated market with planted cointegrated pairs; all of it follows from ``seed``."""
@@ -106,7 +108,7 @@ class ArchiveConfig(Section):
 class DataConfig(Section):
     """Acquisition: the source of candles and funding rates."""
 
-    source: Literal["sim", "files", "venue", "binance", "archive", "hyperliquid"] = "sim"
+    source: Source = "sim"
     """``sim``: the simulated market; ``files``: recorded candles in parquet, feather or csv; ``venue``: the simulated
     market, downloaded from a local exchange; ``binance``, ``hyperliquid``: the exchanges themselves, through ccxt;
     ``archive``: Binance's monthly files, much faster for a year."""
