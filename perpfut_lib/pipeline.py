@@ -1,12 +1,13 @@
 """The stages of the study in order, and the one function that runs what is missing or out of date."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from perpfut_lib.artifacts import Run, StageFolder, source_hash, stage_key
-from perpfut_lib.config import Profile
+from perpfut_lib.compute import run_tasks, worker_count
+from perpfut_lib.config import ComputeConfig, Profile
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,40 @@ def ensure(name: str, profile: Profile, run: Run | None = None) -> StageFolder:
             with run.commit(stage.name, depends) as folder:
                 stage.room()(profile, run, folder)
     return run.stage(name)
+
+
+def ensure_all(name: str, studies: Sequence[tuple[Profile, Run]], compute: ComputeConfig, *, label: str) -> None:
+    """Bring a stage of several neighbouring runs up to date, side by side, whatever they share made once.
+
+    Parameters
+    ----------
+    name : str
+        ``train`` or a stage behind it.
+    studies : sequence of (Profile, Run)
+        Settings and folder of each run.
+    compute : ComputeConfig
+        With several local workers each takes a study at a time; otherwise the studies follow each other.
+    label : str
+        Text of the progress bar.
+    """
+    for profile, run in studies:  # cheap, and shared by most of them
+        ensure(BY_NAME["train"].upstream[-1], profile, run)
+    beside = compute.backend == "local" and worker_count(compute) > 1
+    alone = {"compute.workers": 1} if beside else {}
+    lanes: dict[str, list[tuple[Profile, Run]]] = {}
+    for profile, run in studies:
+        key = stage_key(_depends(BY_NAME["train"], profile, run))
+        lanes.setdefault(key, []).append((profile.changed(alone, name=profile.name), run))
+    longest_first = sorted(lanes.values(), key=lambda lane: -lane[0][0].train.seeds)
+    tasks = [(name, lane) for lane in longest_first]
+    run_tasks(_ensure_lane, tasks, compute if beside else ComputeConfig(workers=1), label=label)
+
+
+def _ensure_lane(task: tuple[str, list[tuple[Profile, Run]]]) -> None:
+    """Run studies that train the same agents one after the other: the first trains, the others take them over."""
+    name, lane = task
+    for profile, run in lane:
+        ensure(name, profile, run)
 
 
 def is_current(name: str, profile: Profile, run: Run | None = None) -> bool:

@@ -17,7 +17,6 @@ from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.evaluate import load_days, pooled_days, trial_days
 from perpfut_lib.evaluate.stage import CONSTANT_SPREAD, resampling_of
-from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling
 from perpfut_lib.statistics.paired import MEASURES, PER_DAY
 from perpfut_lib.types import Float2D, Int1D
@@ -83,9 +82,11 @@ def climb(profile: Profile, run: Run) -> pd.DataFrame:
     """Run every study to its evaluation and return one row per study, agent and fee; see :func:`load_ladder`."""
     results: dict[str, dict[tuple[str, float], _Result]] = {}
     rows = []
-    for study in track(list(studies(profile)), label="ladder", unit="study"):
-        beside = Run(run.path.with_name(f"{run.path.name}.{study.label}"))
-        pipeline.ensure("evaluate", study.profile, beside)
+    climbed = [(study, Run(run.path.with_name(f"{run.path.name}.{study.label}"))) for study in studies(profile)]
+    pipeline.ensure_all(
+        "evaluate", [(study.profile, beside) for study, beside in climbed], profile.compute, label="ladder"
+    )
+    for study, beside in climbed:
         results[study.label] = _results(study.profile, beside)
         for (agent, fee), result in results[study.label].items():
             below = results[study.compared][agent, fee] if study.compared else None

@@ -60,9 +60,12 @@ def fold_splits(grid: Grid, settings: RobustnessConfig, formation: int, validate
 def walk_forward(profile: Profile, run: Run) -> pd.DataFrame:
     """Run every fold to its evaluation and return one row per fold, agent and fee."""
     rows = []
-    for number, folded in enumerate(fold_profiles(profile, run), 1):
-        beside = Run(run.path.with_name(f"{run.path.name}.fold-{number}"))
-        pipeline.ensure("evaluate", folded, beside)
+    folds = [
+        (folded, Run(run.path.with_name(f"{run.path.name}.fold-{number}")))
+        for number, folded in enumerate(fold_profiles(profile, run), 1)
+    ]
+    pipeline.ensure_all("evaluate", folds, profile.compute, label="folds")
+    for number, (folded, beside) in enumerate(folds, 1):
         metrics = load_metrics(beside)
         trained = (metrics["seed"] == ALL_SEEDS) & (metrics["train_fee_bps"] == metrics["test_fee_bps"])
         shown = metrics[trained | metrics["train_fee_bps"].isna()]

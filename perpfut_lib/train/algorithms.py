@@ -50,6 +50,8 @@ def make_model(settings: TrainConfig, env: PairTradingVecEnv, seed: int) -> Base
 
 def actor(model: BaseAlgorithm) -> Callable[[Float32], Any]:
     """Return a function from observations (N, D) to actions (N,) without exploration, at the start of its episodes."""
+    if isinstance(model, CounterfactualPPO):
+        return model.act
     memory: Any = None
     levels = exposures(int(model.action_space.n)) if isinstance(model.action_space, Discrete) else None
 

@@ -19,6 +19,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from perpfut_lib.env import PairTradingVecEnv
 from perpfut_lib.env.twins import make_path, make_twins
+from perpfut_lib.types import Float32
 
 PORTFOLIO = 3  # weight_y, weight_x and cash close every observation
 LEAST_REACH = 1e-3  # of a sampled action from the mean one; closer, rounding would be magnified
@@ -98,6 +99,12 @@ class CounterfactualPPO(PPO):
         """Set the standard deviation of the action."""
         with torch.no_grad():
             self.policy.log_std.fill_(torch.tensor(deviation).log())
+
+    def act(self, observation: Float32) -> Float32:
+        """Return the mean actions (N,) for observations (N, D): what ``predict`` returns, without its way there."""
+        with torch.no_grad():
+            action: Float32 = self.policy.mean(torch.from_numpy(observation)).numpy()
+        return action
 
     def collect_rollouts(self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Step the environments ``n_steps`` times; see :meth:`OnPolicyAlgorithm.collect_rollouts`."""

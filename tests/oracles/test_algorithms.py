@@ -129,3 +129,11 @@ def test_the_vector_environment_offers_discrete_exposures():
         chosen, other, _, _ = offered.step(np.arange(5))
         assert seen.tobytes() == chosen.tobytes() and reward.tobytes() == other.tobytes()
     assert offered.action_space.n == 5
+
+
+def test_acting_for_validation_is_prediction_bit_for_bit():
+    """Proves that the short way to the mean action gives the bits of Stable-Baselines3's own."""
+    _, model = lively_model("ppo")
+    seen = np.random.default_rng(3).normal(size=(16, model.observation_space.shape[0])).astype(np.float32)
+    predicted, _ = model.predict(seen, deterministic=True)
+    assert actor(model)(seen).tobytes() == predicted.tobytes()
