@@ -9,21 +9,20 @@ document.addEventListener("DOMContentLoaded", () => {
       control.removeAttribute("aria-label");
     }
   }
-  for (const box of document.querySelectorAll("div.cell_output, .pst-scrollable-table-container")) {
-    if (box.scrollWidth > box.clientWidth) {
-      box.tabIndex = 0; // so that the keyboard can scroll it
-    }
-  }
   for (const entry of document.querySelectorAll(".citation-list > .citation")) {
     entry.setAttribute("role", "listitem");
   }
 });
 
-// Formulas are set after the page's own scripts have run, so they are looked at last.
-window.addEventListener("load", () => {
-  for (const box of document.querySelectorAll("div.math, span.katex-display")) {
+// What is wider than its box is scrolled, so the keyboard must reach it. Formulas are set after the page's own scripts
+// have run, and a narrower window makes more boxes scroll: all are looked at again.
+const WIDE = "pre, div.cell_output, .pst-scrollable-table-container, div.math, span.katex-display";
+function reachWideBoxes() {
+  for (const box of document.querySelectorAll(WIDE)) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     }
   }
-});
+}
+window.addEventListener("load", reachWideBoxes);
+window.addEventListener("resize", reachWideBoxes);

@@ -38,13 +38,21 @@ class Browser:
     def open(self, address: str, width: int = 1400, *, dark: bool = False) -> None:
         """Open a page at a window width and wait until it is loaded and its formulas are set."""
         self.complaints = []
-        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-        self._call("Emulation.setDeviceMetricsOverride", **size)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._call("Emulation.setEmulatedMedia", features=scheme)
+        self.resize(width)
+        self.darken(dark)
         self._call("Page.navigate", url=address)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
         self.ask("new Promise(done => setTimeout(done, 200))")
+
+    def resize(self, width: int) -> None:
+        """Make the window so many pixels wide."""
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def darken(self, dark: bool) -> None:
+        """Prefer dark pages, or light ones; the page that is open follows at once."""
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._call("Emulation.setEmulatedMedia", features=scheme)
 
     def ask(self, expression: str) -> Any:
         """Return the value of a JavaScript expression; a promise is awaited."""
