@@ -73,12 +73,13 @@ def source_hash(module: str) -> str:
 
 
 def _closure(module: str) -> set[Path]:
-    waiting, seen = list(_files(module)), set[Path]()
+    waiting, seen, named = list(_files(module)), set[Path](), set[str]()
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            for name in _imports(path):
+            for name in _imports(path.read_text(encoding="utf-8")) - named:
+                named.add(name)
                 waiting.extend(_files(name))
     return seen
 
@@ -95,12 +96,13 @@ def _files(module: str) -> list[Path]:
     return []
 
 
-def _imports(path: Path) -> list[str]:
-    """Return the dotted names from this package that a file imports."""
+@cache
+def _imports(source: str) -> frozenset[str]:
+    """Return the dotted names from this package that a source imports; most stages share most of their sources."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in names if name.startswith((f"{PACKAGE.name}.", "agent."))]
+    return frozenset(name for name in names if name.startswith((f"{PACKAGE.name}.", "agent.")))
