@@ -23,7 +23,7 @@ from perpfut_lib.types import Float2D, Int1D
 
 LADDER: Final = "ladder.parquet"
 SEEDS_FAULT: Final = 14
-FOLLOWED: Final = ("ppo", "z-score")
+RULE: Final = "z-score"
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,16 @@ class _Result:
 def studies(profile: Profile) -> Iterator[Study]:
     """Yield the start, every rung of the ladder, and, where it is wanted, every fault alone in the correct rules."""
     attribution = profile.attribution
-    shared = {
+    shared: dict[str, Any] = {
         "train.total_steps": attribution.total_steps,
         "train.seeds": 1,
         "train.abstain": False,
         "cointegration.placebos": 0,
-        "evaluate.only": [*FOLLOWED, "flat"],
+        "evaluate.only": [*followed(profile), "flat"],
         "evaluate.cross_fees": False,
     }
+    if attribution.evaluations:
+        shared["train.evaluations"] = attribution.evaluations
     settings: dict[str, Any] = {**attribution.start, **shared}
     corrections = [(rung.name, rung.fault, rung.settings) for rung in attribution.rungs]
     corrections.append(("several seeds", SEEDS_FAULT, {"train.seeds": attribution.seeds}))
@@ -107,6 +109,11 @@ def load_ladder(run: Run) -> pd.DataFrame:
     return run.stage("attribution").read_table(LADDER)
 
 
+def followed(profile: Profile) -> tuple[str, str]:
+    """Return the names of the learned agent, which is that of its algorithm, and of the rule beside it."""
+    return profile.train.algorithm, RULE
+
+
 def _named(profile: Profile, settings: dict[str, Any], label: str) -> Profile:
     return profile.changed(settings, name=f"{profile.name}.{label}")
 
@@ -115,9 +122,9 @@ def _results(profile: Profile, run: Run) -> dict[tuple[str, float], _Result]:
     days = pooled_days(load_days(run))
     benchmark = CONSTANT_SPREAD if profile.evaluate.benchmark == CONSTANT_SPREAD else "flat"
     found = {}
-    for agent in FOLLOWED:
+    for agent in followed(profile):
         for fee in profile.costs.fees_bps:
-            own = trial_days(days, agent, fee, fee if agent == "ppo" else None)
+            own = trial_days(days, agent, fee, fee if agent != RULE else None)
             found[agent, fee] = _Result(own, trial_days(days, benchmark, fee))
     return found
 

@@ -14,6 +14,7 @@ import pandas as pd
 from perpfut_lib import statistics
 from perpfut_lib.accounting import Market, make_market, settle
 from perpfut_lib.artifacts import Run
+from perpfut_lib.attribution.ladder import followed
 from perpfut_lib.config import EnvConfig, Profile, SimulationConfig
 from perpfut_lib.env.impact import LEGS
 from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
@@ -64,7 +65,7 @@ def sweep(profile: Profile, run: Run) -> pd.DataFrame:
     rows: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
     for trial, policy in track(list(agents(profile, run)), label="fills", unit="agent"):
         own = trial.train_fee_bps if np.isfinite(trial.train_fee_bps) else trial.test_fee_bps
-        if trial.test_fee_bps != own or trial.agent not in ("ppo", "z-score"):
+        if trial.test_fee_bps != own or trial.agent not in followed(profile):
             continue
         costs = trial_costs(trial, profile)
         target = rollout(ground.span.episodes, policy, costs).target

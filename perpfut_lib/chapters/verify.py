@@ -85,16 +85,13 @@ def verify_tables(profile: Profile, run: Run | None = None) -> int:
 
 def cells(profile: Profile, run: Run) -> Iterator[Cell]:
     """Yield one cell of each table with what the raw ledgers of the run say of it."""
-    fees, seeds = (
-        profile.costs.fees_bps,
-        range(profile.train.first_seed, profile.train.first_seed + profile.train.seeds),
-    )
-    days = {(a, b): _pooled(profile, run, [Trial("ppo", a, b, s) for s in seeds]) for a in fees for b in (a, fees[-1])}
+    fees, seeds, agent = profile.costs.fees_bps, _seeds(profile), profile.train.algorithm
+    days = {(a, b): _pooled(profile, run, [Trial(agent, a, b, s) for s in seeds]) for a in fees for b in (a, fees[-1])}
     rule = _pooled(profile, run, [Trial(RULE, float("nan"), fees[0], 0)])
     first, last = fees[0], fees[-1]
     own, gain, middle = days[last, last], _gain, "07_evaluation"
     table = report.fee_table(run)
-    yield Cell(middle, table, "fee table, return", table.loc[(last, "ppo"), "return (%)"], gain(own), 2)
+    yield Cell(middle, table, "fee table, return", table.loc[(last, agent), "return (%)"], gain(own), 2)
     table = report.measures_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
     yield Cell(middle, table, "measures, Sharpe ratio", table.loc["Sharpe ratio", last], ratio, 2)
@@ -125,7 +122,10 @@ def _attribution_cells(profile: Profile, run: Run, rule: pd.DataFrame) -> Iterat
 
 def _robustness_cells(profile: Profile, run: Run, own: pd.DataFrame) -> Iterator[Cell]:
     last, fees = "09_robustness", profile.costs.fees_bps
-    gains = [_gain(_pooled(profile, run, [Trial("ppo", fees[-1], fees[-1], seed)])) for seed in _seeds(profile)]
+    gains = [
+        _gain(_pooled(profile, run, [Trial(profile.train.algorithm, fees[-1], fees[-1], seed)]))
+        for seed in _seeds(profile)
+    ]
     middle = float(statistics.interquartile_mean(np.array(gains)[:, None]))
     table = report.seeds_table(run)
     shown = table.loc[(fees[-1], fees[-1], "return (%)"), "interquartile mean"]

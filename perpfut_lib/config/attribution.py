@@ -54,6 +54,8 @@ class AttributionConfig(Section):
     """Corrections in order; several seeds (fault 14) are always the last one."""
     total_steps: int = Field(65_536, ge=1)
     """Environment steps per agent on every rung."""
+    evaluations: int | None = Field(None, ge=1)
+    """Validation rounds per training on every rung; by default as many as ``train.evaluations``."""
     seeds: int = Field(3, ge=2)
     """Seeds per fee regime on the last rung; all others have one."""
     alone: bool = True

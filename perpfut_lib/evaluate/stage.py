@@ -94,14 +94,14 @@ def agents(profile: Profile, run: Run) -> Iterator[tuple[Trial, Policy | Recurre
     ConfigError
         ``evaluate.only`` names an agent that there is not.
     """
-    fees, wanted = profile.costs.fees_bps, profile.evaluate.only
-    unknown = set(wanted or ()) - {"ppo", *BASELINES}
+    fees, wanted, learner = profile.costs.fees_bps, profile.evaluate.only, profile.train.algorithm
+    unknown = set(wanted or ()) - {learner, *BASELINES}
     if unknown:
         found = f"evaluate.only with {', '.join(sorted(unknown))}"
-        raise ConfigError(found, f"some of ppo, {', '.join(BASELINES)}", "name agents that there are")
-    for trained in load_policies(run) if wanted is None or "ppo" in wanted else ():
+        raise ConfigError(found, f"some of {learner}, {', '.join(BASELINES)}", "name agents that there are")
+    for trained in load_policies(run) if wanted is None or learner in wanted else ():
         for fee in fees if profile.evaluate.cross_fees else (trained.fee_bps,):
-            yield Trial("ppo", trained.fee_bps, fee, trained.seed), trained.policy
+            yield Trial(learner, trained.fee_bps, fee, trained.seed), trained.policy
     for fee in fees:
         for name, policy in rule_policies(profile, run, fee).items():
             yield Trial(name, float("nan"), fee, 0), policy

@@ -8,23 +8,30 @@ from perpfut_lib.attribution.sweep import SAME_CLOSE
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import PALETTE, figure
 
-AGENTS = ("ppo", "z-score")
+RULE = "z-score"
 MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
 
 
-def ladder_table(source: Source, agent: str = "ppo") -> pd.DataFrame:
+def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
     """Return one row a rung and fee: each measure, and its change from the rung below with a paired interval.
 
-    Returns in %, costs in basis points.
+    Returns in %, costs in basis points; of the learned agent unless another is named.
     """
     ladder = read_result(source, "ladder")
-    return changes_table(ladder[ladder["label"].str.startswith("rung") & (ladder["agent"] == agent)], "correction")
+    rows = ladder["label"].str.startswith("rung") & (ladder["agent"] == (agent or agents(ladder)[0]))
+    return changes_table(ladder[rows], "correction")
 
 
-def lone_faults_table(source: Source, agent: str = "ppo") -> pd.DataFrame:
+def lone_faults_table(source: Source, agent: str | None = None) -> pd.DataFrame:
     """Return one row a fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
     ladder = read_result(source, "ladder")
-    return changes_table(ladder[ladder["label"].str.startswith("fault") & (ladder["agent"] == agent)], "without")
+    rows = ladder["label"].str.startswith("fault") & (ladder["agent"] == (agent or agents(ladder)[0]))
+    return changes_table(ladder[rows], "without")
+
+
+def agents(table: pd.DataFrame) -> tuple[str, str]:
+    """Return the names of the learned agent, which is that of its algorithm, and of the rule beside it."""
+    return next((name for name in table["agent"] if name != RULE), "ppo"), RULE
 
 
 def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
@@ -55,14 +62,14 @@ def plot_ladder(source: Source) -> Figure:
     ladder = ladder[ladder["label"].str.startswith("rung")]
     names = ladder.drop_duplicates("label")["correction"].tolist()
     with figure(1, 2, height=0.8 + 0.42 * len(names)) as (made, panels):
-        for axes, agent in zip(panels, AGENTS, strict=True):
+        for axes, agent in zip(panels, agents(ladder), strict=True):
             for number, (fee, rows) in enumerate(ladder[ladder["agent"] == agent].groupby("fee_bps")):
                 place = [-rung - 0.2 * (number - 1) for rung in range(len(rows))]
                 middle = 100 * rows["return"]
                 reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
                 style = {"fmt": "o", "markersize": 4, "color": PALETTE[number], "label": f"{fee:g} bps"}
                 axes.errorbar(middle, place, xerr=reach, **style)
-            axes.set_yticks([-rung for rung in range(len(names))], names if agent == AGENTS[0] else [""] * len(names))
+            axes.set_yticks([-rung for rung in range(len(names))], names if agent != RULE else [""] * len(names))
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_xlabel("test return (%)")
             axes.set_title(agent)
@@ -75,7 +82,7 @@ def plot_sweep(source: Source) -> Figure:
     """Plot the break-even cost over the delay of fills, lines for last trades and dashes for mid prices."""
     sweep = read_result(source, "sweep")
     with figure(1, 2) as (made, panels):
-        for axes, agent in zip(panels, AGENTS, strict=True):
+        for axes, agent in zip(panels, agents(sweep), strict=True):
             groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])
             fees = sorted(sweep["fee_bps"].unique())
             for (fee, prices), rows in groups:

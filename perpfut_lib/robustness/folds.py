@@ -81,7 +81,7 @@ def fold_profiles(profile: Profile, run: Run) -> Iterator[Profile]:
         "train.total_steps": settings.fold_steps,
         "train.seeds": 1,
         "cointegration.placebos": 0,
-        "evaluate.only": ["ppo", "z-score"],
+        "evaluate.only": [profile.train.algorithm, "z-score"],
         "evaluate.cross_fees": False,
     }
     grid = load_panel(run).grid()

@@ -58,7 +58,8 @@ def luck_table(profile: Profile, run: Run) -> pd.DataFrame:
 
 
 def _luck(profile: Profile, days: pd.DataFrame, curves: pd.DataFrame, fee: float) -> dict[str, Any]:
-    returns = trial_days(pooled_days(days), "ppo", fee, fee)["return"].to_numpy(np.float64)
+    learner = profile.train.algorithm
+    returns = trial_days(pooled_days(days), learner, fee, fee)["return"].to_numpy(np.float64)
     found: dict[str, Any] = {
         "days": len(returns),
         "sharpe": float(statistics.sharpe(returns)),
@@ -68,7 +69,7 @@ def _luck(profile: Profile, days: pd.DataFrame, curves: pd.DataFrame, fee: float
     varied = np.ptp(returns) > 0.0
     found["probabilistic"] = statistics.probabilistic_sharpe(returns) if varied else np.nan
     found["deflated"] = deflated(returns, count_trials(profile)) if varied else np.nan
-    agents = days[(days["agent"] == "ppo") & (days["test_fee_bps"] == fee)]
+    agents = days[(days["agent"] == learner) & (days["test_fee_bps"] == fee)]
     candidates = agents.pivot(index="day", columns=["train_fee_bps", "seed"], values="return").to_numpy(np.float64)
     for name, rows in days[days["train_fee_bps"].isna() & (days["test_fee_bps"] == fee)].groupby("agent"):
         found[f"spa {name}"] = _superior(rows["return"].to_numpy(np.float64), candidates, profile)

@@ -5,6 +5,7 @@ import pytest
 
 from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs
+from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate import ALL_SEEDS, load_costs, load_curves, load_metrics, portfolio_of, rollout
 from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
 from perpfut_lib.policies import BASELINES
@@ -96,3 +97,13 @@ def test_a_window_without_pairs_stays_in_cash(smoke, span):
     assert portfolio.time[0] == span.windows[0, 0]
     assert inside.sum() == 2
     assert np.all(portfolio.equity[inside] == 1.0)
+
+
+def test_an_agent_is_named_by_its_algorithm(smoke):
+    """A run that trains with another algorithm says so in its trials, and no longer knows the default's name."""
+    other = smoke.profile.changed({"train.algorithm": "sac"})
+    trial, _ = next(agents(other, smoke.run))
+    assert trial.agent == "sac"
+    assert ledger_name(trial).startswith("sac_train-")
+    with pytest.raises(ConfigError, match="some of sac"):
+        next(agents(other.changed({"evaluate.only": ["ppo"]}), smoke.run))
