@@ -83,10 +83,13 @@ def select(first: int | None = None, last: int | None = None) -> list[Chapter]:
 
 
 def notebook_source_hash(path: Path) -> str:
-    """Return the SHA-256 of a notebook's cells, blind to outputs and execution counts."""
+    """Return the SHA-256 of a notebook's cells and captions, blind to outputs and execution counts."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    tagged = [(cell["cell_type"], cell["metadata"].get("tags", []), "".join(cell["source"])) for cell in cells]
-    return hashlib.sha256(json.dumps(tagged).encode()).hexdigest()
+    shown = [
+        (cell["cell_type"], cell["metadata"].get("tags", []), cell["metadata"].get("mystnb"), "".join(cell["source"]))
+        for cell in cells
+    ]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def _chapter(path: Path) -> Chapter:

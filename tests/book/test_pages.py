@@ -64,6 +64,15 @@ def test_every_equation_that_is_referred_to_exists():
     assert used <= set(labels)
 
 
+def test_every_figure_is_named_once_and_every_reference_names_one():
+    """A reference to a figure names one that some chapter draws; no two figures have the same name."""
+    cells = [cell for path in CHAPTERS for cell in nbformat.read(path, as_version=4).cells]
+    labels = [cell.metadata["label"] for cell in cells if "label" in cell.metadata]
+    used = {name for _, text in _texts() for name in re.findall(r"\{numref\}`(fig-[\w-]+)`", text)}
+    assert len(labels) == len(set(labels))
+    assert used and used <= set(labels)
+
+
 @pytest.mark.parametrize("figure", ["+3.2 %", "a return of 12 %", "a Sharpe ratio of 1.43", "costs 4 bps"])
 def test_a_number_typed_among_results_is_refused(figure):
     """A wrong number planted in the prose of a page with results stops the build and is named."""
