@@ -9,12 +9,13 @@ BOT := .venv-hummingbot
 BOT_READY := $(BOT)/.installed
 BOT_CACHE ?= $(HOME)/.cache/perpfut
 IMAGES ?= agent hummingbot research
+PYTEST := $(BIN)/python -m pytest
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # One BLAS thread per process: numba, joblib and PyTorch bring their own parallelism.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help hummingbot reproduce run book pdf test lint format tests test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
+.PHONY: setup help hummingbot reproduce run book pdf test lint format tests tests-book test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -60,21 +61,26 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(READY)  ## the tests alone; Hummingbot is built meanwhile and tested last
+tests: $(READY)  ## the tests alone, in two halves side by side; Hummingbot is built meanwhile and tested then
 	@[ -z "$$CI" ] || $(MAKE) --no-print-directory browser
-	@mkdir -p build; $(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
-	$(BIN)/python -m pytest --ignore=tests/hummingbot || { kill $$built; exit 1; }; \
-	wait $$built || { cat build/hummingbot.log >&2; exit 1; }; \
-	$(BIN)/python -m pytest tests/hummingbot
+	@mkdir -p build; failed=0; \
+	$(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
+	$(MAKE) --no-print-directory tests-book > build/tests-book.log 2>&1 & told=$$!; \
+	$(PYTEST) --ignore=tests/hummingbot --ignore=tests/book --ignore=tests/notebooks || failed=1; \
+	if wait $$built; then $(PYTEST) tests/hummingbot || failed=1; else cat build/hummingbot.log >&2; failed=1; fi; \
+	wait $$told || failed=1; cat build/tests-book.log; exit $$failed
+
+tests-book: $(READY)  ## the half of the tests that runs the chapters, compares them, and reads the book in a browser
+	@PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL); compared=$$?; $(PYTEST) tests/book tests/notebooks && exit $$compared
 
 demo: $(READY) $(BOT_READY)  ## the closed loop: exchange, agent, governor and Hummingbot, without network (8 minutes)
 	$(BIN)/perpfut agent demo --keep
 
 test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a local exchange (5-10 minutes)
-	PERPFUT_HUMMINGBOT=all $(BIN)/python -m pytest tests/hummingbot
+	PERPFUT_HUMMINGBOT=all $(PYTEST) tests/hummingbot
 
 nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
-	PERPFUT_PROGRESS= $(BIN)/python -m pytest notebooks $(NBVAL)
+	PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL)
 
 notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
 	$(BIN)/perpfut run --profile default --no-book

@@ -1,16 +1,31 @@
 """Keep the outputs of executed chapters in the repository, freed of everything that changes from run to run."""
 
+import base64
+
+import llvmlite.binding
 import nbformat
 
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.chapters.record import Executed
+from perpfut_lib.config import project_root
 
 INJECTED = "injected-parameters"
 OF_ONE_RUN = ("papermill", "execution")
+PICTURE = "fig-costs"
+PICTURE_FILE = "book/_static/result.png"
+"""The README's picture of the result, and the figure that it is."""
+
+
+def processor() -> str:
+    """Return the kind of this machine's processor: on another kind the last bits of a training may differ."""
+    name: str = llvmlite.binding.get_host_cpu_name()
+    return name
 
 
 def keep_outputs(executed: Executed) -> None:
     """Write a current executed chapter over its notebook in ``notebooks/``: same cells, with their outputs.
+
+    The figure that the README shows is written beside the book's own pictures, too.
 
     Raises
     ------
@@ -23,7 +38,7 @@ def keep_outputs(executed: Executed) -> None:
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
-        "perpfut": {"stage": stage},
+        "perpfut": {"stage": stage, "processor": processor()},
     }
     count = 0
     for cell in notebook.cells:
@@ -37,4 +52,13 @@ def keep_outputs(executed: Executed) -> None:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
+    for picture in pictures(notebook, PICTURE):
+        write_bytes(project_root() / PICTURE_FILE, picture)
     write_bytes(executed.chapter.path, (nbformat.writes(notebook) + "\n").encode())
+
+
+def pictures(notebook: nbformat.NotebookNode, label: str) -> list[bytes]:
+    """Return the PNG files that the cell of this label shows."""
+    cells = [cell for cell in notebook.cells if cell.metadata.get("label") == label]
+    shown = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
+    return [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]

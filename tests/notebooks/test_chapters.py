@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from perpfut_lib import pipeline
+from perpfut_lib.chapters.keep import PICTURE, PICTURE_FILE, pictures
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CHAPTERS = sorted(FOLDER.glob("*.ipynb"))
@@ -77,3 +78,18 @@ def test_figures_have_a_caption_and_a_description(notebook):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
             assert cell.metadata.mystnb.figure.caption
             assert cell.metadata.mystnb.image.alt
+
+
+def test_figures_are_labelled_for_both_engines(notebook):
+    """Sphinx numbers what ``mystnb`` names, Jupyter Book 2 what the cell is labelled: the same name and caption."""
+    for cell in _code(notebook):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        assert cell.metadata.get("label") == figure.get("name")
+        assert cell.metadata.get("caption") == figure.get("caption")
+
+
+def test_the_readme_shows_the_kept_figure():
+    """The picture of the result is the figure that chapter 07 keeps, to the byte."""
+    kept = nbformat.read(FOLDER / "07_evaluation.ipynb", as_version=4)
+    assert pictures(kept, PICTURE) == [(FOLDER.parent / PICTURE_FILE).read_bytes()]
+    assert f"]({PICTURE_FILE})" in (FOLDER.parent / "README.md").read_text()
