@@ -38,7 +38,7 @@ def fee_table(source: Source) -> pd.DataFrame:
     """
     metrics = read_result(source, "metrics")
     shown = metrics["train_fee_bps"].isna() | _own(metrics)
-    rows = metrics[shown].sort_values(["test_fee_bps", "agent"], key=_ppo_first)
+    rows = metrics[shown].assign(rule=metrics["train_fee_bps"].isna()).sort_values(["test_fee_bps", "rule", "agent"])
     percent = rows.assign(**{name: 100 * rows[name] for name in PERCENT})
     table = pd.DataFrame(
         {
@@ -73,7 +73,7 @@ def attribution_table(source: Source) -> pd.DataFrame:
     parts = {"price": rows["price"], "funding": rows["funding"], "fees": -rows["fees"], "slippage": -rows["slippage"]}
     table = 100 * pd.DataFrame(parts)
     table["sum"] = table.sum(axis=1)
-    return table.round(3).set_index(rows["test_fee_bps"].rename("fee (bps)"))
+    return (table.round(3) + 0.0).set_index(rows["test_fee_bps"].rename("fee (bps)"))  # no negative zeros
 
 
 def fee_matrix(source: Source) -> pd.DataFrame:
@@ -142,8 +142,5 @@ def _own(metrics: pd.DataFrame) -> "pd.Series[bool]":
 
 def _interval(rows: pd.DataFrame, name: str, digits: int) -> list[str]:
     lower, upper = rows[f"{name}_lower"], rows[f"{name}_upper"]
-    return [f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high in zip(lower, upper, strict=True)]
-
-
-def _ppo_first(column: pd.Series) -> pd.Series:
-    return column.replace({"ppo": ""}) if column.name == "agent" else column
+    pairs = zip(lower, upper, strict=True)
+    return ["" if pd.isna(low) else f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high in pairs]

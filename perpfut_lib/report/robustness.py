@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.evaluate import ALL_SEEDS
-from perpfut_lib.report.sources import Source, read_result
+from perpfut_lib.report.sources import Source, nothing_published, read_result
 from perpfut_lib.report.style import PALETTE, figure
 
 PROTOCOL = "protocol"
@@ -69,7 +69,7 @@ def placebo_table(source: Source) -> pd.DataFrame:
 def power_table() -> pd.DataFrame:
     """Return how often the protocol reports an edge, by planted spread and fee, as published; empty if it never was."""
     if PROTOCOL not in list_published():
-        return pd.DataFrame()
+        return nothing_published()
     rows = pd.DataFrame(read_published(PROTOCOL)["summary"])
     shown = rows.assign(share=[f"{one.reported} of {one.worlds}" for one in rows.itertuples()])
     wide = shown.pivot(index=["policy", "spread_std_bps"], columns="fee_bps", values="share").fillna("-")

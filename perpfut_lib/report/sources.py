@@ -120,4 +120,9 @@ def results_hash() -> str:
 def over_published(make: Callable[[str], pd.DataFrame], table: str) -> pd.DataFrame:
     """Return what ``make`` shows of all profiles that have published ``table``, each with its name before the rows."""
     tables = {name: make(name) for name in published_profiles(table)}
-    return pd.concat(tables, names=["profile"]) if tables else pd.DataFrame()
+    return pd.concat(tables, names=["profile"]) if tables else nothing_published()
+
+
+def nothing_published() -> pd.DataFrame:
+    """Return an empty table that says why it is empty."""
+    return pd.DataFrame(columns=["nothing of this is published yet"])
