@@ -66,8 +66,8 @@ def replay(
     table, bars = _replay(chosen, first, last)
     if keep:
         head = {"git_commit": git_commit(), "market": chosen.title or chosen.name, "bars": bars}
-        body = {"restarts": chosen.agent.replay_restarts, "pair_days": table.to_dict("records")}
-        publish(f"agent/weeks/{chosen.name}", head | body)
+        head |= {"policy": chosen.agent.policy, "restarts": chosen.agent.replay_restarts}
+        publish(f"agent/weeks/{chosen.name}", head | {"pair_days": table.to_dict("records")})
     _tell_parity(table, json)
 
 

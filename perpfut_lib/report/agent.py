@@ -106,6 +106,7 @@ def _week(kept: dict[str, Any]) -> dict[str, Any]:
     rows = pd.DataFrame(kept["pair_days"])
     return {
         "market": kept["market"],
+        "policy": kept["policy"],
         "bars": kept["bars"],
         "restarts": kept["restarts"],
         "pair-days": len(rows),
