@@ -37,7 +37,7 @@ from perpfut_lib.venue.tape import Tape
 BEYOND: Final = 1e12
 """A limit that nothing meets."""
 LOCAL_WEIGHT: Final = 10_000_000
-"""Request weight per minute of the replayed exchange: nobody shares it."""
+"""Request weight per minute of the replayed exchange, and requests of funding per five minutes: nobody shares it."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ def replay_stand(
     """Serve a panel from ``start`` on and yield a desk that looks at it through ccxt."""
     settings = VenueConfig(clock="stepped", start=start, weight_limit=LOCAL_WEIGHT)
     with serve(settings, tape_of(panel)) as venue:
+        # Limits count in real time, in which a replay passes hours of market within seconds.
+        venue.exchange.funding_limiter.limit = LOCAL_WEIGHT
         config = profile.agent.exchange.model_copy(update={"url": venue.url, "weight_per_minute": None})
         market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), panel.timeframe)
         clock = VenueClock(venue.exchange)
@@ -135,8 +137,7 @@ def replay(profile: Profile, run: Run, start: int, end: int, *, restarts: int = 
     if not first <= start < end <= last:
         found, expected = f"a span from {start} to {end}", f"one within {first} and {last} (ms UTC)"
         raise MissingInputError(found, expected, "choose --from and --to inside the data")
-    if not profile.agent.replay_limits:
-        profile = without_limits(profile)
+    profile = unhurried(profile if profile.agent.replay_limits else without_limits(profile))
     folder = replay_folder(run)
     shutil.rmtree(folder.path, ignore_errors=True)
     with folder.lock(), replay_stand(profile, panel, folder, start, brain) as stand:
@@ -157,6 +158,13 @@ def without_limits(profile: Profile) -> Profile:
     never |= {"min_notional": 0.0, "min_liquidation_distance": -BEYOND}
     risk = profile.agent.risk.model_copy(update=never)
     return profile.model_copy(update={"agent": profile.agent.model_copy(update={"risk": risk})})
+
+
+def unhurried(profile: Profile) -> Profile:
+    """Return a profile whose requests may take as long as a busy machine needs: the replay's clock stands meanwhile."""
+    exchange = profile.agent.exchange.model_copy(update={"timeout": 60.0})
+    agent = profile.agent.model_copy(update={"exchange": exchange, "deadline_ms": 600_000})
+    return profile.model_copy(update={"agent": agent})
 
 
 def tested_span(run: Run) -> tuple[int, int]:
