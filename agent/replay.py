@@ -92,14 +92,21 @@ def tape_of(panel: Panel) -> Tape:
 
 
 @contextmanager
-def replay_stand(
-    profile: Profile, panel: Panel, folder: AgentFolder, start: int, brain: Brain | None
-) -> Iterator[Stand]:
-    """Serve a panel from ``start`` on and yield a desk that looks at it through ccxt."""
+def replay_venue(panel: Panel, start: int) -> Iterator[RunningExchange]:
+    """Serve a panel; the clock stands at ``start`` until somebody moves it."""
     settings = VenueConfig(clock="stepped", start=start, weight_limit=LOCAL_WEIGHT)
     with serve(settings, tape_of(panel)) as venue:
         # Limits count in real time, in which a replay passes hours of market within seconds.
         venue.exchange.funding_limiter.limit = LOCAL_WEIGHT
+        yield venue
+
+
+@contextmanager
+def replay_stand(
+    profile: Profile, panel: Panel, folder: AgentFolder, start: int, brain: Brain | None
+) -> Iterator[Stand]:
+    """Serve a panel from ``start`` on and yield a desk that looks at it through ccxt."""
+    with replay_venue(panel, start) as venue:
         config = profile.agent.exchange.model_copy(update={"url": venue.url, "weight_per_minute": None})
         market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), panel.timeframe)
         clock = VenueClock(venue.exchange)

@@ -1,18 +1,29 @@
-"""A whole slow tick over many assets, their candles fetched from the local exchange through ccxt."""
+"""A whole slow tick over many assets, their candles fetched through ccxt from a local exchange in its own process."""
 
+import multiprocessing
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from agent.checkpoint import open_checkpoints
-from agent.replay import replay_stand, standing_orders
+from agent.clock import ReplayClock
+from agent.desk import Desk
+from agent.market import LiveMarket
+from agent.replay import LOCAL_WEIGHT, VenueClock, replay_venue, standing_orders
 from agent.ticks import Ticks
+from perpfut_lib.acquire.exchange import Exchange
+from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder
 from perpfut_lib.bench.cointegration import FORMATION, log_prices
 from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs
+from perpfut_lib.errors import ArtifactError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.types import DAY_MS, MINUTE_MS, Int1D
 
@@ -39,21 +50,52 @@ def seconds_of_slow_ticks(assets: int) -> dict[str, float]:
         "an hour later": START + DAY_MS + 60 * MINUTE_MS,
     }
     with tempfile.TemporaryDirectory() as folder:
-        world = five_pairs(Path(folder), SETTINGS)
-        profile, agent_folder = world.profile.changed(LIVE), AgentFolder(Path(folder) / "agent")
+        world, agent_folder = five_pairs(Path(folder), SETTINGS), AgentFolder(Path(folder) / "agent")
+        profile, clock = world.profile.changed(LIVE), ReplayClock(START)
         panel = _panel(assets, FORMATION + WARMUP + DAY + 120)
-        with (
-            replay_stand(profile, panel, agent_folder, START, world.brain) as stand,
-            open_checkpoints(agent_folder.checkpoints("slow")) as checkpoints,
-        ):
+        with exchange_process(panel) as venue, open_checkpoints(agent_folder.checkpoints("slow")) as checkpoints:
+            config = profile.agent.exchange.model_copy(update={"url": venue.recv()})
+            market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), MINUTE_MS)
+            since = int(panel.open_time[0])
+            desk = Desk(profile, agent_folder, market, clock, MINUTE_MS, world.brain, history_from=since)
             agent_folder.write(standing_orders(START))
-            ticks, seconds = Ticks(stand.desk, checkpoints), {}
+            ticks, seconds = Ticks(desk, checkpoints), {}
             for name, moment in moments.items():
-                stand.clock.reach(moment + profile.agent.grace_ms)
+                clock.now = moment + profile.agent.grace_ms
+                venue.send(clock.now)
+                venue.recv()
                 began = time.perf_counter()
-                ticks.slow_tick(moment)
+                if not ticks.slow_tick(moment):
+                    raise ArtifactError(f"a slow tick that failed, {name}", "active pairs", "see the log above")
                 seconds[name] = time.perf_counter() - began
+            market.close()
     return seconds
+
+
+@contextmanager
+def exchange_process(panel: Panel) -> Iterator[Connection]:
+    """Serve a panel from another process, as every real exchange is; its address is the first thing to receive.
+
+    A time sent (ms UTC) moves its clock there and is sent back.
+    """
+    processes = multiprocessing.get_context("spawn")
+    here, there = processes.Pipe()
+    process = processes.Process(target=_serve, args=(panel, there), daemon=True)
+    process.start()
+    try:
+        yield here
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(panel: Panel, orders: Connection) -> None:
+    with replay_venue(panel, START) as venue:
+        orders.send(venue.url)
+        while True:
+            moment = orders.recv()
+            VenueClock(venue.exchange).reach(moment)
+            orders.send(moment)
 
 
 def _panel(assets: int, bars: int) -> Panel:

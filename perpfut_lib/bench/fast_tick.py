@@ -20,6 +20,7 @@ from agent.ticks import Ticks
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import AgentFolder, Run, Signal, write_json
 from perpfut_lib.artifacts.contract import Document
+from perpfut_lib.bench import _traced_ticks
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.env import load_episodes
@@ -68,19 +69,14 @@ class Stopwatch(PanelMarket):
 
 
 def run() -> Iterator[BenchRow]:
-    """Yield median and 99th percentile in seconds; there is no peer."""
+    """Yield median and 99th percentile, then what trace endpoints that are not well change."""
     with tempfile.TemporaryDirectory() as folder:
         world = five_pairs(Path(folder), SETTINGS)
-        clock = ReplayClock(world.start)
-        market = Stopwatch(world.panel, clock)
-        timed = TimedFolder(Path(folder) / "agent")
-        desk = Desk(world.profile, timed, market, clock, world.panel.timeframe, world.brain)
-        timed.write(standing_orders(world.start))
-        measured = _measure(desk, market, clock, timed)
-    for what, seconds in measured.items():
-        for name, share in (("median", 50), ("99th percentile", 99)):
-            metric, ours = f"5 pairs, {what}, {name}", float(np.percentile(seconds, share))
-            yield BenchRow("fast-tick", metric, "s", ours, None, None, None, None)
+        for what, seconds in seconds_of_ticks(world, Path(folder) / "agent").items():
+            for name, share in (("median", 50), ("99th percentile", 99)):
+                metric, ours = f"5 pairs, {what}, {name}", float(np.percentile(seconds, share))
+                yield BenchRow("fast-tick", metric, "s", ours, None, None, None, None)
+        yield from _traced_ticks.rows(Path(folder))
 
 
 @dataclass(frozen=True)
@@ -103,8 +99,12 @@ def five_pairs(folder: Path, settings: Sequence[str]) -> FivePairs:
     return FivePairs(profile, load_panel(run_), _brain(folder, run_), start)
 
 
-def _measure(desk: Desk, market: Stopwatch, clock: ReplayClock, timed: TimedFolder) -> dict[str, list[float]]:
+def seconds_of_ticks(world: FivePairs, folder: Path) -> dict[str, list[float]]:
     """Return seconds from the answer of the market to the signal on disk, and those of whole ticks."""
+    clock, timed = ReplayClock(world.start), TimedFolder(folder)
+    market = Stopwatch(world.panel, clock)
+    desk = Desk(world.profile, timed, market, clock, world.panel.timeframe, world.brain)
+    timed.write(standing_orders(world.start))
     latency, whole, start = [], [], clock.now
     with open_checkpoints(desk.folder.checkpoints()) as checkpoints:
         ticks = Ticks(desk, checkpoints)

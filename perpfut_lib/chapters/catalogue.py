@@ -12,11 +12,13 @@ from perpfut_lib import pipeline
 from perpfut_lib.artifacts import source_hash
 from perpfut_lib.config import Profile, hash_json, project_root
 from perpfut_lib.errors import ChapterError, ConfigError
+from perpfut_lib.report.operation import operation_hash
 from perpfut_lib.report.sources import results_hash
 
 FOLDER = "notebooks"
 REPORT = "perpfut_lib.report"  # every chapter shows its results through this package
-SHOW_PUBLISHED = ("evaluate", "attribution", "robustness")  # these show published results beside their own
+# these show published results beside their own
+SHOW_PUBLISHED = dict.fromkeys(("evaluate", "attribution", "robustness"), results_hash) | {"replay": operation_hash}
 _NAME = re.compile(r"(\d\d)_[a-z0-9_]+")
 
 
@@ -50,7 +52,7 @@ class Chapter:
             "config": profile.sections_hash(sections),
             "code": {module: source_hash(module) for module in modules},
             "input": pipeline.fingerprint(profile),
-            "published": results_hash() if self.stage in SHOW_PUBLISHED else "",
+            "published": SHOW_PUBLISHED[self.stage]() if self.stage in SHOW_PUBLISHED else "",
         }
         return hash_json(parts)
 

@@ -1,16 +1,6 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
-from perpfut_lib.report.agent import (
-    drill_matrix,
-    drill_summary,
-    parity_table,
-    plot_graphs,
-    plot_soak,
-    plot_timeline,
-    replay_obstacle,
-    status_table,
-    week_table,
-)
+from perpfut_lib.report.agent import parity_table, plot_graphs, plot_timeline, replay_obstacle, status_table
 from perpfut_lib.report.cointegration import (
     direction_table,
     discovery_table,
@@ -52,6 +42,18 @@ from perpfut_lib.report.learnability import (
     plot_detection_limit,
     plot_race,
 )
+from perpfut_lib.report.operation import (
+    closed_loop_summary,
+    closed_loop_table,
+    container_conditions,
+    container_table,
+    drill_matrix,
+    drill_summary,
+    latency_table,
+    plot_closed_loop,
+    plot_soak,
+    week_table,
+)
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
     findings,
@@ -76,6 +78,10 @@ from perpfut_lib.report.tables import (
 __all__ = [
     "attribution_table",
     "calibration_table",
+    "closed_loop_summary",
+    "closed_loop_table",
+    "container_conditions",
+    "container_table",
     "cost_table",
     "data_summary",
     "direction_table",
@@ -94,6 +100,7 @@ __all__ = [
     "johansen_table",
     "kernel_check",
     "ladder_table",
+    "latency_table",
     "learnability_table",
     "learning_curves",
     "ledger_check",
@@ -106,6 +113,7 @@ __all__ = [
     "pair_table",
     "parity_table",
     "placebo_table",
+    "plot_closed_loop",
     "plot_costs",
     "plot_detection_limit",
     "plot_equity",

@@ -1,4 +1,4 @@
-"""The live agent, for chapter 10: its graphs, what it signalled in a replay, and what was done to it in tests."""
+"""The live agent, for chapter 10: its graphs, and what it signalled in the replay of the chapter's own run."""
 
 from collections import defaultdict
 from typing import Any, Final
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from perpfut_lib.artifacts import Run, list_published, read_published
+from perpfut_lib.artifacts import Run
 from perpfut_lib.report.style import PALETTE, figure, time_axis
 
 STAGE: Final = "replay"
@@ -60,60 +60,6 @@ def plot_timeline(run: Run) -> Figure:
         gross.set_ylabel("gross target (% of equity)")
         time_axis(status)
     return made
-
-
-def drill_matrix() -> pd.DataFrame:
-    """Return the published fault drill: a row a spoilt file or clock, a column a fault of the exchange."""
-    cases = pd.DataFrame(read_published("agent/drill")["cases"])
-    table = cases.pivot(index="file", columns="exchange", values="outcome")
-    return table.loc[cases["file"].unique(), cases["exchange"].unique()].fillna("")
-
-
-def drill_summary() -> pd.DataFrame:
-    """Return how often each outcome occurred in the published fault drill, and how many were unsafe."""
-    cases = pd.DataFrame(read_published("agent/drill")["cases"])
-    unsafe = cases["outcome"].str.startswith("UNSAFE")
-    counts = cases["outcome"].mask(unsafe, "unsafe").value_counts()
-    counts["unsafe"] = int(unsafe.sum())
-    return counts.rename_axis("outcome").rename("cases").to_frame()
-
-
-def week_table() -> pd.DataFrame:
-    """Return the published replays of whole weeks: bars, restarts, decisions, equal ones."""
-    rows = [_week(read_published(name)) for name in list_published("agent/weeks")]
-    return pd.DataFrame(rows).set_index("market")
-
-
-def plot_soak() -> Figure:
-    """Plot memory and disk of the published soak."""
-    samples = pd.DataFrame(read_published("agent/soak")["samples"])
-    with figure() as (made, (axes,)):
-        for column, label in (
-            ("memory_mib", "resident memory"),
-            ("logs_mib", "logs (rotated)"),
-            ("disk_mib", "all other files"),
-        ):
-            axes.plot(samples["ticks"], samples[column], label=label)
-        axes.set_yscale("log")
-        axes.set_xlabel("ticks")
-        axes.set_ylabel("MiB")
-        axes.set_title("One process, many ticks: nothing grows without bound")
-        axes.legend()
-    return made
-
-
-def _week(kept: dict[str, Any]) -> dict[str, Any]:
-    rows = pd.DataFrame(kept["pair_days"])
-    return {
-        "market": kept["market"],
-        "policy": kept["policy"],
-        "bars": kept["bars"],
-        "restarts": kept["restarts"],
-        "pair-days": len(rows),
-        "decisions": int(rows["decisions"].sum()),
-        "equal to the bit": int(rows["equal"].sum()),
-        "code": kept["git_commit"][:12],
-    }
 
 
 def _dates(milliseconds: Any) -> Any:

@@ -1,14 +1,11 @@
 """Traces observe: they reach a receiver without secrets, and a receiver that is dead or slow holds up nothing."""
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agent.logs import Redactor
 from agent.observe import tracing
 from perpfut_lib.artifacts import Signal
+from perpfut_lib.bench._trace_endpoints import ENDPOINTS, receiving
 
 SECRET = "s3cr3t-of-the-exchange"
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,80 +40,12 @@ os._exit(0)  # as `perpfut agent run` does
 """
 
 
-class Receiver(BaseHTTPRequestHandler):
-    """Keeps what a trace client sends, and answers with the server's status."""
-
-    def answer(self):
-        """Take the body and answer."""
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.got.append((self.command, self.path, body))
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(b"{}" if self.command == "GET" else b"")
-
-    do_GET = do_POST = do_PATCH = answer
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@contextmanager
-def receiving(status=200):
-    """Run a loopback receiver that answers everything with one status."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.got, server.status = [], status
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def address(server):
-    return f"http://127.0.0.1:{server.server_port}"
-
-
-@contextmanager
-def dead():
-    """Yield the address of a port that refuses connections."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def black_hole():
-    """Yield the address of a socket that takes requests and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as held:
-        yield f"http://127.0.0.1:{held.getsockname()[1]}"
-
-
-@contextmanager
-def deaf():
-    """Yield the address of a socket whose queue is full: connections to it are never established."""
-    with ExitStack() as stack:
-        held = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(2):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)
-            caller.connect_ex(held.getsockname())
-        yield f"http://127.0.0.1:{held.getsockname()[1]}"
-
-
-@contextmanager
-def refusing(status):
-    """Yield the address of a receiver that answers every request with an error."""
-    with receiving(status) as server:
-        yield address(server)
-
-
 @pytest.fixture
 def receiver(monkeypatch):
     """Return a loopback receiver that all tracing is pointed at."""
     with receiving() as server:
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", address(server))
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address(server))
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
         monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_" + SECRET)
         monkeypatch.setenv("EXCHANGE_API_SECRET", SECRET)
         yield server
@@ -201,14 +131,7 @@ def test_no_endpoint_holds_up_the_exit():
     What is measured is waiting: one bounded flush each, whatever the endpoint does. By its defaults the client would
     wait for minutes.
     """
-    endpoints = {
-        "dead": dead(),
-        "black hole": black_hole(),
-        "deaf": deaf(),
-        "429": refusing(429),
-        "500": refusing(500),
-    }
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        addresses = [stack.enter_context(endpoint) for endpoint in endpoints.values()]
-        waits = dict(zip(endpoints, pool.map(seconds_to_leave, addresses), strict=True))
+        addresses = [stack.enter_context(endpoint()) for endpoint in ENDPOINTS.values()]
+        waits = dict(zip(ENDPOINTS, pool.map(seconds_to_leave, addresses), strict=True))
     assert {name: wait for name, wait in waits.items() if wait >= LEAVE_SECONDS} == {}

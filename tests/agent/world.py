@@ -85,7 +85,7 @@ class World:
 
 def simulated_world(folder: Path) -> World:
     """Return a world on the simulated market."""
-    return _world(load_profile("smoke", SETTINGS), folder)
+    return world_of(load_profile("smoke", SETTINGS), folder)
 
 
 def recorded_world(folder: Path, shared_data: Path) -> World:
@@ -99,10 +99,10 @@ def recorded_world(folder: Path, shared_data: Path) -> World:
         "data.start=2025-05-06",
         "data.end=2025-05-11",
     )
-    return _world(load_profile("smoke", (*SETTINGS, *files)), folder)
+    return world_of(load_profile("smoke", (*SETTINGS, *files)), folder)
 
 
-def _world(profile: Profile, folder: Path) -> World:
+def world_of(profile: Profile, folder: Path) -> World:
     """Run the stages and put a random policy where training would have put its own."""
     run = Run(folder / "smoke")
     pipeline.ensure("environment", profile, run)

@@ -1,7 +1,7 @@
-"""A week of the test span through the local exchange and ccxt: a trained policy, a restart a day, not a bit lost.
+"""A week of the test span through the local exchange and ccxt, with a restart a day: not a bit is lost.
 
-Bars of 15 minutes let seven calendar days, with their selections, settlements and window changes, fit into a test;
-`perpfut agent replay` runs a week of any profile, and `--keep` publishes the comparison.
+Bars of half an hour let seven calendar days, with their selections, settlements and window changes, fit into a test;
+`perpfut agent replay` runs a week of any profile minute by minute, and `--keep` publishes the comparison.
 """
 
 import pandas as pd
@@ -9,55 +9,67 @@ import pytest
 
 from agent import replay
 from agent.report import evaluated, load_signals, parity_table
-from perpfut_lib import pipeline
-from perpfut_lib.artifacts import Run
 from perpfut_lib.config import SimulationConfig, load_profile
 from perpfut_lib.types import DAY_MS
 from perpfut_lib.venue.market import simulate
-from tests.agent.world import World
+from tests.agent.world import world_of
 
-BAR = 15 * 60_000
+BAR = 30 * 60_000
+DAYS = 15
 SETTINGS = (
     "data.source=files",
-    "data.timeframe=15m",
+    "data.timeframe=30m",
+    "split.train=0.3",
+    "split.validate=0.15",
+    "cointegration.formation=1d",
     "cointegration.min_correlation=-1",
     "cointegration.max_pvalue=1.0",
     "cointegration.top=2",
-    "costs.fees_bps=[0]",
-    "train.total_steps=8192",
-    "agent.policy=fee-0_seed-42",
-    "agent.timeframe=15m",
+    "features.lookback=3",
+    "agent.timeframe=30m",
     "agent.patience_ms=0",
 )
 
 
-def quarter_hours(candles):
-    """Return one-minute bars as bars of 15 minutes."""
+def half_hours(candles):
+    """Return one-minute bars as bars of half an hour."""
     keys = [candles["symbol"].astype(str), candles["open_time"] // BAR * BAR]
     rules = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     return candles.groupby(keys, sort=True).agg(rules).reset_index()
 
 
-def trained(folder, *settings):
-    """Return a world whose policy PPO has trained; it trades."""
-    profile, run = load_profile("smoke", (*SETTINGS, *settings)), Run(folder / "smoke")
-    pipeline.ensure("train", profile, run)
-    return World(profile, run)
+def simulated():
+    """Return simulated candles of one minute and their funding settlements."""
+    market = simulate(SimulationConfig(days=DAYS, symbols=4, planted_pairs=2, tick_bps=0.1))
+    return market.candles, pd.DataFrame(market.funding)
 
 
-@pytest.fixture
-def simulated(tmp_path):
-    """Fifteen simulated days in bars of 15 minutes, the last eight to test on."""
-    market = simulate(SimulationConfig(days=15, symbols=4, planted_pairs=2, tick_bps=0.1))
-    quarter_hours(market.candles).to_parquet(tmp_path / "candles.parquet")
-    pd.DataFrame(market.funding).to_parquet(tmp_path / "funding.parquet")
+def recorded(folder):
+    """Return recorded candles of one minute and their funding settlements; both files are Binance's."""
+    market = folder / "market"
+    candles = pd.read_parquet(market / "binance_usdm_1m_2025-05-04_2025-06-24.parquet")
+    start = candles["open_time"].min() // DAY_MS * DAY_MS + DAY_MS
+    wanted = candles["symbol"].isin(["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"])
+    wanted &= candles["open_time"].between(start, start + DAYS * DAY_MS, inclusive="left")
+    return candles[wanted], pd.read_parquet(market / "binance_usdm_funding_2024-05_2025-06.parquet")
+
+
+@pytest.fixture(params=["simulated", "recorded"])
+def world(request, tmp_path):
+    """Return fifteen days in bars of half an hour, the last eight to test on; the recorded ones where there are any."""
+    market = simulated() if request.param == "simulated" else recorded(request.getfixturevalue("shared_data"))
+    candles, funding = market
+    half_hours(candles).to_parquet(tmp_path / "candles.parquet")
+    funding.to_parquet(tmp_path / "funding.parquet")
     files = (f"data.files={tmp_path / 'candles.parquet'}", f"data.funding={tmp_path / 'funding.parquet'}")
-    dates = ("split.train_end=2025-01-06", "split.validate_end=2025-01-08")
-    return trained(tmp_path, *files, *dates, "cointegration.formation=1d")
+    return world_of(load_profile("smoke", (*SETTINGS, *files)), tmp_path)
 
 
-def assert_a_week_is_equal(world):
-    """Replay the first seven days of the test span with six restarts; every decision is the evaluation's, and stood."""
+def test_a_week_replays_to_the_bit(world):
+    """Null hypothesis: in a week some decision of the live path differs from the evaluation's. None does.
+
+    The first seven days of the test span, six restarts, a policy that trades at nearly every bar.
+    """
     start, _ = replay.tested_span(world.run)
     folder = replay.replay(world.profile, world.run, start, start + 7 * DAY_MS, restarts=6)
     table = parity_table(world.profile, world.run, load_signals(folder))
@@ -69,8 +81,3 @@ def assert_a_week_is_equal(world):
     assert (table["interventions"] == 0).all()
     _, research = evaluated(world.profile, world.run, world.brain)
     assert (research.action != 0.0).mean() > 0.9
-
-
-def test_a_simulated_week_replays_to_the_bit(simulated):
-    """Null hypothesis: in a week some decision of the live path differs from the evaluation's. None does."""
-    assert_a_week_is_equal(simulated)

@@ -1,0 +1,75 @@
+"""Fast ticks in processes that trace to endpoints that are not well: how long a tick takes, and how long the exit."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from agent.logs import start_logging
+from agent.observe import tracing
+from perpfut_lib.bench._trace_endpoints import ENDPOINTS, receiving
+from perpfut_lib.bench.harness import BenchRow
+
+OFF: Final = "tracing off"
+SWITCHES: Final = ("LANGSMITH_TRACING", "LANGSMITH_ENDPOINT", "LANGSMITH_API_KEY")
+
+
+def rows(world: Path) -> Iterator[BenchRow]:
+    """Yield the 99th percentile of whole ticks for every endpoint beside that without tracing, and the time to leave.
+
+    Parameters
+    ----------
+    world : Path
+        Folder in which the benchmark has made its market.
+    """
+    off = [_ticks_and_exit(world, None)]
+    found = {}
+    with receiving() as well:
+        found["well"] = _ticks_and_exit(world, well.url)
+    for name, endpoint in ENDPOINTS.items():
+        with endpoint() as url:
+            found[name] = _ticks_and_exit(world, url)
+    off.append(_ticks_and_exit(world, None))
+    base = float(np.percentile(np.concatenate([seconds for seconds, _ in off]), 99))
+    for name, (seconds, _) in found.items():
+        ours = float(np.percentile(seconds, 99))
+        metric = f"5 pairs, whole tick, 99th percentile, trace endpoint: {name}"
+        yield BenchRow("fast-tick", metric, "s", ours, base, OFF, base / ours, None)
+    for name, (_, leaving) in found.items():
+        yield BenchRow("fast-tick", f"exit after the last tick, trace endpoint: {name}", "s", leaving, *[None] * 4)
+
+
+def _ticks_and_exit(world: Path, url: str | None) -> tuple[list[float], float]:
+    """Return the seconds of every tick of a process that traces to ``url``, and those from its last one to its end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH", "LANGCHAIN"))}
+    if url is not None:
+        environment |= dict(zip(SWITCHES, ("true", url, "lsv2_none"), strict=True))
+    code = f"from {__name__} import tick; tick()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(world)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    output, _ = process.communicate()
+    left = time.monotonic()
+    told = json.loads(output.splitlines()[-1])
+    return told["seconds"], left - told["done"]
+
+
+def tick() -> None:
+    """Tick as the agent's process does, write the seconds of every tick as JSON, and leave."""
+    from agent.run import leave
+    from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs, seconds_of_ticks
+
+    world = five_pairs(Path(sys.argv[1]), SETTINGS)
+    redactor = start_logging(None, console=False)
+    with tempfile.TemporaryDirectory() as folder, tracing(redactor):
+        seconds = seconds_of_ticks(world, Path(folder))["whole tick"]
+        sys.stdout.write(json.dumps({"done": time.monotonic(), "seconds": seconds}) + "\n")
+        sys.stdout.flush()
+    leave()
