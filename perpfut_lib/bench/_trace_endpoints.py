@@ -42,7 +42,7 @@ class _Keeper(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PATCH = answer
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
