@@ -99,12 +99,10 @@ def drill(
         honest = {forget: _honest(stand, healthy, bar_close, forget=forget) for forget in (False, True)}
         cases = []
         for (name, fault), bad in track(_chosen(exchange_faults(symbol), share), label="drill", unit="case"):
-            early = isinstance(fault, Revise)
-            expected = Expected(honest[bad.forgets], stand.desk.memory.signal, bad.allowed, early)
+            expected = Expected(honest[bad.forgets], stand.desk.memory.signal, bad.allowed, isinstance(fault, Revise))
             with _fault(stand, fault):
                 signal = _ticked(bad.apply(_copied(stand.desk, scratch / "case")), bar_close)
-            reasons = " ".join(signal.reasons) if signal is not None else ""
-            cases.append(Case(name, bad.name, judge(signal, expected), reasons))
+            cases.append(Case(name, bad.name, judge(signal, expected), " ".join(signal.reasons if signal else ())))
     return pd.DataFrame([vars(case) for case in cases])
 
 

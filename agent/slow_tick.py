@@ -16,7 +16,7 @@ from agent.history import History, SymbolHistory
 from agent.selection import Span, opened, retested, screen, trading_span
 from perpfut_lib.artifacts import ActivePair, ActivePairs, Control, GovernorOrder
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
-from perpfut_lib.errors import PerpfutError
+from perpfut_lib.errors import MissingInputError, PerpfutError
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,8 @@ def _active(desk: Desk) -> ActivePairs | None:
     try:
         return desk.active_pairs()[0]
     except PerpfutError as error:
-        log.warning("no active pairs", extra={"cause": str(error)})
+        level = logging.INFO if isinstance(error, MissingInputError) else logging.WARNING  # before the first selection
+        log.log(level, "no active pairs", extra={"cause": str(error)})
         return None
 
 

@@ -54,7 +54,7 @@ def plot_timeline(run: Run) -> Figure:
             total = notional.groupby("bar_close")["gross"].sum()
             gross.step(_dates(total.index), 100 * total, where="post", color=PALETTE[0])
             _strips(status, signals)
-            asked.legend(fontsize=7, ncols=3)
+            made.legend(*asked.get_legend_handles_labels(), loc="outside upper center", fontsize=7, ncols=4)
         asked.set_ylabel("action")
         asked.set_title("What the policy asks for, what is targeted, and what the checks say")
         gross.set_ylabel("gross target (% of equity)")
@@ -74,7 +74,8 @@ def _strips(axes: Axes, signals: pd.DataFrame) -> None:
         place = rows["pair"].map(pairs.index)
         axes.plot(_dates(rows["bar_close"]), place, "|", color=colors[str(status)], label=str(status), markersize=7)
     axes.set_yticks(range(len(pairs)), pairs, fontsize=7)
-    axes.legend(fontsize=7, ncols=3)
+    axes.set_ylim(-0.5, len(pairs) + 0.2)
+    axes.legend(fontsize=7, ncols=3, loc="upper right")
 
 
 def _draw(axes: Axes, edges: list[tuple[str, str, bool]]) -> None:

@@ -113,7 +113,7 @@ def closed_loop_summary() -> pd.DataFrame:
         "alarms of the governor": ", ".join(kept["governor_alarms"]) or "none",
         "exchange seconds per second": f"{kept['speed']:g}",
         "real time (s)": f"{kept['real_seconds']:.0f}",
-        "earned (USDT)": f"{kept['attribution']['earned']:.4f}",
+        "earned (USDT)": f"{kept['attribution']['earned']:.3f}",
         "not explained (USDT)": f"{abs(kept['residual']):.6f}",
     }
     return pd.DataFrame({"closed loop": told.values()}, index=pd.Index(list(told), name="what"))
@@ -155,7 +155,9 @@ def plot_closed_loop() -> Figure:
             low = 0.0 if whole else low
             color = PALETTE[0] if whole else PALETTE[2] if parts[name] >= 0.0 else PALETTE[3]
             axes.barh(place, parts[name], left=low, color=color)
-            axes.annotate(f"{parts[name]:+.3f}", (max(low, low + parts[name], 0.0), place), (4, 0), **_BESIDE)
+            axes.annotate(
+                f"{round(parts[name], 3) + 0.0:+.3f}", (max(low, low + parts[name], 0.0), place), (4, 0), **_BESIDE
+            )
             low += parts[name]
         axes.axvline(0.0, color="0.3", linewidth=0.8)
         axes.set_yticks(range(len(names)), [PARTS[name] for name in names])
