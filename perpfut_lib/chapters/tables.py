@@ -57,9 +57,20 @@ def _shown(value: Any) -> str:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return a table as Markdown, its index left out."""
-    cells = table.map(_cell).rename(columns=_cell)
+    """Return a table as Markdown, its index left out; figures of a column have equal decimals, gaps are empty."""
+    cells = table.apply(_decimals).map(_cell).rename(columns=_cell)
     return str(cells.to_markdown(index=False, disable_numparse=True))
+
+
+def _decimals(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return figures as text with as many decimals as the one that has most; other columns as they are."""
+    if column.dtype.kind != "f":
+        return column
+    written = [str(value) for value in column.dropna()]
+    if any("e" in text for text in written):
+        return column
+    most = max((len(text.partition(".")[2]) for text in written), default=0)
+    return column.map(lambda value: "" if pd.isna(value) else f"{value:.{most}f}")
 
 
 def _cell(value: Any) -> str:

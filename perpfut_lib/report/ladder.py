@@ -93,7 +93,7 @@ def plot_sweep(source: Source) -> Figure:
             axes.set_xlabel("bars after the next open (-1: the close seen)")
             axes.set_title(agent)
         panels[0].set_ylabel("break-even cost (bps)")
-        panels[0].legend(fontsize=7)
+        panels[0].legend(fontsize=7, ncols=2)
     return made
 
 

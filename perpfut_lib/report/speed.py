@@ -29,4 +29,5 @@ def speed_machines() -> pd.DataFrame:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:,.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+    figure = f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+    return figure if unit == "1" else f"{figure} {unit}"

@@ -27,3 +27,11 @@ def test_text_stays_in_its_cell():
     text = markdown_table(pd.DataFrame({"a|b": ["one\ntwo | three"]}))
     assert len(text.splitlines()) == 3
     assert "one two \\| three" in text
+
+
+def test_figures_of_a_column_have_equal_decimals():
+    """Proves that 5.2 stands as 5.20 below 4.29, that a gap is empty, and that tiny figures stay as they are."""
+    table = pd.DataFrame({"return": [4.29, 5.2, float("nan")], "tiny": [1e-16, 1.0, 2.5]})
+    rows = [line.strip("|").split("|") for line in markdown_table(table).splitlines()[2:]]
+    assert [row[0].strip() for row in rows] == ["4.29", "5.20", ""]
+    assert [row[1].strip() for row in rows] == ["1e-16", "1.0", "2.5"]
