@@ -31,9 +31,10 @@ def run(
     book: Annotated[bool, typer.Option(help="Build the book after the last chapter.")] = True,
 ) -> None:
     """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
+    settings = [*_sourced(source), *(settings or ())]
+    load_profile(profile, settings)  # a wrong setting is named at once, before anything heavy is loaded
     from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
-    settings = [*_sourced(source), *(settings or ())]
     order = Order(profile, tuple(settings), tuple(select(first, last)))
     chosen = order.profile()
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")

@@ -1,5 +1,6 @@
 """The prose of the book: one table of contents for two engines, real references, no typed results, no network."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -105,3 +106,14 @@ def test_tree_is_a_valid_jupyter_book_2_project(tmp_path):
     assert f"Built {len(PROSE) + len(CHAPTERS)} pages" in said
     assert "⚠️" not in said, said
     assert "⛔" not in said, said
+    page = tmp_path / "book" / "_build" / "site" / "content" / "notebooks.cointegration.json"
+    numbers = dict(_figures_referred_to(json.loads(page.read_text())["mdast"]))
+    assert [numbers[name] for name in ("fig-pass-rates", "fig-survival", "fig-scan-cost")] == ["1", "2", "3"]
+
+
+def _figures_referred_to(node):
+    """Yield name and number of every figure that a page of Jupyter Book 2 refers to."""
+    if isinstance(node, dict) and node.get("type") == "crossReference" and node.get("kind") == "figure":
+        yield node["identifier"], node["enumerator"]
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _figures_referred_to(child)
