@@ -46,6 +46,8 @@ def keep_outputs(executed: Executed) -> None:
             cell.metadata.pop(name, None)
         if not cell.metadata.get("tags", True):
             cell.metadata.pop("tags")
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):  # what Jupyter Book 2 calls the same
+            cell.metadata.update(label=figure["name"], caption=figure["caption"])
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
