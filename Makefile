@@ -66,6 +66,7 @@ tests: $(READY)  ## the tests alone, in two halves side by side; Hummingbot is b
 	@mkdir -p build; failed=0; \
 	$(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
 	$(MAKE) --no-print-directory tests-book > build/tests-book.log 2>&1 & told=$$!; \
+	trap 'kill $$built $$told 2>/dev/null; exit 130' INT TERM; \
 	$(PYTEST) --ignore=tests/hummingbot --ignore=tests/book --ignore=tests/notebooks || failed=1; \
 	if wait $$built; then $(PYTEST) tests/hummingbot || failed=1; else cat build/hummingbot.log >&2; failed=1; fi; \
 	wait $$told || failed=1; cat build/tests-book.log; exit $$failed
