@@ -48,6 +48,8 @@ class Market(NamedTuple):
         stamps, rates = (np.concatenate([event[k] for event in events]) for k in (0, 1))
         bounds = np.cumsum([0, *(len(event[0]) for event in events)])
         candles = tuple(getattr(panel, name) for name in CANDLE)
+        if len({(table.flags.c_contiguous, table.flags.writeable) for table in candles}) > 1:
+            candles = tuple(np.array(table, order="C") for table in candles)  # compiled code loops over one type
         return cls(candles, panel.open_time + panel.timeframe, stamps, rates, bounds)
 
 
