@@ -28,6 +28,14 @@ def shared_data():
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory):
+    """Return the small world that all tests of the agent look at, made once a session."""
+    from tests.agent.world import simulated_world
+
+    return simulated_world(tmp_path_factory.mktemp("world"))
+
+
 @pytest.fixture
 def make_candles():
     """Return a function that makes random but valid candles of some symbols in the documented schema."""

@@ -1,13 +1,13 @@
-"""The world that the agent's tests share, made once a session."""
+"""The world that the agent's tests share, and an agent in it."""
 
 import pytest
 
-from tests.agent.world import Stage, simulated_world
+from tests.agent.world import Stage
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
-    return simulated_world(tmp_path_factory.mktemp("world"))
+def world(small_world):
+    return small_world
 
 
 @pytest.fixture

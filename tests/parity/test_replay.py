@@ -11,14 +11,14 @@ from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.scan import Screen, select
 from perpfut_lib.cointegration.stage import window_tests
 from perpfut_lib.universe import eligible_at
-from tests.agent.world import Stage, recorded_world, simulated_world
+from tests.agent.world import Stage, recorded_world
 
 BAR = 60_000
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return simulated_world(tmp_path_factory.mktemp("world"))
+@pytest.fixture
+def world(small_world):
+    return small_world
 
 
 @pytest.fixture
