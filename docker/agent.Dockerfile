@@ -2,12 +2,17 @@
 # Built from the repository's root: docker build -f docker/agent.Dockerfile -t perpfut/agent .
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python -m venv /opt/agent
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils && python -m venv /opt/agent
 COPY docker/agent-requirements.lock /tmp/
 RUN /opt/agent/bin/pip install --no-deps -r /tmp/agent-requirements.lock \
  && /opt/agent/bin/pip check \
  && /opt/agent/bin/pip uninstall --yes --quiet pip setuptools \
  && find /opt/agent -type d -name tests -prune -exec rm -r {} +
+# Nothing live loads Arrow's servers, clouds and headers, or the second backend of zstandard; symbols are for debuggers.
+RUN cd /opt/agent/lib/python3.11/site-packages \
+ && rm -r pyarrow/_flight* pyarrow/libarrow_flight* pyarrow/_s3fs* pyarrow/libarrow_s3* pyarrow/include pyarrow/src \
+    zstandard/_cffi* ccxt/test \
+ && find llvmlite pyarrow uvloop zstandard -type f -name '*.so*' -exec strip --strip-unneeded {} +
 
 FROM python:3.11.14-slim-bookworm
 ARG COMMIT=unknown
@@ -28,6 +33,9 @@ COPY docker/perpfut /opt/agent/bin/
 RUN /opt/agent/bin/python -m compileall -q perpfut_lib agent
 ENV PATH=/opt/agent/bin:$PATH PYTHONPATH=/app PERPFUT_ROOT=/app PERPFUT_COMMIT=${COMMIT} \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp
+# An image that lacks what the live process imports is not built.
+RUN NUMBA_CACHE_DIR=/tmp/machine-code python -c "import agent.run, agent.replay, agent.doctor, perpfut_lib.venue.server" \
+ && python -c "import pyarrow.parquet, ccxt.pro, zstandard" && rm -r /tmp/machine-code
 USER 10001:10001
 VOLUME /app/artifacts /var/cache/perpfut
 STOPSIGNAL SIGTERM

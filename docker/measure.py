@@ -1,8 +1,8 @@
-"""Try the agent's image for real and publish what was measured: ``python docker/measure.py BYTES RUN...``.
+"""Try the agent's image for real and publish what was measured: ``python docker/measure.py BYTES BASE RUN...``.
 
-``BYTES`` is the image's size; ``RUN`` is the command that runs something in the image, such as ``docker run --rm -e
-PERPFUT_PROFILE=smoke -v /tmp/artifacts:/app/artifacts --entrypoint= perpfut/agent:0.1.0``, with the smoke profile's
-artifacts, owned by user 10001, in the volume.
+``BYTES`` is the image's size, ``BASE`` that of the image it stands on; ``RUN`` is the command that runs something in
+the image, such as ``docker run --rm -e PERPFUT_PROFILE=smoke -v /tmp/artifacts:/app/artifacts --entrypoint=
+perpfut/agent:0.1.0``, with the smoke profile's artifacts, owned by user 10001, in the volume.
 """
 
 import json
@@ -19,25 +19,25 @@ HOW = (
     "Measured by `docker/measure.py` in the image itself, as its user, on two busy cores, with the smoke policy: ten "
     "minutes of the test span replayed through the local exchange, every decision equal to the evaluation's; then the "
     "agent beside a local exchange in real time, with a health check every minute. Processor time is told rather than "
-    "time on the clock, because other work ran on the machine. The base was plain Debian with its own "
+    "time on the clock, because other work ran on the machine. The base was plain Debian with "
     "Python 3.11, in the place of the official image that the Dockerfile names."
 )
 
 
 def main() -> None:
     """Run the trial in the image and publish it."""
-    size, run = int(sys.argv[1]), sys.argv[2:]
+    sizes, run = (int(sys.argv[1]), int(sys.argv[2])), sys.argv[3:]
     trial = (Path(__file__).parent / "trial.py").read_text()
     command = [*run, "python", "-c", trial, *SPAN, str(MINUTES)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.strip().splitlines()[-1])
     for each in (told["start"], *told["replays"]):
         del each["said"]
-    path = publish("containers", {"how": HOW, "rows": rows(told, size), "trial": told})
+    path = publish("containers", {"how": HOW, "rows": rows(told, sizes), "trial": told})
     sys.stdout.write(f"{path}\n")
 
 
-def rows(told: dict, size: int) -> list[dict]:
+def rows(told: dict, sizes: tuple[int, int]) -> list[dict]:
     """Return the rows of the book's table; a trial that failed has none.
 
     Raises
@@ -46,10 +46,12 @@ def rows(told: dict, size: int) -> list[dict]:
         A replay decided otherwise than the evaluation, or the agent was unwell.
     """
     live, replays = told["live"], told["replays"]
-    if told["user"] == 0 or any(replay["rc"] for replay in replays) or live["rc"] or live["healthy"] < live["minutes"]:
+    failed = told["start"]["rc"] or live["rc"] or any(replay["rc"] for replay in replays)
+    if told["user"] == 0 or failed or live["healthy"] < live["minutes"]:
         raise SystemExit(f"the trial failed: {json.dumps(told)}")
     return [
-        {"what": "size of the image, uncompressed", "value": round(size / 1e9, 2), "unit": "GB"},
+        {"what": "size of the image, uncompressed", "value": round(sizes[0] / 1e9, 2), "unit": "GB"},
+        {"what": "of which the base image", "value": round(sizes[1] / 1e9, 2), "unit": "GB"},
         {
             "what": "start, with every check of the doctor",
             "value": round(told["start"]["cpu"], 1),

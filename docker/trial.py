@@ -44,7 +44,6 @@ def serving():
 def lived(minutes):
     """Run the agent for some minutes of real time and return what it did."""
     exchange = serving()
-    subprocess.run("perpfut agent control run".split(), check=True, stdout=subprocess.DEVNULL)
     started = time.monotonic()
     agent = subprocess.Popen(["perpfut", "agent", "run", "--set", LOCAL], stderr=subprocess.DEVNULL)
     log = Path("artifacts") / os.environ["PERPFUT_PROFILE"] / "agent" / "logs" / "signals.jsonl"
@@ -89,6 +88,7 @@ def writable():
 if __name__ == "__main__":
     start, end, minutes = sys.argv[1:4]
     replay = f"perpfut agent replay --from {start} --to {end}"
+    subprocess.run("perpfut agent control run".split(), check=True, stdout=subprocess.DEVNULL)
     starts = sorted((timed("perpfut agent doctor --offline") for _ in range(3)), key=lambda each: each["cpu"])
     replays = [timed(replay), timed(replay)]
     told = {"user": os.getuid(), "start": starts[1], "replays": replays, "live": lived(int(minutes))}

@@ -76,9 +76,7 @@ def compute(
     out = np.empty(shape) if out is None else out
     episodes = _episodes(spec, panel, pair_days, formation)
     blocks = list(_blocks(episodes.firsts, shape[1]))
-    wanted = wanted_rows(episodes.columns, episodes.firsts, shape[1], (len(panel.symbols), len(panel.open_time)))
-    longest = max((block.stop - block.first for block in blocks), default=0)
-    scans = SymbolScan(spec.indicators, panel, wanted, longest)
+    scans = _symbols(spec, panel, episodes, shape[1], blocks)
 
     def scan(numbers: Int1D) -> None:
         scan_episodes((spec.indicators, spec.picks), episodes, numbers, scans.heard(), out)
@@ -114,6 +112,13 @@ def _episodes(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame, formatio
     firsts = np.searchsorted(panel.open_time, pair_days["start"].to_numpy()) - spec.lookback
     starts = firsts + spec.lookback - round(formation / panel.timeframe)
     return Episodes(np.array(pairs, PAIR), states, noise, columns, firsts, starts)
+
+
+def _symbols(spec: FeatureSpec, panel: Panel, episodes: Episodes, length: int, blocks: list[Block]) -> SymbolScan:
+    """Return the scan of all symbols before the panel's first bar."""
+    wanted = wanted_rows(episodes.columns, episodes.firsts, length, (len(panel.symbols), len(panel.open_time)))
+    longest = max((block.stop - block.first for block in blocks), default=0)
+    return SymbolScan(spec.indicators, panel, wanted, longest)
 
 
 def _blocks(firsts: Int1D, length: int) -> Iterator[Block]:
