@@ -8,10 +8,9 @@ import pandas as pd
 from perpfut_lib.artifacts import Run, read_published
 from perpfut_lib.config import Profile
 from perpfut_lib.evaluate import ALL_SEEDS
+from perpfut_lib.report.robustness import FEW_DAYS
 from perpfut_lib.report.sources import MANIFEST, Source, published_profiles, read_result
 
-FEW_DAYS: Final = 20
-"""With fewer days the bootstrap has too few blocks to draw from, and its intervals come out too narrow."""
 LIKELY: Final = 0.95
 """Probability that a Sharpe ratio is above that of the best of so many lucky trials, from which on it is believed."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import nbformat
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from perpfut_lib import report, statistics
 from perpfut_lib.artifacts import Run
 from perpfut_lib.attribution import studies
+from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import Executed
 from perpfut_lib.config import Profile
@@ -20,8 +20,6 @@ from perpfut_lib.evaluate.portfolio import FLOWS
 from perpfut_lib.evaluate.stage import ledger_name, load_test_span
 from perpfut_lib.report.sources import published_profiles, published_tables, read_result
 from perpfut_lib.robustness.folds import fold_profiles
-
-RULE: Final = "z-score"
 
 
 @dataclass(frozen=True)

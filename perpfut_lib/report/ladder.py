@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.attribution.sweep import SAME_CLOSE
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import PALETTE, figure
 
-RULE = "z-score"
 MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
 
 

@@ -49,6 +49,10 @@ class Browser:
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
+    def settle(self) -> None:
+        """Wait until the page has followed a new width: its theme lets the keyboard reach what scrolls 300 ms later."""
+        self.ask("new Promise(done => requestAnimationFrame(() => setTimeout(done, 400)))")
+
     def darken(self, dark: bool) -> None:
         """Prefer dark pages, or light ones; the page that is open follows at once."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]

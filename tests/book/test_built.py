@@ -139,6 +139,7 @@ def look(browser, page):
     barriers["dark"] = browser.ask(f"axe.run(document, {COLOURS}).then({TELL})")
     browser.darken(False)
     browser.resize(telephone)
+    browser.settle()
     overflow[telephone] = browser.ask(OVERFLOW)
     barriers["telephone"] = browser.ask(f"axe.run(document, {BUT_COLOURS}).then({TELL})")
     return Look(list(browser.complaints), *facts, overflow, barriers)
