@@ -6,7 +6,7 @@ import pytest
 
 from perpfut_lib.acquire.budget import WeightBudget
 from perpfut_lib.acquire.exchange import Exchange
-from perpfut_lib.acquire.wires import BINANCE
+from perpfut_lib.acquire.wires import BINANCE, BinanceUsdm
 from perpfut_lib.config import ExchangeConfig
 from perpfut_lib.errors import ExchangeError
 
@@ -121,3 +121,21 @@ def test_a_full_page_goes_to_its_last_row_and_a_short_one_to_the_end(scripted):
     exchange = scripted(full, GOOD)
     assert exchange.candles("AAA", MINUTE, T0).reach == full[-1][0] + 1
     assert exchange.candles("AAA", MINUTE, T0).reach == float("inf")
+
+
+@pytest.mark.parametrize("since", [None, T0 + 3 * MINUTE])
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_a_page_is_read_as_ccxt_reads_it(since, order):
+    """Prices of seventeen digits, in order or not, with bars before the one asked for: the numbers of ccxt's parser."""
+    prices = np.random.default_rng(3).uniform(1e-6, 1e5, (50, 4))
+    page = [[T0 + k * MINUTE, *map(repr, row.tolist()), "12.5", T0, "0", 3] for k, row in enumerate(prices)][order]
+    theirs = ccxt.binanceusdm().parse_ohlcvs(page, {"inverse": False}, "1m", since, 20)
+    ours = BinanceUsdm().parse_ohlcvs(page, {"inverse": False}, "1m", since, 20)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("body", [None, {"code": -1}, [["a", "b"]], [[T0, "x", "1", "1", "1", "1"]], [5]])
+def test_a_body_that_is_no_page_is_no_empty_page(body):
+    """It raises, so that it is asked for again: an empty page would mean that there is no more data."""
+    with pytest.raises((TypeError, ValueError)):
+        BinanceUsdm().parse_ohlcvs(body)
