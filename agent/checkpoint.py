@@ -21,6 +21,7 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.desk import Desk
+from agent.observe import by_no_other_client
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Checkpoints:
         if unfinished:
             log.info("going on with a tick that was cut short", extra={"thread": thread})
         try:
-            app.invoke(None if unfinished else dict(start), config, context=desk, durability="sync")
+            with by_no_other_client():
+                app.invoke(None if unfinished else dict(start), config, context=desk, durability="sync")
         finally:
             self.saver.delete_thread(thread)
             self._runs += 1

@@ -1,17 +1,20 @@
 """Tracing that only observes: LangSmith or OpenTelemetry when the environment asks for it, else nothing on the wire.
 
-A trace endpoint may be dead, slow or absent. Requests have short time-outs and no retries, queues are bounded, threads
-are daemons, and the flush at the end has a deadline, so neither a tick nor the exit waits for it.
+A trace endpoint may be dead, slow or absent. Requests have short time-outs and no retries and go out between ticks,
+queues are bounded, threads are daemons, and the flush at the end has a deadline, so neither a tick nor the exit waits.
 """
 
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.logs import Redactor
+
+if TYPE_CHECKING:
+    from agent.traces import Lull
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +66,11 @@ def tracing(redactor: Redactor) -> Iterator[Any]:
         with tracing_context(enabled=False):
             yield None
         return
-    spans = span_provider() if mode() != "langsmith" else None
-    client = bounded_client(redactor, spans)
+    from agent.traces import Lull
+
+    lull = Lull()
+    spans = span_provider(lull) if mode() != "langsmith" else None
+    client = bounded_client(redactor, lull, spans)
     try:
         with tracing_context(enabled=True, client=client):
             yield client
@@ -74,29 +80,46 @@ def tracing(redactor: Redactor) -> Iterator[Any]:
             _within(FLUSH_SECONDS, spans.shutdown)
 
 
-def bounded_client(redactor: Redactor, spans: Any = None) -> Any:
+def by_no_other_client() -> AbstractContextManager[object]:
+    """Return a context in which graphs are traced by the client of :func:`tracing`, or not at all.
+
+    Where the environment switches tracing on and no client is given (a replay), LangChain would make one of its own,
+    which neither redacts nor hurries.
+    """
+    from langsmith import tracing_context
+    from langsmith.run_helpers import get_tracing_context
+
+    return nullcontext() if get_tracing_context().get("client") is not None else tracing_context(enabled=False)
+
+
+def bounded_client(redactor: Redactor, lull: "Lull", spans: Any = None) -> Any:
     """Return a LangSmith client that can neither hold up its process nor send a secret.
 
     Parameters
     ----------
     redactor : Redactor
         Cleans everything that leaves.
+    lull : Lull
+        Told when graphs start and end; nothing is sent while one runs.
     spans : opentelemetry.sdk.trace.TracerProvider, optional
         Where spans go, in the modes that send any.
     """
     os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
     os.environ.setdefault("LANGSMITH_TRACING_QUEUE_MAX_SIZE", QUEUE)
-    from langsmith import Client
+    # Compression has a pool of threads of its own, which are no daemons.
+    os.environ.setdefault("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     from urllib3.util.retry import Retry
+
+    from agent.traces import PatientClient
 
     def failed(error: Exception) -> None:
         log.debug("a trace was not delivered: %s", type(error).__name__)
 
-    return Client(
+    return PatientClient(
+        redactor.tree,
+        lull,
         timeout_ms=TIMEOUT_MS,
         retry_config=Retry(0),
-        anonymizer=redactor.tree,
-        hide_metadata=redactor.tree,
         omit_traced_runtime_info=True,
         tracing_error_callback=failed,
         tracing_mode=mode(),
@@ -104,16 +127,23 @@ def bounded_client(redactor: Redactor, spans: Any = None) -> Any:
     )
 
 
-def span_provider() -> Any:
+def span_provider(lull: "Lull") -> Any:
     """Return a provider of OpenTelemetry spans with one short try a batch, a bounded queue, and no hand in the exit."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+
+    class PatientExporter(OTLPSpanExporter):
+        """Exports between graphs."""
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            lull.wait()
+            return super().export(spans)
 
     resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "perpfut-agent")})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = OTLPSpanExporter(timeout=TIMEOUT_MS[1] / 1000)
+    exporter = PatientExporter(timeout=TIMEOUT_MS[1] / 1000)
     processor = BatchSpanProcessor(exporter, SPANS, schedule_delay_millis=1_000, max_export_batch_size=SPANS // 2)
     provider.add_span_processor(processor)
     return provider

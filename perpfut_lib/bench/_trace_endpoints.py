@@ -1,12 +1,17 @@
 """Trace endpoints that are dead, deaf, silent or unwilling, on loopback."""
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
+
+_PART: Final = re.compile(rb'name="(?:post|patch)\.([0-9a-f-]+)(?:\.(\w+))?"\r\n.*?\r\n\r\n([^\r]*)\r\n', re.DOTALL)
+"""A part of a request: the start or the end of a run, or one field of it, as JSON."""
 
 
 class Receiver(ThreadingHTTPServer):
@@ -25,6 +30,19 @@ class Receiver(ThreadingHTTPServer):
     def url(self) -> str:
         """Return its address."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return what came of every run, its start and its end in one, in the order of the starts."""
+        found: dict[bytes, dict[str, Any]] = {}
+        for _, _, body in self.got:
+            for run, field, content in _PART.findall(body):
+                part = json.loads(content)
+                found.setdefault(run, {}).update({field.decode(): part} if field else part)
+        return sorted(found.values(), key=lambda run: str(run["dotted_order"]))
+
+    def roots(self) -> list[dict[str, Any]]:
+        """Return those that have no other above them: one a graph."""
+        return [run for run in self.runs() if run.get("parent_run_id") is None]
 
 
 class _Keeper(BaseHTTPRequestHandler):
@@ -50,7 +68,7 @@ class _Keeper(BaseHTTPRequestHandler):
 def receiving(status: int = 200) -> Iterator[Receiver]:
     """Run a receiver in a thread of its own."""
     server = Receiver(status)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
     finally:

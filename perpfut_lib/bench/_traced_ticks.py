@@ -1,4 +1,7 @@
-"""Fast ticks in processes that trace to endpoints that are not well: how long a tick takes, and how long the exit."""
+"""Fast ticks in processes that trace to endpoints that are not well: how long a tick takes, and how long the exit.
+
+Between two ticks, traced or not, lies a short pause: it stands for the minute between two bars, in which traces go out.
+"""
 
 import json
 import os
@@ -14,10 +17,13 @@ import numpy as np
 
 from agent.logs import start_logging
 from agent.observe import tracing
-from perpfut_lib.bench._trace_endpoints import ENDPOINTS, receiving
+from perpfut_lib.bench._trace_endpoints import ENDPOINTS, Receiver, receiving
 from perpfut_lib.bench.harness import BenchRow
+from perpfut_lib.errors import ArtifactError
 
 OFF: Final = "tracing off"
+PAUSE: Final = 0.05
+"""Seconds between two ticks."""
 SWITCHES: Final = ("LANGSMITH_TRACING", "LANGSMITH_ENDPOINT", "LANGSMITH_API_KEY")
 
 
@@ -28,11 +34,17 @@ def rows(world: Path) -> Iterator[BenchRow]:
     ----------
     world : Path
         Folder in which the benchmark has made its market.
+
+    Raises
+    ------
+    ArtifactError
+        An endpoint that is well did not get the trace of every tick.
     """
     off = [_ticks_and_exit(world, None)]
     found = {}
     with receiving() as well:
         found["well"] = _ticks_and_exit(world, well.url)
+        _require_all(well)
     for name, endpoint in ENDPOINTS.items():
         with endpoint() as url:
             found[name] = _ticks_and_exit(world, url)
@@ -40,10 +52,19 @@ def rows(world: Path) -> Iterator[BenchRow]:
     base = float(np.percentile(np.concatenate([seconds for seconds, _ in off]), 99))
     for name, (seconds, _) in found.items():
         ours = float(np.percentile(seconds, 99))
-        metric = f"5 pairs, whole tick, 99th percentile, trace endpoint: {name}"
+        metric = f"5 pairs, whole tick, {1000 * PAUSE:.0f} ms apart, 99th percentile, trace endpoint: {name}"
         yield BenchRow("fast-tick", metric, "s", ours, base, OFF, base / ours, None)
     for name, (_, leaving) in found.items():
         yield BenchRow("fast-tick", f"exit after the last tick, trace endpoint: {name}", "s", leaving, *[None] * 4)
+
+
+def _require_all(receiver: Receiver) -> None:
+    """Raise unless a receiver got one root a graph: those of the ticks, and that of the selection before them."""
+    from perpfut_lib.bench.fast_tick import TICKS
+
+    expected, found = TICKS + 1, sum("outputs" in root for root in receiver.roots())
+    if found != expected:
+        raise ArtifactError(f"traces of {found} graphs", f"of {expected}", "see agent.traces for what may be lost")
 
 
 def _ticks_and_exit(world: Path, url: str | None) -> tuple[list[float], float]:
@@ -69,7 +90,7 @@ def tick() -> None:
     world = five_pairs(Path(sys.argv[1]), SETTINGS)
     redactor = start_logging(None, console=False)
     with tempfile.TemporaryDirectory() as folder, tracing(redactor):
-        seconds = seconds_of_ticks(world, Path(folder))["whole tick"]
+        seconds = seconds_of_ticks(world, Path(folder), PAUSE)["whole tick"]
         sys.stdout.write(json.dumps({"done": time.monotonic(), "seconds": seconds}) + "\n")
         sys.stdout.flush()
     leave()

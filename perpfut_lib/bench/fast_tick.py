@@ -99,8 +99,18 @@ def five_pairs(folder: Path, settings: Sequence[str]) -> FivePairs:
     return FivePairs(profile, load_panel(run_), _brain(folder, run_), start)
 
 
-def seconds_of_ticks(world: FivePairs, folder: Path) -> dict[str, list[float]]:
-    """Return seconds from the answer of the market to the signal on disk, and those of whole ticks."""
+def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0) -> dict[str, list[float]]:
+    """Return seconds from the answer of the market to the signal on disk, and those of whole ticks.
+
+    Parameters
+    ----------
+    world : FivePairs
+        Market and policy.
+    folder : Path
+        Where the agent works.
+    pause : float
+        Seconds between two ticks, not measured.
+    """
     clock, timed = ReplayClock(world.start), TimedFolder(folder)
     market = Stopwatch(world.panel, clock)
     desk = Desk(world.profile, timed, market, clock, world.panel.timeframe, world.brain)
@@ -114,6 +124,7 @@ def seconds_of_ticks(world: FivePairs, folder: Path) -> dict[str, list[float]]:
             clock.now = bar_close + desk.profile.agent.grace_ms
             if number == WARM:
                 ticks.settle()
+            time.sleep(pause)
             began = time.perf_counter()
             ticks.fast_tick(bar_close)
             whole.append(time.perf_counter() - began)

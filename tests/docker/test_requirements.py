@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AGENT_LOCK = (ROOT / "docker" / "agent-requirements.lock").read_text().split()
 LIVE = (
     "agent.run agent.session agent.status agent.doctor agent.operator agent.hint agent.annotate agent.deploy "
-    "agent.replay agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
+    "agent.traces agent.replay agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
 )
 LIBRARIES = " pyarrow.parquet pyarrow.dataset zstandard ccxt.pro"
 TRAINING = ("torch", "stable_baselines3", "gymnasium", "matplotlib", "statsmodels", "arch", "jupyter_core", "sphinx")
