@@ -178,12 +178,27 @@ class Desk:
         return Memory(seq=signal.seq, bar_close=signal.bar_close)
 
 
+def load_brain(profile: Profile, run: Run) -> Brain:
+    """Return the policy that a profile names.
+
+    Raises
+    ------
+    MissingInputError, ArtifactError, PolicyError
+        As for :meth:`Brain.load`, whatever is wrong with the card.
+    """
+    card = run.stage("train").file(f"policies/{profile.agent.policy}.json")
+    try:
+        return Brain.load(card, profile.agent.policy_sha256)
+    except (KeyError, TypeError, ValueError) as error:
+        found = f"{card.name} that makes no sense ({type(error).__name__}: {error})"
+        raise PolicyError(found, "a card as the export writes it", "export the policy again") from error
+
+
 def open_brain(profile: Profile, run: Run) -> Brain | None:
     """Return the policy that a profile names, or none, with the cause in the log."""
     try:
-        card = run.stage("train").file(f"policies/{profile.agent.policy}.json")
-        return Brain.load(card, profile.agent.policy_sha256)
-    except (ArtifactError, MissingInputError, PolicyError, KeyError, ValueError) as error:
+        return load_brain(profile, run)
+    except (ArtifactError, MissingInputError, PolicyError) as error:
         log.error("no policy", extra={"policy": profile.agent.policy, "cause": str(error)})
         return None
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from agent.clock import SystemClock
-from agent.desk import open_brain, require_live_rules
+from agent.desk import load_brain, require_live_rules
 from agent.guard import loaded_forbidden
 from agent.key import seal_key
 from agent.observe import wanted
@@ -47,9 +47,11 @@ def _rules(profile: Profile) -> str:
 
 
 def _policy(profile: Profile, run: Run) -> str:
-    brain = open_brain(profile, run)
-    if brain is None:
-        raise PerpfutError(f"no usable policy {profile.agent.policy}", "one by its card and hash", "see the log")
+    try:
+        brain = load_brain(profile, run)
+    except PerpfutError as error:
+        cause = f"no usable policy {profile.agent.policy}: {error.found}"
+        raise type(error)(cause, error.expected, error.remedy) from error
     return f"{profile.agent.policy}, {len(brain.spec.names)} features, weights {brain.policy.card.weights_sha256[:12]}"
 
 
