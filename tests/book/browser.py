@@ -1,5 +1,6 @@
 """A headless Chromium driven over its debugging protocol: open a page, ask it questions, note its complaints."""
 
+import base64
 import json
 import shutil
 import socket
@@ -44,9 +45,9 @@ class Browser:
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
         self.ask("new Promise(done => setTimeout(done, 200))")
 
-    def resize(self, width: int) -> None:
-        """Make the window so many pixels wide."""
-        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    def resize(self, width: int, height: int = 1000) -> None:
+        """Make the window so many pixels wide and tall."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def settle(self) -> None:
@@ -74,10 +75,12 @@ class Browser:
             time.sleep(0.05)
 
     def screenshot(self, path: Path) -> None:
-        """Write a picture of the whole page."""
-        import base64
-
-        picture = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        """Write a picture of the whole page, in a window as tall as the page: side bars move when only a part shows."""
+        width, usual = self.ask("window.innerWidth"), self.ask("window.innerHeight")
+        self.resize(width, int(self._call("Page.getLayoutMetrics")["cssContentSize"]["height"]))
+        self.settle()
+        picture = self._call("Page.captureScreenshot")
+        self.resize(width, usual)
         path.write_bytes(base64.b64decode(picture["data"]))
 
     def close(self) -> None:
