@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import requests
 
+from perpfut_lib.acquire.absence import FIRST_TRIES, absence
 from perpfut_lib.acquire.history import CANDLES, History, Series, Unit, units
 from perpfut_lib.config import ArchiveConfig, ExchangeConfig, format_duration, project_root
 from perpfut_lib.errors import ArtifactError, ExchangeError, MissingInputError, SchemaError, TimestampError
@@ -37,6 +39,8 @@ class Archive:
     network: ExchangeConfig = field(default_factory=ExchangeConfig)
     """Timeout, retries and back-off."""
     sleep: Callable[[float], object] = time.sleep
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set once the archive has answered: then somebody is there, and what fails is a blip."""
 
     def fetch(self, series: Series, symbol: str, timeframe: int, month: str) -> tuple[pd.DataFrame, str] | None:
         """Return a month's rows (the series' columns) and the SHA-256 of its zip; None if there is no such file.
@@ -81,12 +85,17 @@ class Archive:
         for attempt in range(self.network.retries + 1):
             try:
                 answer = requests.get(url, timeout=self.network.timeout)
+                self.answered.set()
                 if answer.status_code in (403, 404):  # the archive's store answers either where there is no file
                     return None
                 answer.raise_for_status()
                 return answer.content
             except requests.RequestException as error:
                 problem = str(error)[:200]
+                absent = None if self.answered.is_set() or attempt + 1 < FIRST_TRIES else absence(error)
+                if absent is not None:
+                    remedy = "check the network and data.archive.location, which may be a folder of downloaded files"
+                    raise ExchangeError(f"no archive at {url}: {absent}", "the archive to answer", remedy) from error
                 self.sleep(min(self.network.backoff * 2.0**attempt, 60.0))
         found = f"no answer for {url} after {self.network.retries + 1} tries: {problem}"
         raise ExchangeError(found, "the file", "run it again: what was fetched stays")

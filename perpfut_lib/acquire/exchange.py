@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 import ccxt
 import numpy as np
 
+from perpfut_lib.acquire.absence import FIRST_TRIES, absence
 from perpfut_lib.acquire.budget import WeightBudget
 from perpfut_lib.acquire.wires import Wire
 from perpfut_lib.config import ExchangeConfig, format_duration, format_time
@@ -60,11 +61,12 @@ class Exchange:
         self.budget = budget or WeightBudget(per_minute, sleep=self.stopped.wait)
         self._client = wire.client(config.url, config.timeout)
         self._markets: dict[str, Any] = {}
+        self._answered = threading.Event()
 
     def another(self) -> Self:
         """Return another connection for another thread."""
         twin = type(self)(self.wire, self.config, self.budget)
-        twin.stopped = self.stopped
+        twin.stopped, twin._answered = self.stopped, self._answered
         twin._markets = self.markets()
         twin._client.set_markets(self._client.markets, self._client.currencies)
         return twin
@@ -140,7 +142,7 @@ class Exchange:
         return str(markets[symbol]["symbol"])
 
     def _ask(self, what: str, call: Callable[[], T], weight: int, check: Callable[[T], None]) -> T:
-        """Call until the answer passes ``check``, as often as ``retries`` allows."""
+        """Call until the answer passes ``check``, as often as ``retries`` allows, or until nobody seems to be there."""
         problem = "nothing"
         for attempt in range(self.config.retries + 1):
             self.budget.spend(weight)
@@ -148,6 +150,7 @@ class Exchange:
                 raise ExchangeError(f"{what} given up", "an answer", "another download failed: see its error")
             try:
                 answer = call()
+                self._answered.set()
                 check(answer)
                 return answer
             except (*REFUSALS, ccxt.NotSupported) as error:
@@ -156,6 +159,7 @@ class Exchange:
                 problem = _text(error)
                 if any(status in problem for status in (" 403 ", " 451 ")):
                     raise self._refused(what, error) from error
+                self._require_anybody(what, error, attempt + 1)
                 self._back_off(attempt, error)
             # ccxt turns a torn or misshapen body into any of these
             except (
@@ -172,6 +176,16 @@ class Exchange:
         tries = f"{self.config.retries + 1} tries"
         remedy = "run it again: the download goes on where it stopped"
         raise ExchangeError(f"no usable answer for {what} after {tries}: {problem}", "a complete answer", remedy)
+
+    def _require_anybody(self, what: str, error: Exception, tries: int) -> None:
+        """Give up soon where nobody has answered yet and nobody can; once somebody has, the same is a blip."""
+        absent = None if self._answered.is_set() or tries < FIRST_TRIES else absence(error)
+        if absent is not None:
+            found = f"{what} not to be had from {error}: {absent}, {tries} times"
+            remedy = (
+                "check the network and data.exchange.url; without a network data.source=venue simulates an exchange"
+            )
+            raise ExchangeError(found, f"{self.wire.name} at this address", remedy) from error
 
     def _back_off(self, attempt: int, error: Exception | None) -> None:
         wait = min(self.config.backoff * 2.0**attempt, LONGEST_WAIT)

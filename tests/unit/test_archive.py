@@ -184,3 +184,12 @@ def test_the_recorded_zips_equal_the_recorded_candles(shared_data, tmp_path):
         bad = ["2024-10-28 20:00", "2024-10-28 21:00", "2025-01-14 13:00", "2025-01-14 15:00"]
         assert [format_time(time) for time in differing] == bad
         assert len(market.funding[symbol]) == 3 * 365
+
+
+def test_where_no_archive_is_the_first_contact_ends_within_seconds():
+    """A name that does not resolve is refused after a few tries, whatever patience the settings allow."""
+    waits = []
+    archive = Archive(ArchiveConfig(location="https://archive.invalid/data"), sleep=waits.append)
+    with pytest.raises(ExchangeError, match=r"no archive at https://archive\.invalid/.*: the name does not resolve"):
+        archive.fetch(CANDLES, "AAA", 60_000, "2025-01")
+    assert sum(waits) <= 3.0

@@ -1,12 +1,14 @@
 """One connection: what is asked again, what is refused, and what is never believed."""
 
+import socket
+
 import ccxt
 import numpy as np
 import pytest
 
 from perpfut_lib.acquire.budget import WeightBudget
 from perpfut_lib.acquire.exchange import Exchange
-from perpfut_lib.acquire.wires import BINANCE, BinanceUsdm
+from perpfut_lib.acquire.wires import BINANCE, HYPERLIQUID, BinanceUsdm
 from perpfut_lib.config import ExchangeConfig
 from perpfut_lib.errors import ExchangeError
 
@@ -139,3 +141,36 @@ def test_a_body_that_is_no_page_is_no_empty_page(body):
     """It raises, so that it is asked for again: an empty page would mean that there is no more data."""
     with pytest.raises((TypeError, ValueError)):
         BinanceUsdm().parse_ohlcvs(body)
+
+
+def _closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize("wire", [BINANCE, HYPERLIQUID], ids=["binance", "hyperliquid"])
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("127.0.0.1", "the connection is refused"), ("exchange.invalid", "the name does not resolve")],
+)
+def test_where_nobody_is_the_first_contact_ends_within_seconds(wire, host, told):
+    """Proves that all patience of the settings (minutes) is not spent on a closed port or a name that is none."""
+    url = f"http://{host}:{_closed_port()}"
+    exchange, waits = Exchange(wire, ExchangeConfig(url=url)), []
+    exchange.stopped.wait = waits.append
+    with pytest.raises(ExchangeError, match=told) as raised:
+        exchange.markets()
+    assert url in raised.value.found and "markets" in raised.value.found
+    assert "data.exchange.url" in raised.value.remedy and "data.source=venue" in raised.value.remedy
+    assert sum(waits) <= 3.0
+
+
+def test_a_blip_in_the_middle_is_waited_for(scripted):
+    """Once somebody has answered, refused connections and lost names are tried again as long as the settings allow."""
+    refused, lost = ccxt.NetworkError("refused"), ccxt.NetworkError("lost")
+    refused.__cause__, lost.__cause__ = ConnectionRefusedError(111, "x"), socket.gaierror(-2, "x")
+    exchange = scripted(GOOD, *[refused, lost] * 3, GOOD, retries=6)
+    exchange.candles("AAA", MINUTE, T0)
+    assert np.array_equal(exchange.candles("AAA", MINUTE, T0).rows, GOOD)
+    assert exchange.budget.requests == 8
