@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 ACCOUNT: Final = "binance"
 CONNECTOR: Final = "binance_perpetual"
 STARTING_S: Final = 240.0
-"""Longest wait for Hummingbot to know its positions, seconds of real time."""
+"""Longest wait for Hummingbot's first report, seconds of real time: without one the first bar would be closed flat."""
 EXECUTOR: Final = {"settle": 1.0, "quiet": 20.0, "pending": 10.0, "imbalance": 8.0, "report": 1.0, "stop": 60.0}
 """Settings of the script, seconds of real time."""
 
@@ -186,7 +186,7 @@ def _unwatched(profile: Profile) -> Profile:
 
 @contextmanager
 def _hummingbot(venue: RunningExchange, folder: AgentFolder, run: Run, symbols: tuple[str, ...]) -> Iterator[Engine]:
-    """Yield an engine that knows its positions; the exchange's clock still stands."""
+    """Yield an engine that has reported what it holds; the exchange's clock still stands."""
     shutil.rmtree(folder.path, ignore_errors=True)
     folder.path.mkdir(parents=True)
     root = run.path / "hummingbot"
@@ -205,7 +205,7 @@ def _hummingbot(venue: RunningExchange, folder: AgentFolder, run: Run, symbols: 
     engine.start()
     try:
         patience = time.monotonic() + STARTING_S
-        while "seeded with" not in engine.said():
+        while not folder.document(PerfSnapshot).exists():  # written once it knows positions and has quotes
             if not engine.running() or time.monotonic() > patience:
                 raise ExchangeError("Hummingbot that does not start", "one that does", f"read {root / 'logs'}")
             time.sleep(0.2)
