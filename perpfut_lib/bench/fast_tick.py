@@ -99,7 +99,7 @@ def five_pairs(folder: Path, settings: Sequence[str]) -> FivePairs:
     return FivePairs(profile, load_panel(run_), _brain(folder, run_), start)
 
 
-def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0) -> dict[str, list[float]]:
+def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0, count: int = TICKS) -> dict[str, list[float]]:
     """Return seconds from the answer of the market to the signal on disk, and those of whole ticks.
 
     Parameters
@@ -110,6 +110,8 @@ def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0) -> dict
         Where the agent works.
     pause : float
         Seconds between two ticks, not measured.
+    count : int
+        Ticks; the first ``WARM`` are not told.
     """
     clock, timed = ReplayClock(world.start), TimedFolder(folder)
     market = Stopwatch(world.panel, clock)
@@ -119,7 +121,7 @@ def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0) -> dict
     with open_checkpoints(desk.folder.checkpoints()) as checkpoints:
         ticks = Ticks(desk, checkpoints)
         ticks.slow_tick(start)
-        for number in range(TICKS):
+        for number in range(count):
             bar_close = start + number * desk.timeframe
             clock.now = bar_close + desk.profile.agent.grace_ms
             if number == WARM:
