@@ -14,12 +14,40 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// pandas writes the names of the index into a row of their own below the head: they fit into the head's empty cells.
+function joinHeads() {
+  for (const head of document.querySelectorAll("table.dataframe thead")) {
+    const [first, second] = head.rows;
+    const names = second ? [...second.cells].filter((cell) => cell.textContent) : [];
+    if (names.length && names.every((cell) => !first.cells[cell.cellIndex].textContent)) {
+      for (const cell of names) {
+        first.cells[cell.cellIndex].textContent = cell.textContent;
+      }
+      second.remove();
+    }
+  }
+}
+
+// A cell of more than a few words may break its lines; figures, intervals and short names may not.
+function findWords() {
+  for (const cell of document.querySelectorAll("table.dataframe td")) {
+    if (cell.textContent.length > 30 && /[a-z]{3}/.test(cell.textContent)) {
+      cell.classList.add("words");
+    }
+  }
+}
+document.addEventListener("DOMContentLoaded", () => {
+  joinHeads();
+  findWords();
+});
+
 // What is wider than its box is scrolled, so the keyboard must reach it. Formulas are set after the page's own scripts
 // have run, and a narrower window makes more boxes scroll: all are looked at again.
 const WIDE = "pre, div.cell_output, .pst-scrollable-table-container, div.math, span.katex-display";
 function reachWideBoxes() {
   for (const box of document.querySelectorAll(WIDE)) {
-    if (box.scrollWidth > box.clientWidth) {
+    const tall = box.matches("div.cell_output") && box.scrollHeight > box.clientHeight + 1;
+    if (tall || box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     }
   }

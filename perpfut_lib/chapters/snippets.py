@@ -7,7 +7,7 @@ import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
 from perpfut_lib.artifacts import Run
-from perpfut_lib.chapters import findings, runbook
+from perpfut_lib.chapters import runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
 from perpfut_lib.chapters.tables import markdown_table, settings_table
@@ -18,6 +18,16 @@ def snippets(profile: Profile) -> dict[str, str]:
     """Return the generated pages by name, each Markdown, as the artifacts of ``profile`` say."""
     run = Run.named(profile.name)
     return {name: make(profile, run).strip() + "\n" for name, make in PAGES.items()}
+
+
+def headline(profile: Profile, run: Run) -> str:
+    """Return one sentence per fee regime."""
+    return report.headline(run)
+
+
+def recorded(profile: Profile, run: Run) -> str:
+    """Return the same of the published runs on recorded and simulated markets."""
+    return report.recorded()
 
 
 def fee_table(profile: Profile, run: Run) -> str:
@@ -85,7 +95,7 @@ def stages(profile: Profile, run: Run) -> str:
             "stage": stage.name,
             "reads settings": ", ".join(stage.sections),
             "reads stages": ", ".join(stage.upstream) or "input files",
-            "first shown in": shown.get(stage.name, "-"),
+            "first shown in": shown.get(stage.name, report.NOTHING),
         }
         for stage in pipeline.STAGES
     ]
@@ -110,8 +120,8 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         effort,
         fee_table,
         hashes,
-        findings.headline,
-        findings.recorded,
+        headline,
+        recorded,
         learnability,
         settings,
         speed,

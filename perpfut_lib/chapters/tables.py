@@ -1,16 +1,19 @@
-"""Tables about a chapter itself: the settings it runs under, and where its results come from."""
+"""How chapters show tables, and tables about a chapter itself: its settings, and where its results come from."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+from IPython import get_ipython
 from IPython.display import Markdown
 
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile, Section
+from perpfut_lib.report import NOTHING
 
-SHORT_HASH = 12
+SHORT_HASH: Final = 12
+LONGEST_FIGURE: Final = 10  # characters; a longer one is a fraction such as 2/3, and six digits say as much
 
 
 def settings_table(*sections: Section) -> Markdown:
@@ -53,13 +56,36 @@ def _shown(value: Any) -> str:
     """Return a value as text, a file by its name only: where it lies on this machine is nobody's business."""
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
+    if isinstance(value, float) and len(str(value)) > LONGEST_FIGURE:
+        return f"{value:.6g}"
     return "none" if value is None else Path(value).name if "/" in str(value) else str(value)
 
 
+def table_html(table: pd.DataFrame) -> str:
+    """Return a table as HTML: every row, every text in full, and a dash where there is no figure."""
+    with pd.option_context("display.max_colwidth", None):
+        return str(table.to_html(na_rep=NOTHING))
+
+
+def show_tables_whole() -> None:
+    """Let the notebook that runs show tables by :func:`table_html`; outside of one nothing happens."""
+    shell = get_ipython()
+    if shell is not None:
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, table_html)
+
+
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return a table as Markdown, its index left out; figures of a column have equal decimals, gaps are empty."""
+    """Return a table as Markdown without its index; figures stand to the right, with equal decimals, gaps as a dash."""
     cells = table.apply(_decimals).map(_cell).rename(columns=_cell)
-    return str(cells.to_markdown(index=False, disable_numparse=True))
+    sides = ["right" if _holds_figures(cells[name]) else "left" for name in cells]
+    return str(cells.to_markdown(index=False, disable_numparse=True, colalign=sides))
+
+
+def _holds_figures(cells: "pd.Series[str]") -> bool:
+    """Return whether cells are figures, intervals, or a dash in the place of one."""
+    return bool(len(cells)) and bool(
+        cells.str.fullmatch(r"[-+]?[\d,]+(\.\d+)?(e[-+]\d+)?|\[[^a-z]+\]|" + NOTHING).all()
+    )
 
 
 def _decimals(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -70,9 +96,12 @@ def _decimals(column: "pd.Series[Any]") -> "pd.Series[Any]":
     if any("e" in text for text in written):
         return column
     most = max((len(text.partition(".")[2]) for text in written), default=0)
-    return column.map(lambda value: "" if pd.isna(value) else f"{value:.{most}f}")
+    return column.map(lambda value: NOTHING if pd.isna(value) else f"{value:.{most}f}")
 
 
 def _cell(value: Any) -> str:
     """Return text that stays within one cell: one line, no bar."""
     return " ".join(str(value).split()).replace("|", "\\|")
+
+
+show_tables_whole()  # every chapter imports this module, and no reader should meet NaN or a table that is cut off

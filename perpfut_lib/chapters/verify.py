@@ -1,6 +1,6 @@
 """Whether the tables of the chapters say what was done: one cell of each is recomputed from raw ledgers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import nbformat
@@ -13,6 +13,7 @@ from perpfut_lib.attribution import studies
 from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import Executed
+from perpfut_lib.chapters.tables import table_html
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import ChapterError
 from perpfut_lib.evaluate import EpisodeFlows, Trial, combine, days_of
@@ -71,7 +72,7 @@ def verify_tables(profile: Profile, run: Run | None = None) -> int:
             found = f"{cell.where} = {cell.shown:g} in {cell.chapter}"
             expected = f"{cell.recomputed:.{cell.digits + 2}f}, as the raw ledgers say"
             raise ChapterError(found, expected, f"run: perpfut run --profile {profile.name}")
-        if cell.chapter in shown and _html(cell.table) not in shown[cell.chapter]:
+        if cell.chapter in shown and table_html(cell.table) not in shown[cell.chapter]:
             found = f"chapter {cell.chapter} with another table than the one of {cell.where}"
             raise ChapterError(found, "the table that its artifact holds", f"run: perpfut run --profile {profile.name}")
         checked += 1
@@ -92,7 +93,7 @@ def cells(profile: Profile, run: Run) -> Iterator[Cell]:
     yield Cell(middle, table, "fee table, return", table.loc[(last, agent), "return (%)"], gain(own), 2)
     table = report.measures_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
-    yield Cell(middle, table, "measures, Sharpe ratio", table.loc["Sharpe ratio", last], ratio, 2)
+    yield Cell(middle, table, "measures, Sharpe ratio", _number(table.loc["Sharpe ratio", last]), ratio, 2)
     table = report.attribution_table(run)
     paid = 100 * float(own["fees"].sum())
     yield Cell(middle, table, "attribution, fees", -table.loc[last, "fees"], paid, 3)
@@ -130,12 +131,12 @@ def _robustness_cells(profile: Profile, run: Run, own: pd.DataFrame) -> Iterator
     yield Cell(last, table, "seeds, return", shown, middle, 2)
     table = report.luck_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
-    yield Cell(last, table, "luck, Sharpe ratio", table.loc["Sharpe ratio", fees[-1]], ratio, 3)
+    yield Cell(last, table, "luck, Sharpe ratio", _number(table.loc["Sharpe ratio", fees[-1]]), ratio, 2)
     folded = next(iter(fold_profiles(profile, run)))
     beside = Run(run.path.with_name(f"{run.path.name}.fold-1"))
     fold = _pooled(folded, beside, [Trial(RULE, float("nan"), fees[0], 0)])
     table = report.folds_table(run)
-    yield Cell(last, table, "first fold, return", table.loc[(RULE, fees[0]), table.columns[0]], _gain(fold), 2)
+    yield Cell(last, table, "first fold, return", table.loc[(RULE, fees[0]), table.columns[1]], _gain(fold), 2)
 
 
 def _pooled(profile: Profile, run: Run, trials: list[Trial]) -> pd.DataFrame:
@@ -180,6 +181,6 @@ def _seeds(profile: Profile) -> range:
     return range(profile.train.first_seed, profile.train.first_seed + profile.train.seeds)
 
 
-def _html(table: pd.DataFrame) -> str:
-    render: Callable[[], str] = table._repr_html_
-    return render()
+def _number(shown: object) -> float:
+    """Return what a cell of text says; a dash is no number."""
+    return float("nan") if shown == report.NOTHING else float(str(shown))

@@ -35,6 +35,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
+from perpfut_lib.report.findings import findings, headline, recorded
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -56,7 +57,6 @@ from perpfut_lib.report.operation import (
 )
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
-    findings,
     folds_table,
     luck_table,
     placebo_table,
@@ -66,6 +66,7 @@ from perpfut_lib.report.robustness import (
 )
 from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
+from perpfut_lib.report.style import NOTHING
 from perpfut_lib.report.tables import (
     data_summary,
     environment_check,
@@ -76,6 +77,7 @@ from perpfut_lib.report.tables import (
 )
 
 __all__ = [
+    "NOTHING",
     "attribution_table",
     "calibration_table",
     "closed_loop_summary",
@@ -97,6 +99,7 @@ __all__ = [
     "findings",
     "findings_table",
     "folds_table",
+    "headline",
     "johansen_table",
     "kernel_check",
     "ladder_table",
@@ -136,6 +139,7 @@ __all__ = [
     "power_table",
     "published_profiles",
     "quality_table",
+    "recorded",
     "replay_obstacle",
     "risk_aversion_table",
     "seeds_table",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import Run
-from perpfut_lib.report.style import PALETTE, figure, time_axis
+from perpfut_lib.report.style import NOTHING, PALETTE, figure, time_axis
 
 STAGE: Final = "replay"
 END: Final = "__end__"
@@ -22,14 +22,16 @@ def replay_obstacle(run: Run) -> str:
 
 def parity_table(run: Run) -> pd.DataFrame:
     """Return one row a pair-day of the replay: decisions, how many equal the evaluation's to the bit, interventions."""
-    return run.stage(STAGE).read_table("parity.parquet").set_index(["window", "pair"])
+    table = run.stage(STAGE).read_table("parity.parquet")
+    titles = {"window": "window (UTC)", "largest_difference": "largest difference"}
+    return table.rename(columns=titles).set_index(["window (UTC)", "pair"])
 
 
 def status_table(run: Run) -> pd.DataFrame:
     """Return how often each status and reason occurred in the replay, over pairs and bars."""
     signals = run.stage(STAGE).read_table("signals.parquet")
     reasons = signals[["reasons", "overall"]].fillna("").astype(str).agg(" ".join, axis=1).str.strip()
-    counted = signals.assign(reasons=reasons.replace("", "-")).groupby(["status", "reasons"]).size()
+    counted = signals.assign(reasons=reasons.replace("", NOTHING)).groupby(["status", "reasons"]).size()
     return counted.rename("decisions").to_frame()
 
 
@@ -54,11 +56,13 @@ def plot_timeline(run: Run) -> Figure:
             total = notional.groupby("bar_close")["gross"].sum()
             gross.step(_dates(total.index), 100 * total, where="post", color=PALETTE[0])
             _strips(status, signals)
-            made.legend(*asked.get_legend_handles_labels(), loc="outside upper center", fontsize=7, ncols=4)
+            made.legend(*asked.get_legend_handles_labels(), loc="outside upper center", fontsize=8, ncols=3)
         asked.set_ylabel("action")
         asked.set_title("What the policy asks for, what is targeted, and what the checks say")
-        gross.set_ylabel("gross target (% of equity)")
-        time_axis(status)
+        gross.set_ylabel("gross target\n(% of equity)")
+        for axes in (asked, gross, status):
+            time_axis(axes)
+            axes.label_outer()
     return made
 
 
@@ -73,9 +77,9 @@ def _strips(axes: Axes, signals: pd.DataFrame) -> None:
     for status, rows in signals.groupby("status"):
         place = rows["pair"].map(pairs.index)
         axes.plot(_dates(rows["bar_close"]), place, "|", color=colors[str(status)], label=str(status), markersize=7)
-    axes.set_yticks(range(len(pairs)), pairs, fontsize=7)
+    axes.set_yticks(range(len(pairs)), pairs, fontsize=8)
     axes.set_ylim(-0.5, len(pairs) + 0.2)
-    axes.legend(fontsize=7, ncols=3, loc="upper right")
+    axes.legend(fontsize=8, ncols=3, loc="upper right")
 
 
 def _draw(axes: Axes, edges: list[tuple[str, str, bool]]) -> None:
@@ -103,7 +107,7 @@ def _draw(axes: Axes, edges: list[tuple[str, str, bool]]) -> None:
     for node, (x, y) in place.items():
         text = {"__start__": "start", END: "end"}.get(node, node.replace("_", "\n", 1))
         box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": PALETTE[0]}
-        axes.text(x, y, text, ha="center", va="center", fontsize=7, bbox=box)
+        axes.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box)
     axes.set_xlim(-1.1, 1.1)
     axes.set_ylim(-max(depth.values()) - 0.5, 0.5)
     axes.axis("off")

@@ -62,7 +62,7 @@ def plot_survival(run: Run, profile: Profile) -> Figure:
         left.plot(table.index, 100 * table["base_rate"], marker="o", color=PALETTE[1], label="any pair")
         left.set_ylabel("pairs that pass (%)")
         left.set_ylim(bottom=0)
-        left.legend()
+        left.legend(loc="center right")
         right.plot(table.index, 100 * table["drift"], marker="o", color=PALETTE[2])
         right.set_ylabel("median change of β (%)")
         right.set_ylim(bottom=0)
@@ -123,6 +123,7 @@ def plot_scan_cost() -> Figure:
         axes.loglog(costs["tests"], costs["seconds"], marker="o", linestyle="none", color=PALETTE[0])
         for assets, tests, seconds in costs.itertuples(index=False):
             axes.annotate(f"{assets}", (tests, seconds), textcoords="offset points", xytext=(5, -9), fontsize=8)
+        axes.margins(0.08)
         axes.set_xlabel("tests of one window (ordered pairs)")
         axes.set_ylabel("time on one thread (s)")
         axes.set_title(f"Cost grows as the number of pairs: {1e6 * each:.0f} µs a test; labels: assets")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from perpfut_lib.artifacts import read_published
 from perpfut_lib.evaluate import ALL_SEEDS
 from perpfut_lib.report.sources import Source, published_profiles, read_result
-from perpfut_lib.report.style import PALETTE, figure
+from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
 
 PERCENT = ("return", "return_lower", "return_upper", "volatility", "max_drawdown", "win_rate")
 STUDY = "original_study"
@@ -59,11 +59,17 @@ def fee_table(source: Source) -> pd.DataFrame:
 
 
 def measures_table(source: Source) -> pd.DataFrame:
-    """Return every measure of the agent at its own fee, all seeds pooled: one row a measure, one column a fee."""
+    """Return every measure of the agent at its own fee, all seeds pooled: one row a measure, one column a fee.
+
+    Figures are text, because each row has decimals of its own; a dash where a measure is not defined.
+    """
     metrics = read_result(source, "metrics")
     rows = metrics[_own(metrics)].set_index("test_fee_bps")
-    table = {title: (unit * rows[name]).round(digits) for name, (title, unit, digits) in MEASURES.items()}
-    return pd.DataFrame(table).T.rename_axis(index="measure", columns="fee (bps)")
+    table = {
+        title: [decimals(unit * value, digits) for value in rows[name]]
+        for name, (title, unit, digits) in MEASURES.items()
+    }
+    return pd.DataFrame(table, index=rows.index).T.rename_axis(index="measure", columns="fee (bps)")
 
 
 def attribution_table(source: Source) -> pd.DataFrame:
@@ -89,7 +95,10 @@ def cost_table(source: Source) -> pd.DataFrame:
     costs = read_result(source, "costs")
     own = costs.rename(columns={"train_fee_bps": "trained at (bps)", "cost_bps": "cost (bps)"})
     wide = own.pivot_table(index=["agent", "trained at (bps)"], columns="cost (bps)", values="return", dropna=False)
-    return (100 * wide.dropna(how="all")).round(2)
+    table = (100 * wide.dropna(how="all")).round(2) + 0.0
+    fees = [NOTHING if pd.isna(fee) else f"{fee:g}" for fee in table.index.get_level_values(1)]  # rules train at none
+    table.index = pd.MultiIndex.from_arrays([table.index.get_level_values(0), fees], names=table.index.names)
+    return table
 
 
 def plot_costs(source: Source) -> Figure:
@@ -131,8 +140,8 @@ def study_table(source: Source) -> pd.DataFrame:
         "max_drawdown_percent": "max drawdown (%)",
         "turnover_per_day": "turnover (/day)",
     }
-    table = pd.concat(parts, ignore_index=True)[list(titles)].round(2)
-    return table.rename(columns=titles).set_index(["of", "fee (bps)"])
+    table = pd.concat(parts, ignore_index=True)[list(titles)].rename(columns=titles).set_index(["of", "fee (bps)"])
+    return table.round(2) + 0.0  # no negative zeros
 
 
 def _own(metrics: pd.DataFrame) -> "pd.Series[bool]":
@@ -141,6 +150,4 @@ def _own(metrics: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _interval(rows: pd.DataFrame, name: str, digits: int) -> list[str]:
-    lower, upper = rows[f"{name}_lower"], rows[f"{name}_upper"]
-    pairs = zip(lower, upper, strict=True)
-    return ["" if pd.isna(low) else f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high in pairs]
+    return [bounds(*ends, digits) for ends in zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)]

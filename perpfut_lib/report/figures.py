@@ -25,7 +25,7 @@ def plot_prices(run: Run) -> Figure:
         axes.plot(_dates(panel.open_time[thin]), 100 * (close - close[0]), linewidth=0.9)
         axes.set_ylabel("log price change (%)")
         axes.set_title("Prices move together: a common factor dominates")
-        axes.legend(panel.symbols, fontsize=7, ncols=4)
+        made.legend(axes.lines, panel.symbols, loc="outside lower center", fontsize=8, ncols=4)
         time_axis(axes)
     return made
 
@@ -54,6 +54,7 @@ def plot_spread(run: Run, episode: int = 0) -> Figure:
         axes.plot(_dates(episodes.fill_times[episode, :-1]), (spread - pair["spread_mean"]) / pair["spread_std"])
         for level in (-2, 0, 2):
             axes.axhline(level, color="0.4", linewidth=0.8, linestyle="--" if level else "-")
+        axes.margins(y=0.08)
         axes.set_ylabel("spread (formation std)")
         axes.set_title(f"{pair['y']} against {pair['x']}, β = {pair['beta']:.2f}")
         time_axis(axes)

@@ -1,13 +1,12 @@
 """Tables and figures of the attribution: what each correction of the original rules does to the result."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.attribution.sweep import SAME_CLOSE
 from perpfut_lib.report.sources import Source, read_result
-from perpfut_lib.report.style import PALETTE, figure
+from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
 
 MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
 
@@ -40,9 +39,9 @@ def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
     table["days"] = rows["days"].astype(int)
     for name, unit, title, digits in MEASURES:
         change, low, high = (unit * rows[f"{name}_change{end}"] for end in ("", "_lower", "_upper"))
-        table[title] = (unit * rows[name]).round(digits)
+        table[title] = (unit * rows[name]).round(digits) + 0.0
         table[f"Δ {title}"] = [_change(*values, digits) for values in zip(change, low, high, strict=True)]
-    table["excess (%)"] = (100 * rows["excess"]).round(2)
+    table["excess (%)"] = (100 * rows["excess"]).round(2) + 0.0
     return pd.DataFrame(table).set_index([named, "fault", "fee (bps)"])
 
 
@@ -73,7 +72,7 @@ def plot_ladder(source: Source) -> Figure:
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_xlabel("test return (%)")
             axes.set_title(agent)
-        panels[0].legend(title="fee per side", fontsize=7)
+        panels[0].legend(title="fee per side", fontsize=8)
         made.suptitle("From the original rules (top) to correct ones (bottom)")
     return made
 
@@ -81,24 +80,23 @@ def plot_ladder(source: Source) -> Figure:
 def plot_sweep(source: Source) -> Figure:
     """Plot the break-even cost over the delay of fills, lines for last trades and dashes for mid prices."""
     sweep = read_result(source, "sweep")
-    with figure(1, 2) as (made, panels):
+    with figure(1, 2, height=3.8) as (made, panels):
         for axes, agent in zip(panels, agents(sweep), strict=True):
             groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])
             fees = sorted(sweep["fee_bps"].unique())
             for (fee, prices), rows in groups:
                 line = {"color": PALETTE[fees.index(fee)], "linestyle": "-" if prices == "last" else "--"}
-                label = f"{fee:g} bps, {prices}"
+                label = f"{fee:g} bps" if prices == "last" else None
                 axes.plot(rows["delay"], rows["break_even_bps"], marker=".", label=label, **line)
             axes.axhline(0.0, color="0.4", linewidth=0.8)
-            axes.set_xlabel("bars after the next open (-1: the close seen)")
+            axes.set_xlabel("bars after the next open\n(-1: the close seen)")
+            axes.set_xticks(sorted(sweep["delay"].unique()))
             axes.set_title(agent)
         panels[0].set_ylabel("break-even cost (bps)")
-        panels[0].legend(fontsize=7, ncols=2)
+        made.legend(*panels[0].get_legend_handles_labels(), title="fee per side", loc="outside lower center", ncols=3)
     return made
 
 
 def _change(change: float, lower: float, upper: float, digits: int) -> str:
-    """Return a change with its interval; empty where there is none to count from."""
-    if np.isnan(change):
-        return ""
-    return f"{change:+.{digits}f} [{lower:.{digits}f}, {upper:.{digits}f}]"
+    """Return a change with its interval; a dash where there is none to count from."""
+    return NOTHING if pd.isna(change) else f"{decimals(change, digits, sign='+')} {bounds(lower, upper, digits)}"

@@ -71,6 +71,7 @@ def plot_detection_limit() -> Figure:
         axes.axhline(100.0, color="0.4", linewidth=0.8, linestyle="--")
         axes.axhline(0.0, color="0.4", linewidth=0.8)
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter("{x:g}")
         axes.set_xlabel("drift of a bar over its surprise (standard deviations)")
         axes.set_ylabel("share of the oracle's utility (%)")
         axes.set_title("How weak an edge the agent still finds")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.config import hash_json
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.report.style import PALETTE, figure
+from perpfut_lib.report.style import NOTHING, PALETTE, figure
 
 PARTS: Final = {
     "backtest": "the backtest of the same bars, net",
@@ -74,8 +74,8 @@ def latency_table() -> pd.DataFrame:
         {
             "work": [row["metric"] for row in rows],
             "seconds": [f"{row['ours']:.3g}" for row in rows],
-            "without tracing": ["-" if row["peer"] is None else f"{row['peer']:.3g}" for row in rows],
-            "times as long": ["-" if row["peer"] is None else f"{row['ours'] / row['peer']:.2f}" for row in rows],
+            "without tracing": [NOTHING if row["peer"] is None else f"{row['peer']:.3g}" for row in rows],
+            "times as long": [NOTHING if row["peer"] is None else f"{row['ours'] / row['peer']:.2f}" for row in rows],
         }
     )
     return table.set_index("work")
@@ -93,7 +93,9 @@ def closed_loop_table() -> pd.DataFrame:
             "signal after (s)": [f"{row['signal_ms'] / 1000:.1f}" for row in rows],
             "fills": [row["fills"] for row in rows],
             "traded (USDT)": [f"{row['traded']:.0f}" for row in rows],
-            "last fill after (s)": ["-" if row["fills"] == 0 else f"{row['last_fill_ms'] / 1000:.1f}" for row in rows],
+            "last fill after (s)": [
+                NOTHING if row["fills"] == 0 else f"{row['last_fill_ms'] / 1000:.1f}" for row in rows
+            ],
             "gap (USDT)": [f"{row['gap']:.2f}" for row in rows],
         }
     )
@@ -197,7 +199,7 @@ _BESIDE: Final[dict[str, Any]] = {"textcoords": "offset points", "va": "center",
 def _week(kept: dict[str, Any]) -> dict[str, Any]:
     rows = pd.DataFrame(kept["pair_days"])
     return {
-        "market": kept["market"],
+        "market": kept["market"].partition(":")[0],  # what it is, without how it was got
         "policy": kept["policy"],
         "bars": kept["bars"],
         "restarts": kept["restarts"],

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from perpfut_lib.artifacts import list_published, read_published
+from perpfut_lib.report.style import NOTHING
 
 
 def speed_table() -> pd.DataFrame:
@@ -12,9 +13,9 @@ def speed_table() -> pd.DataFrame:
             "benchmark": kept["bench"],
             "work": row["metric"],
             "ours": _figure(row["ours"], row["unit"]),
-            "peer": "-" if row["peer"] is None else f"{_figure(row['peer'], row['unit'])} ({row['peer_name']})",
-            "ratio": "-" if row["ratio"] is None else f"{row['ratio']:,.3g}",
-            "largest difference": "-" if row["max_abs_error"] is None else f"{row['max_abs_error']:.1e}",
+            "peer": NOTHING if row["peer"] is None else f"{_figure(row['peer'], row['unit'])} ({row['peer_name']})",
+            "ratio": NOTHING if row["ratio"] is None else _figure(row["ratio"], "1"),
+            "largest difference": _difference(row["max_abs_error"]),
         }
         for kept in map(read_published, list_published("bench"))
         for row in kept["rows"]
@@ -31,3 +32,7 @@ def speed_machines() -> pd.DataFrame:
 def _figure(value: float, unit: str) -> str:
     figure = f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
     return figure if unit == "1" else f"{figure} {unit}"
+
+
+def _difference(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1e}" if value else "0"

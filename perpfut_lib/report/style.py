@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib import pyplot as plt
@@ -13,9 +14,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 PALETTE: Final = tuple(sns.color_palette("colorblind").as_hex())
+NOTHING: Final = "\N{EN DASH}"
+"""What stands in a table where there is no figure."""
 SETTINGS: Final[Any] = {
-    "figure.figsize": (7.0, 3.6),
-    "figure.dpi": 110,
+    "figure.dpi": 120,
     "figure.constrained_layout.use": True,
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -28,11 +30,21 @@ SETTINGS: Final[Any] = {
 }
 
 
+def decimals(value: float, digits: int, *, sign: str = "-") -> str:
+    """Return a figure as text with so many decimals: a dash where it is none, and no zero that is negative."""
+    return NOTHING if pd.isna(value) else f"{round(value, digits) + 0.0:{sign}.{digits}f}"
+
+
+def bounds(lower: float, upper: float, digits: int) -> str:
+    """Return an interval as text; a dash where there is none."""
+    return NOTHING if pd.isna(lower) else f"[{decimals(lower, digits)}, {decimals(upper, digits)}]"
+
+
 @contextmanager
 def figure(rows: int = 1, columns: int = 1, *, height: float = 3.4) -> Iterator[tuple[Figure, list[Axes]]]:
     """Yield a styled figure and its axes in reading order; it is closed for pyplot, so a notebook shows it once."""
     with mpl.rc_context(SETTINGS):
-        made, axes = plt.subplots(rows, columns, figsize=(7.0, height * rows), squeeze=False)
+        made, axes = plt.subplots(rows, columns, figsize=(6.4, height * rows), squeeze=False)
         yield made, list(axes.ravel())
         plt.close(made)
 

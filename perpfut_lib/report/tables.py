@@ -76,16 +76,19 @@ def feature_table(run: Run) -> pd.DataFrame:
     raw, scaled = features.raw[train], features.scaled()[train]
     low, middle, high = np.nanquantile(raw.reshape(-1, raw.shape[-1])[::7], (0.01, 0.5, 0.99), axis=0)
     bound = np.abs(scaled).max(axis=(0, 1))
-    return pd.DataFrame(
-        {
-            "1 %": low,
-            "median": middle,
-            "99 %": high,
-            "scaled std": scaled.std(axis=(0, 1), dtype=np.float64),
-            "largest |scaled|": bound,
-        },
-        index=pd.Index(features.names, name="feature"),
-    ).round(4)
+    return (
+        pd.DataFrame(
+            {
+                "1 %": low,
+                "median": middle,
+                "99 %": high,
+                "scaled std": scaled.std(axis=(0, 1), dtype=np.float64),
+                "largest |scaled|": bound,
+            },
+            index=pd.Index(features.names, name="feature"),
+        ).round(4)
+        + 0.0
+    )
 
 
 def environment_check(run: Run) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.bench.harness import BenchRow, keep
-from perpfut_lib.report import speed_machines, speed_table
+from perpfut_lib.report import NOTHING, speed_machines, speed_table
 
 
 def test_kept_figures_come_back_in_the_table(tmp_path, monkeypatch):
@@ -14,6 +14,6 @@ def test_kept_figures_come_back_in_the_table(tmp_path, monkeypatch):
     assert read_published("bench/toy")["rows"][0]["ratio"] == 4.0
     table = speed_table()
     assert table["ours"].tolist() == ["0.5 s", "2,000,000 steps/s"]
-    assert table["peer"].tolist() == ["2 s (peer)", "-"]
-    assert table["ratio"].tolist() == ["4", "-"]
+    assert table["peer"].tolist() == ["2 s (peer)", NOTHING]
+    assert table["ratio"].tolist() == ["4", NOTHING]
     assert speed_machines()["cores"].iloc[0] >= 1

@@ -58,4 +58,4 @@ def test_latency_leaves_out_what_is_compared_with_another_library(root):
     publish("bench/slow-tick", {"rows": [other]})
     table = report.latency_table()
     assert table.index.tolist() == ["whole tick", "traced"]
-    assert table["times as long"].tolist() == ["-", "1.50"]
+    assert table["times as long"].tolist() == [report.NOTHING, "1.50"]

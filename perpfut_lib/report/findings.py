@@ -1,0 +1,106 @@
+"""What a run, or the published runs on recorded and simulated markets, found, in sentences made from their figures."""
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+import pandas as pd
+
+from perpfut_lib.artifacts import read_published
+from perpfut_lib.evaluate import ALL_SEEDS
+from perpfut_lib.report.sources import MANIFEST, Source, published_profiles, read_result
+from perpfut_lib.report.style import decimals
+
+Row = dict[Hashable, Any]
+LIKELY: Final = 0.95
+"""Probability that a Sharpe ratio is above that of the best of so many lucky trials, from which on it is believed."""
+FEW_DAYS: Final = 20
+"""With fewer a bootstrap has too few blocks to draw from."""
+HOPELESS: Final = "It lost before costs: no fee is low enough."
+
+
+def headline(source: Source) -> str:
+    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be luck."""
+    return "\n".join(map(_sentence, _own(source)))
+
+
+def recorded() -> str:
+    """Return the same of every profile whose results are published, with how much of it the number of trials leaves."""
+    return "\n\n".join(map(_of_profile, published_profiles("metrics"))) or "*No results are published yet.*"
+
+
+def findings(source: Source) -> str:
+    """Return, fee by fee, what was found, whether it survives every test for luck, and what would make it pay."""
+    luck = read_result(source, "luck").set_index("fee_bps")
+    return "\n".join(_judged(row, luck.loc[row["test_fee_bps"]]) for row in _own(source))
+
+
+def _own(source: Source) -> list[Row]:
+    """Return the measures of the agents at their own fee, all seeds pooled, by fee."""
+    metrics = read_result(source, "metrics")
+    own = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] == ALL_SEEDS)]
+    return own.sort_values("test_fee_bps").to_dict("records")
+
+
+def _returned(row: Row) -> str:
+    gain = decimals(100 * row["return"], 2, sign="+")
+    return f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{gain} %** over {row['days']:g} test days"
+
+
+def _interval(row: Row) -> str:
+    lower, upper = (decimals(100 * row[f"return_{end}"], 2, sign="+") for end in ("lower", "upper"))
+    return f"interval {lower} % to {upper} %"
+
+
+def _sentence(row: Row) -> str:
+    if pd.isna(row["break_even_bps"]):
+        return f"{_returned(row)}: it never traded, so no cost would matter."
+    sure = row["return_lower"] > 0 or row["return_upper"] < 0
+    verdict = "the interval excludes zero" if sure else "the interval holds zero: this could be luck"
+    if row["days"] < FEW_DAYS:
+        verdict += "; but so few days make any interval too narrow"
+    even = row["break_even_bps"]
+    pays = f"It would break even at {even:.2f} bps a side." if even > 0 else HOPELESS
+    return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"
+
+
+def _of_profile(name: str) -> str:
+    title = read_published(f"{name}/{MANIFEST}")["title"]
+    judged = f"\n{_luck(name)}" if name in published_profiles("luck") else ""
+    return f"**`{name}`** - {title}\n\n{headline(name)}{judged}"
+
+
+def _luck(name: str) -> str:
+    """Return what is left of the Sharpe ratios after the number of trials is counted."""
+    luck = read_result(name, "luck")
+    passed = [f"{row.fee_bps:g}" for row in luck.itertuples() if row.deflated >= LIKELY]
+    told = f"at {', '.join(passed)} bps" if passed else "at none of the fees"
+    return (
+        f"- Over {int(luck['days'].max())} days a Sharpe ratio below {luck['detectable'].max():.1f} cannot be told "
+        f"from zero. After {int(luck['trials'].max())} trials the deflated Sharpe ratio is significant **{told}**."
+    )
+
+
+def _judged(row: Row, luck: "pd.Series[Any]") -> str:
+    if row["turnover_per_day"] == 0.0:
+        return f"{_returned(row)}: it did not trade, because nothing that it learned gained on the validation span."
+    sure = row["return_lower"] > 0.0 and luck["deflated"] >= LIKELY and luck["spa flat"] <= 1.0 - LIKELY
+    tests = (
+        f"{_interval(row)}, deflated Sharpe ratio {luck['deflated']:.2f} over {int(luck['trials'])} trials, "
+        f"SPA p-value against not trading {luck['spa flat']:.2f}"
+    )
+    verdict = "**significant** by all three tests" if sure else "**not significant**: at least one test calls it luck"
+    if row["days"] < FEW_DAYS:
+        verdict = "**not significant**: so few days make every interval and test too sure of itself"
+    return (
+        f"{_returned(row)} ({tests}): {verdict}. {_pays(row)} A test of this length finds an edge with a power of "
+        f"80 % only from a Sharpe ratio of {luck['detectable']:.1f} on."
+    )
+
+
+def _pays(row: Row) -> str:
+    even = row["break_even_bps"]
+    if even > row["test_fee_bps"]:
+        return f"Costs a side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
+    if even > 0:
+        return f"To pay, costs a side would have to fall below {even:.2f} bps."
+    return HOPELESS
