@@ -10,7 +10,7 @@ from perpfut_lib.artifacts import Run
 from perpfut_lib.chapters import runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
-from perpfut_lib.chapters.tables import markdown_table, settings_table
+from perpfut_lib.chapters.tables import markdown_table, settings_table, table_html
 from perpfut_lib.config import Profile
 
 
@@ -31,8 +31,8 @@ def recorded(profile: Profile, run: Run) -> str:
 
 
 def fee_table(profile: Profile, run: Run) -> str:
-    """Return the fee-regime table."""
-    return markdown_table(report.fee_table(run).reset_index())
+    """Return the fee-regime table as chapter 07 shows it: in Markdown it would be wider than a page."""
+    return f'<div class="cell_output">\n{table_html(report.fee_table(run))}\n</div>'
 
 
 def about(profile: Profile, run: Run) -> str:

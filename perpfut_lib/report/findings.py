@@ -66,7 +66,7 @@ def _sentence(row: Row) -> str:
 def _of_profile(name: str) -> str:
     title = read_published(f"{name}/{MANIFEST}")["title"]
     judged = f"\n{_luck(name)}" if name in published_profiles("luck") else ""
-    return f"**`{name}`** - {title}\n\n{headline(name)}{judged}"
+    return f"**`{name}`**: {title}\n\n{headline(name)}{judged}"
 
 
 def _luck(name: str) -> str:
