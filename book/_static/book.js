@@ -28,11 +28,14 @@ function joinHeads() {
   }
 }
 
-// A cell of more than a few words may break its lines; figures, intervals and short names may not.
+// A column with more than a few words in a cell is text, whose lines may break; figures, intervals and names may not.
+const fromRight = (cell) => cell.parentElement.cells.length - cell.cellIndex;
+const isText = (cell) => cell.textContent.length > 30 && /[a-z]{3}/.test(cell.textContent);
 function findWords() {
-  for (const cell of document.querySelectorAll("table.dataframe td")) {
-    if (cell.textContent.length > 30 && /[a-z]{3}/.test(cell.textContent)) {
-      cell.classList.add("words");
+  for (const table of document.querySelectorAll("table.dataframe")) {
+    const columns = new Set([...table.querySelectorAll("td")].filter(isText).map(fromRight));
+    for (const cell of columns.size ? table.querySelectorAll("td, thead th") : []) {
+      cell.classList.toggle("words", columns.has(fromRight(cell)));
     }
   }
 }
@@ -41,12 +44,21 @@ document.addEventListener("DOMContentLoaded", () => {
   findWords();
 });
 
+// A table that does not fit is given the margins; book.css says how much.
+function widenTables() {
+  for (const table of document.querySelectorAll("div.output > table.dataframe, div.output > div > table.dataframe")) {
+    const box = table.closest("div.output");
+    box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
+  }
+}
+window.addEventListener("load", widenTables);
+
 // What is wider than its box is scrolled, so the keyboard must reach it. Formulas are set after the page's own scripts
 // have run, and a narrower window makes more boxes scroll: all are looked at again.
-const WIDE = "pre, div.cell_output, .pst-scrollable-table-container, div.math, span.katex-display";
+const WIDE = "pre, div.cell_output, div.output, .pst-scrollable-table-container, div.math, span.katex-display";
 function reachWideBoxes() {
   for (const box of document.querySelectorAll(WIDE)) {
-    const tall = box.matches("div.cell_output") && box.scrollHeight > box.clientHeight + 1;
+    const tall = box.matches("div.output") && box.scrollHeight > box.clientHeight + 1;
     if (tall || box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     }

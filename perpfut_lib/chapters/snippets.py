@@ -32,7 +32,7 @@ def recorded(profile: Profile, run: Run) -> str:
 
 def fee_table(profile: Profile, run: Run) -> str:
     """Return the fee-regime table as chapter 07 shows it: in Markdown it would be wider than a page."""
-    return f'<div class="cell_output">\n{table_html(report.fee_table(run))}\n</div>'
+    return f'<div class="output text_html">\n{table_html(report.fee_table(run))}\n</div>'
 
 
 def about(profile: Profile, run: Run) -> str:
