@@ -35,7 +35,6 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
-from perpfut_lib.report.findings import findings, headline, recorded
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -75,6 +74,7 @@ from perpfut_lib.report.tables import (
     pair_table,
     window_table,
 )
+from perpfut_lib.report.verdicts import findings, headline, recorded
 
 __all__ = [
     "NOTHING",

@@ -62,6 +62,13 @@ def test_numbers_in_prose_are_those_of_the_artifacts(study, pages):
     assert all(figure in text for figure in told)
 
 
+def test_no_table_shows_nan_or_is_cut_off(pages):
+    """Proves that no cell says NaN, and that neither rows nor words were left out as pandas does by itself."""
+    for page in pages:
+        cut = re.findall(r"<t[dh][^>]*>(?:NaN|nan|None|\.\.\.|[^<]*\.\.\.)</t[dh]>", page.read_text())
+        assert cut == [], page.name
+
+
 def test_building_again_does_nothing(study):
     """A book whose sources are unchanged is left as it is."""
     assert build_book(load_profile("smoke")) is False
