@@ -6,6 +6,7 @@ import llvmlite.binding
 import nbformat
 
 from perpfut_lib.artifacts import write_bytes
+from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import Executed
 from perpfut_lib.config import project_root
 
@@ -54,9 +55,19 @@ def keep_outputs(executed: Executed) -> None:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
+    before = [chapter.path for chapter in catalogue() if chapter.number < executed.chapter.number]
+    taken = {cell.id for path in before for cell in nbformat.read(path, as_version=4).cells}
+    renew_ids(notebook, taken, executed.chapter.number)
     for picture in pictures(notebook, PICTURE):
         write_bytes(project_root() / PICTURE_FILE, picture)
     write_bytes(executed.chapter.path, (nbformat.writes(notebook) + "\n").encode())
+
+
+def renew_ids(notebook: nbformat.NotebookNode, taken: set[str], number: int) -> None:
+    """Name anew the cells whose name is ``taken`` by an earlier chapter, as those of a copied chapter are."""
+    for place, cell in enumerate(notebook.cells):
+        if cell.id in taken:
+            cell.id = f"chapter-{number:02d}-cell-{place:02d}"
 
 
 def pictures(notebook: nbformat.NotebookNode, label: str) -> list[bytes]:

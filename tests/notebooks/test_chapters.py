@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from perpfut_lib import pipeline
-from perpfut_lib.chapters.keep import PICTURE, PICTURE_FILE, pictures
+from perpfut_lib.chapters.keep import PICTURE, PICTURE_FILE, pictures, renew_ids
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CHAPTERS = sorted(FOLDER.glob("*.ipynb"))
@@ -27,6 +27,18 @@ def _code(notebook):
 def test_chapters_are_numbered_without_a_hole():
     """01, 02, 03 … in the order of the pipeline."""
     assert [int(path.stem[:2]) for path in CHAPTERS] == list(range(1, len(CHAPTERS) + 1))
+
+
+def test_no_two_chapters_share_the_name_of_a_cell():
+    """Jupyter Book 2 refuses cells of one name; a chapter that was copied gets others when it is kept."""
+    names = [cell.id for path in CHAPTERS for cell in nbformat.read(path, as_version=4).cells]
+    assert len(set(names)) == len(names)
+    copied = nbformat.read(CHAPTERS[0], as_version=4)
+    own = copied.cells[-1].id = "a-cell-of-its-own"
+    renew_ids(copied, set(names), 11)
+    assert not {cell.id for cell in copied.cells} & set(names)
+    assert copied.cells[-1].id == own
+    nbformat.validate(copied)
 
 
 def test_parameters_come_first_with_the_defaults(notebook):
