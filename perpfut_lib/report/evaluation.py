@@ -54,8 +54,9 @@ def fee_table(source: Source) -> pd.DataFrame:
             "mean |a|": percent["mean_exposure"].round(2),
             "break-even (bps)": percent["break_even_bps"].round(2),
         }
-    )
-    return table.set_index(["fee (bps)", "agent"])
+    ).set_index(["fee (bps)", "agent"])
+    table[table.select_dtypes("float").columns] += 0.0  # no negative zeros
+    return table
 
 
 def measures_table(source: Source) -> pd.DataFrame:
