@@ -43,6 +43,7 @@ html_js_files = ["book.js"]
 html_show_sourcelink = True
 html_copy_source = True
 html_last_updated_fmt = None
+html_use_index = False  # no index terms are marked: the page would be empty
 html_theme_options = {
     "use_download_button": True,
     "use_fullscreen_button": True,
