@@ -1,10 +1,16 @@
 """Whether anybody is there: what a failed request says of its address, before a first answer has ever come."""
 
 import socket
+import threading
 from typing import Final
 
 FIRST_TRIES: Final = 3
 """Tries of a first contact with an address where nobody is: enough for a blip, over within seconds."""
+
+
+def absence_so_far(answered: threading.Event, tries: int, error: BaseException) -> str | None:
+    """Return :func:`absence`, but none once anybody has ``answered``, or while another try may find somebody."""
+    return None if answered.is_set() or tries < FIRST_TRIES else absence(error)
 
 
 def absence(error: BaseException) -> str | None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import requests
 
-from perpfut_lib.acquire.absence import FIRST_TRIES, absence
+from perpfut_lib.acquire.absence import absence_so_far
 from perpfut_lib.acquire.history import CANDLES, History, Series, Unit, units
 from perpfut_lib.config import ArchiveConfig, ExchangeConfig, format_duration, project_root
 from perpfut_lib.errors import ArtifactError, ExchangeError, MissingInputError, SchemaError, TimestampError
@@ -92,7 +92,7 @@ class Archive:
                 return answer.content
             except requests.RequestException as error:
                 problem = str(error)[:200]
-                absent = None if self.answered.is_set() or attempt + 1 < FIRST_TRIES else absence(error)
+                absent = absence_so_far(self.answered, attempt + 1, error)
                 if absent is not None:
                     remedy = "check the network and data.archive.location, which may be a folder of downloaded files"
                     raise ExchangeError(f"no archive at {url}: {absent}", "the archive to answer", remedy) from error

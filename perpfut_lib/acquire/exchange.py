@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import ccxt
 import numpy as np
 
-from perpfut_lib.acquire.absence import FIRST_TRIES, absence
+from perpfut_lib.acquire.absence import absence_so_far
 from perpfut_lib.acquire.budget import WeightBudget
 from perpfut_lib.acquire.wires import Wire
 from perpfut_lib.config import ExchangeConfig, format_duration, format_time
@@ -179,7 +179,7 @@ class Exchange:
 
     def _require_anybody(self, what: str, error: Exception, tries: int) -> None:
         """Give up soon where nobody has answered yet and nobody can; once somebody has, the same is a blip."""
-        absent = None if self._answered.is_set() or tries < FIRST_TRIES else absence(error)
+        absent = absence_so_far(self._answered, tries, error)
         if absent is not None:
             found = f"{what} not to be had from {error}: {absent}, {tries} times"
             remedy = (
