@@ -57,7 +57,7 @@ STAGES: Final = (
     ),
     Stage(
         "replay",
-        "agent.stage",
+        "agent.replay.stage",
         ("agent", "cointegration", "universe", "costs", "env", "data"),
         ("quality", "cointegration", "features", "environment", "train"),
     ),

@@ -9,17 +9,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from agent.checkpoint import open_checkpoints
+from agent.decision.context import Brain, Desk, open_brain
 from agent.demo.comparison import Episode, Execution, Funding
-from agent.desk import Brain, Desk, open_brain
+from agent.feed.market import LiveMarket
+from agent.graphs.checkpoints import open_checkpoints
+from agent.graphs.ticks import Ticks
 from agent.hummingbot.engine import Engine, store_keys
 from agent.hummingbot.world import write_pace
-from agent.market import LiveMarket
-from agent.replay import LOCAL_WEIGHT, replay, tape_of
-from agent.report import load_signals
-from agent.run import Scheduler
-from agent.session import Session
-from agent.ticks import Ticks
+from agent.operation.run import Scheduler
+from agent.operation.session import Session
+from agent.replay.replay import LOCAL_WEIGHT, replay, tape_of
+from agent.replay.report import load_signals
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder, Control, GovernorOrder, PerfSnapshot, Run

@@ -15,7 +15,7 @@ from agent.executor.planner import Situation, plan
 from agent.executor.rules import ZERO, Limits, TradingRule
 from agent.executor.state import Order, State
 from agent.executor.targets import Base, pairs_of, prices_of, units_of
-from agent.sealed import read_sealed, write_sealed
+from agent.state.sealed_file import read_sealed, write_sealed
 from perpfut_lib.artifacts import ActivePairs, AgentFolder, Clocks, Control, PerfSnapshot, Position, Signal
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError

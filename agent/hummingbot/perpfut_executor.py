@@ -28,7 +28,7 @@ from agent.executor.rules import Limits, TradingRule
 from agent.executor.state import Order
 from agent.executor.trader import Quote, Trader, TraderSettings
 from agent.hummingbot.world import PacedClock, trading_pair
-from agent.key import seal_key
+from agent.state.seal_key import seal_key
 from perpfut_lib.artifacts import AgentFolder, Tolerance
 
 MARGIN = {"hyperliquid_perpetual": Decimal("1.06")}

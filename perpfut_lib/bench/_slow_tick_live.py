@@ -12,12 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from agent.checkpoint import open_checkpoints
 from agent.clock import ReplayClock
-from agent.desk import Desk
-from agent.market import LiveMarket
-from agent.replay import LOCAL_WEIGHT, VenueClock, replay_venue, standing_orders
-from agent.ticks import Ticks
+from agent.decision.context import Desk
+from agent.feed.market import LiveMarket
+from agent.graphs.checkpoints import open_checkpoints
+from agent.graphs.ticks import Ticks
+from agent.replay.replay import LOCAL_WEIGHT, VenueClock, replay_venue, standing_orders
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder

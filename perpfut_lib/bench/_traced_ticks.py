@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.logs import start_logging
-from agent.observe import tracing
+from agent.observation.logs import start_logging
+from agent.observation.tracing import tracing
 from perpfut_lib.bench._trace_endpoints import ENDPOINTS, Receiver, receiving
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.errors import ArtifactError
@@ -93,7 +93,7 @@ def _ticks_and_exit(world: Path, url: str | None) -> tuple[list[float], float]:
 
 def tick() -> None:
     """Tick as the agent's process does, write the seconds of every tick as JSON, and leave."""
-    from agent.run import leave
+    from agent.operation.run import leave
     from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs, seconds_of_ticks
 
     world = five_pairs(Path(sys.argv[1]), SETTINGS)

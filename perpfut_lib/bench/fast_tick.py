@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from agent.checkpoint import open_checkpoints
 from agent.clock import ReplayClock
-from agent.desk import Brain, Desk
-from agent.market import PanelMarket, Slice, Wanted
-from agent.replay import standing_orders
-from agent.ticks import Ticks
+from agent.decision.context import Brain, Desk
+from agent.feed.market import PanelMarket, Slice, Wanted
+from agent.graphs.checkpoints import open_checkpoints
+from agent.graphs.ticks import Ticks
+from agent.replay.replay import standing_orders
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import AgentFolder, Run, Signal, write_json
 from perpfut_lib.artifacts.contract import Document

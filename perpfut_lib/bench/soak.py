@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from agent.checkpoint import open_checkpoints
 from agent.clock import ReplayClock
-from agent.desk import Desk
-from agent.market import PanelMarket
-from agent.replay import standing_orders
-from agent.soak import Sample, growth, soak
-from agent.ticks import Ticks
+from agent.decision.context import Desk
+from agent.feed.market import PanelMarket
+from agent.graphs.checkpoints import open_checkpoints
+from agent.graphs.ticks import Ticks
+from agent.replay.replay import standing_orders
+from agent.testing.soak import Sample, growth, soak
 from perpfut_lib.artifacts import AgentFolder, git_commit, publish
 from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs
 from perpfut_lib.bench.harness import BenchRow

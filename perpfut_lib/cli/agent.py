@@ -17,7 +17,7 @@ from perpfut_lib.errors import MissingInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from agent.status import Line
+    from agent.operation.status import Line
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
 
@@ -28,7 +28,7 @@ AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by
 @app.command()
 def run(profile: ProfileOption = "default", settings: SetOption = None) -> None:
     """Run the agent until SIGTERM: one fast tick a bar, slow tick and governor beside it."""
-    from agent.run import leave, run_agent, slow_command
+    from agent.operation.run import leave, run_agent, slow_command
 
     run_agent(load_profile(profile, settings or ()), slow_command(profile, settings or ()))
     leave()
@@ -59,7 +59,7 @@ def replay(
 
     A new process takes over as often as `agent.replay_restarts` says.
     """
-    from agent.logs import start_logging
+    from agent.observation.logs import start_logging
 
     chosen = load_profile(profile, settings or ())
     start_logging(None, console=True, level=30)
@@ -82,10 +82,10 @@ def drill(
     """Run every fault of the exchange against every spoilt file, on a trained run; fail if an outcome is unsafe."""
     import tempfile
 
-    from agent import drill as drills
-    from agent.desk import open_brain
-    from agent.logs import start_logging
-    from agent.replay import tested_span
+    from agent.decision.context import open_brain
+    from agent.observation.logs import start_logging
+    from agent.replay.replay import tested_span
+    from agent.testing import fault_drill as drills
     from perpfut_lib.artifacts import Run
     from perpfut_lib.store.stage import load_panel
 
@@ -115,7 +115,7 @@ def demo(
 ) -> None:
     """Run the closed loop here: local exchange, agent, governor and Hummingbot, against the backtest."""
     from agent.demo import loop, setup, show
-    from agent.logs import start_logging
+    from agent.observation.logs import start_logging
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import publish
 
@@ -137,8 +137,8 @@ def status(
     max_age: Annotated[float | None, typer.Option(help="Fail if the scheduler was last seen longer ago (s).")] = None,
 ) -> None:
     """Show the state of the agent as its files tell it."""
-    from agent import status as states
-    from agent.key import seal_key
+    from agent.operation import status as states
+    from agent.state.seal_key import seal_key
     from perpfut_lib.artifacts import AgentFolder, Run
 
     folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
@@ -157,7 +157,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the exchange.")] = False,
 ) -> None:
     """Check that everything is in place to run the agent."""
-    from agent.doctor import doctor as examine
+    from agent.operation.doctor import doctor as examine
 
     lines = examine(load_profile(profile, settings or ()), offline=offline)
     _show(lines, json)
@@ -175,8 +175,8 @@ def control(
     note: Annotated[str, typer.Option(help="For people.")] = "",
 ) -> None:
     """Write the operator's standing orders. Without them the agent stays flat."""
-    from agent.key import seal_key
-    from agent.operator import Orders, write_control
+    from agent.operation.control import Orders, write_control
+    from agent.state.seal_key import seal_key
     from perpfut_lib.artifacts import AgentFolder, Run
 
     folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
@@ -192,7 +192,7 @@ def deploy(
     settings: SetOption = None,
 ) -> None:
     """Copy the trained policy to where the agent looks for it, if it is what its card says."""
-    from agent.deploy import deploy as hand_over
+    from agent.operation.deploy import deploy as hand_over
 
     chosen = load_profile(profile, settings or ())
     brain = hand_over(chosen, research)
@@ -211,14 +211,14 @@ def schemas() -> None:
 @app.command()
 def graphs() -> None:
     """Draw the graphs as Mermaid text, from the code that runs."""
-    from agent.report import drawings
+    from agent.replay.report import drawings
 
     for name, drawing in drawings().items():
         typer.echo(f"%% {name}\n{drawing}")
 
 
 def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
-    from agent.session import session
+    from agent.operation.session import session
 
     with session(profile, kind) as opened:
         timeframe = profile.agent.timeframe
@@ -231,9 +231,9 @@ def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
 
 def _replay(profile: Profile, first: str | None, last: str | None) -> "tuple[pd.DataFrame, int]":
     """Return the parity table of a replay, and its number of bars."""
-    from agent.replay import replay as run_replay
-    from agent.replay import tested_span
-    from agent.report import load_signals, parity_table
+    from agent.replay.replay import replay as run_replay
+    from agent.replay.replay import tested_span
+    from agent.replay.report import load_signals, parity_table
     from perpfut_lib.artifacts import Run
 
     research = Run.named(profile.name)

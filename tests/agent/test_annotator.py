@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agent.annotate import LocalModel
-from agent.governor import NOTE_LENGTH
-from agent.logs import Redactor
+from agent.graphs.governor import NOTE_LENGTH
+from agent.observation.annotator import LocalModel
+from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import GovernorOrder
 from tests.agent.test_governor import MINUTE, report
 from tests.agent.world import Stage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.deploy import deploy
+from agent.operation.deploy import deploy
 from perpfut_lib.artifacts import Run
 from perpfut_lib.errors import ArtifactError, MissingInputError
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from agent.doctor import doctor
+from agent.operation.doctor import doctor
 
 
 @pytest.fixture

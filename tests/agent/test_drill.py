@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from agent.drill import BARS_BEFORE, Expected, drill, exchange_faults, judge, matrix, unsafe
-from agent.spoil import SPOILS
+from agent.testing.fault_drill import BARS_BEFORE, Expected, drill, exchange_faults, judge, matrix, unsafe
+from agent.testing.fault_injection import SPOILS
 from perpfut_lib.artifacts import Reason
 from tests.agent.documents import signal
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agent.fast_tick import fast_tick_graph
-from agent.memory import load
+from agent.graphs.fast_tick import fast_tick_graph
+from agent.state.memory import load
 from perpfut_lib.artifacts import ActivePairs, PerfSnapshot, Reason, Signal
 from tests.agent.documents import perf_snapshot
 from tests.agent.world import Stage
@@ -188,7 +188,7 @@ def test_without_a_policy_everything_is_flat(stage, start):
 def test_whatever_fails_the_answer_is_flat(stage, start, monkeypatch):
     """The boundary of the tick: an exception nobody thought of ends in a flat signal for that very bar."""
     stage.bars(start, start + BAR)
-    monkeypatch.setattr("agent.fast_tick.check", lambda *_: 1 / 0)
+    monkeypatch.setattr("agent.graphs.fast_tick.check", lambda *_: 1 / 0)
     stage.bars(start + BAR, start + 2 * BAR)
     signal = stage.folder.read(Signal)
     assert (signal.bar_close, signal.legs, signal.reasons) == (start + BAR, (), (Reason.TICK_FAILED,))

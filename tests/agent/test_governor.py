@@ -1,6 +1,6 @@
 """The governor's graph: from a snapshot on disk to a standing order that the fast tick obeys, over restarts."""
 
-from agent.governor import read_memory
+from agent.graphs.governor import read_memory
 from perpfut_lib.artifacts import GovernorOrder, PerfSnapshot, Reason, RetrainRequest
 from tests.agent.documents import perf_snapshot
 

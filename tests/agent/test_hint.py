@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from agent.hint import BarHint
+from agent.feed.bar_hint import BarHint
 from perpfut_lib.config import ExchangeConfig, SimulationConfig
 from perpfut_lib.types import DAY_MS, MINUTE_MS
 from perpfut_lib.venue.server import serve

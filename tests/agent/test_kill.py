@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from agent import fast_tick, governor, slow_tick
+from agent.graphs import fast_tick, governor, slow_tick
 from perpfut_lib.artifacts import ActivePairs, GovernorOrder, Signal
 from perpfut_lib.errors import PerpfutError
 from tests.agent.test_governor import report

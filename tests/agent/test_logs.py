@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from agent import logs
-from agent.logs import start_logging
+from agent.observation import logs
+from agent.observation.logs import start_logging
 
 MAX_BYTES = 4_000
 LINES = 400

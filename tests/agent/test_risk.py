@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.risk import AccountView, PairTarget, Situation, check
+from agent.decision.risk import AccountView, PairTarget, Situation, check
 from perpfut_lib.accounting import liquidation_distance
 from perpfut_lib.artifacts import Reason
 from perpfut_lib.config import RiskConfig

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.operator import Orders, write_control
-from agent.replay import tape_of
+from agent.operation.control import Orders, write_control
+from agent.replay.replay import tape_of
 from perpfut_lib.artifacts import AgentFolder, Control, Signal, read_json
 from perpfut_lib.cli.application import application
 from perpfut_lib.errors import ConfigError, PerpfutError

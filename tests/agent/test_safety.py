@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.checkpoint import open_checkpoints
-from agent.desk import Brain
-from agent.logs import start_logging
-from agent.memory import load
+from agent.decision.context import Brain
+from agent.graphs.checkpoints import open_checkpoints
+from agent.observation.logs import start_logging
+from agent.state.memory import load
 from perpfut_lib.artifacts import Signal, decode
 from perpfut_lib.errors import ArtifactError
 
@@ -69,8 +69,8 @@ def test_a_database_that_is_none_is_replaced(tmp_path):
 def test_the_live_process_imports_neither_torch_nor_stable_baselines():
     """The guard is installed first; everything that runs live imports under it, and the packages stay out."""
     code = (
-        "import agent.guard as guard; guard.install_guard()\n"
-        "import agent.run, agent.session, agent.ticks, agent.status\n"
+        "import agent.operation.import_guard as guard; guard.install_guard()\n"
+        "import agent.operation.run, agent.operation.session, agent.graphs.ticks, agent.operation.status\n"
         "assert not guard.loaded_forbidden()\n"
         "try:\n    import torch\nexcept ImportError as error:\n    print(error)\n"
     )

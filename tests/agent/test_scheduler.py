@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from agent.run import SELECTION_MS, Scheduler
-from agent.session import Session
+from agent.operation.run import SELECTION_MS, Scheduler
+from agent.operation.session import Session
 from perpfut_lib.artifacts import read_json
 from tests.agent.world import Stage
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent import publish
-from agent.soak import Sample, growth, soak
+from agent.decision import publication as publish
+from agent.testing.soak import Sample, growth, soak
 from tests.agent.world import Stage
 
 BAR = 60_000

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from agent import traces
-from agent.logs import Redactor
-from agent.observe import TIMEOUT_MS, bounded_client, tracing
-from agent.traces import Lull
+from agent.observation import trace_export as traces
+from agent.observation.logs import Redactor
+from agent.observation.trace_export import Lull
+from agent.observation.tracing import TIMEOUT_MS, bounded_client, tracing
 from perpfut_lib.bench._trace_endpoints import receiving
 
 SECRET = "s3cr3t-of-the-exchange"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agent.logs import Redactor
-from agent.observe import tracing
+from agent.observation.logs import Redactor
+from agent.observation.tracing import tracing
 from perpfut_lib.artifacts import Signal
 from perpfut_lib.bench._trace_endpoints import ENDPOINTS, receiving
 
@@ -24,8 +24,8 @@ LEAVE_SECONDS = 5.0
 TRACED = """
 import os, time
 from langgraph.graph import END, START, StateGraph
-from agent.logs import Redactor, start_logging
-from agent.observe import tracing
+from agent.observation.logs import Redactor, start_logging
+from agent.observation.tracing import tracing
 start_logging(None)
 graph = StateGraph(dict)
 graph.add_node("think", lambda state: {"n": 1})

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.watch import RULES, GovernorState, govern, raised
+from agent.decision.governor_rules import RULES, GovernorState, govern, raised
 from perpfut_lib.artifacts import Position
 from perpfut_lib.config import GovernorConfig
 from tests.agent.documents import MINUTE, NOW, perf_snapshot

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.checkpoint import open_checkpoints
 from agent.clock import ReplayClock
-from agent.desk import Brain, Desk
-from agent.market import MarketData, PanelMarket
-from agent.slow_tick import selection_due
-from agent.ticks import Ticks
+from agent.decision.context import Brain, Desk
+from agent.feed.market import MarketData, PanelMarket
+from agent.graphs.checkpoints import open_checkpoints
+from agent.graphs.slow_tick import selection_due
+from agent.graphs.ticks import Ticks
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import AgentFolder, Control, Run, write_json
 from perpfut_lib.config import Profile, load_profile

@@ -12,8 +12,10 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 AGENT_LOCK = (ROOT / "docker" / "agent-requirements.lock").read_text().split()
 LIVE = (
-    "agent.run agent.session agent.status agent.doctor agent.operator agent.hint agent.annotate agent.deploy "
-    "agent.traces agent.replay agent.report perpfut_lib.cli.application perpfut_lib.venue.server"
+    "agent.operation.run agent.operation.session agent.operation.status agent.operation.doctor "
+    "agent.operation.control agent.operation.deploy agent.feed.bar_hint agent.observation.annotator "
+    "agent.observation.trace_export agent.replay.replay agent.replay.report "
+    "perpfut_lib.cli.application perpfut_lib.venue.server"
 )
 LIBRARIES = " pyarrow.parquet pyarrow.dataset zstandard ccxt.pro"
 TRAINING = ("torch", "stable_baselines3", "gymnasium", "matplotlib", "statsmodels", "arch", "jupyter_core", "sphinx")
@@ -90,7 +92,7 @@ def _imports(file):
 
 def test_the_health_check_is_light():
     """It runs every minute beside the agent, so it loads no exchange client, no graphs and no compiler."""
-    code = "import sys, agent.status, agent.key; print(*sys.modules)"
+    code = "import sys, agent.operation.status, agent.state.seal_key; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"ccxt", "langgraph", "langsmith", "numba", "pandas"} & set(done.stdout.split())
 

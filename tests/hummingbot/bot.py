@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.hummingbot.engine import Engine
-from agent.sealed import read_sealed
+from agent.state.sealed_file import read_sealed
 from perpfut_lib.artifacts import AgentFolder, Control, Leg, PairReport, PerfSnapshot, Provenance, Signal
 from perpfut_lib.errors import PerpfutError
 from perpfut_lib.venue.accounts import Account

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from agent.replay import replay
-from agent.report import evaluated, load_signals, parity_table
+from agent.replay.replay import replay
+from agent.replay.report import evaluated, load_signals, parity_table
 from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.scan import Screen, select
 from perpfut_lib.cointegration.stage import window_tests

@@ -7,8 +7,8 @@ Bars of half an hour let seven calendar days, with their selections, settlements
 import pandas as pd
 import pytest
 
-from agent import replay
-from agent.report import evaluated, load_signals, parity_table
+from agent.replay import replay
+from agent.replay.report import evaluated, load_signals, parity_table
 from perpfut_lib.config import SimulationConfig, load_profile
 from perpfut_lib.types import DAY_MS
 from perpfut_lib.venue.market import simulate

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from agent.watch import RULES
+from agent.decision.governor_rules import RULES
 from perpfut_lib.artifacts import Reason, Run, Verdict, read_published
 from perpfut_lib.chapters import runbook
 from perpfut_lib.cli.application import application

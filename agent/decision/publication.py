@@ -1,0 +1,102 @@
+"""The end of a tick: one commit, then publication that may be repeated.
+
+The memory's file holds the signal; replacing it is the moment at which the tick has happened. ``signal.json`` and the
+log of signals follow from it, and are brought up to date again by whoever finds them behind.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from agent.decision.context import Desk
+from agent.state.memory import Memory, save
+from perpfut_lib.artifacts import Signal
+from perpfut_lib.errors import PerpfutError
+
+log = logging.getLogger(__name__)
+
+MAX_LOG_BYTES = 20 * 2**20
+OLDER_LOGS = 2
+
+
+def commit(desk: Desk, memory: Memory) -> None:
+    """Make a tick happen: replace the memory, then publish its signal."""
+    save(desk.folder.memory, memory)
+    desk.remember(memory)
+    publish(desk, new=True)
+
+
+def publish(desk: Desk, *, new: bool = False) -> None:
+    """Bring ``signal.json`` and the log of signals up to the committed memory; a signal that ran out stays away.
+
+    Parameters
+    ----------
+    desk : Desk
+        Folder, memory, clock.
+    new : bool
+        The signal has just been committed: nobody can have published it, so nothing need be read back.
+    """
+    signal = desk.memory.signal
+    if signal is None:
+        return
+    if desk.clock.wall() < signal.expires_at and (new or _published(desk) != signal.seq):
+        desk.folder.write(signal)
+        log.info("signal", extra=summary(signal))
+    if (new and desk.logged) or last_logged(desk.folder.decisions) < signal.seq:
+        _append(desk.folder.decisions, signal)
+        desk.logged = True
+
+
+def summary(signal: Signal) -> dict[str, object]:
+    """Return what the log says of a signal."""
+    status = {report.pair: report.status for report in signal.pairs}
+    gross = round(sum(abs(leg.weight) for leg in signal.legs), 6)
+    reasons = [reason.value for reason in signal.reasons]
+    return {
+        "seq": signal.seq,
+        "bar_close": signal.bar_close,
+        "gross": gross,
+        "reasons": reasons,
+        "pairs": status,
+        "kill": signal.kill,
+    }
+
+
+def last_logged(path: Path) -> int:
+    """Return the sequence number of the last whole line of the log of signals, -1 if there is none."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2**17))
+            lines = stream.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return -1
+    for line in reversed(lines):
+        try:
+            return int(json.loads(line)["seq"]) if line.endswith(b"\n") else -1
+        except (ValueError, KeyError, TypeError):
+            continue
+    return -1
+
+
+def _published(desk: Desk) -> int:
+    try:
+        return desk.folder.read(Signal).seq
+    except PerpfutError:
+        return -1
+
+
+def _append(path: Path, signal: Signal) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+        _rotate(path)
+    line = json.dumps(signal.model_dump(mode="json"), separators=(",", ":"), allow_nan=False) + "\n"
+    with path.open("ab") as stream:
+        stream.write(line.encode())
+
+
+def _rotate(path: Path) -> None:
+    for number in range(OLDER_LOGS, 0, -1):
+        source = path if number == 1 else path.with_suffix(f".{number - 1}.jsonl")
+        if source.exists():
+            os.replace(source, path.with_suffix(f".{number}.jsonl"))

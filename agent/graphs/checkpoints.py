@@ -1,0 +1,129 @@
+"""Graphs run with a checkpoint after every node, so that a tick that was killed goes on where it stopped.
+
+One thread a tick, deleted when it is done: SQLite gives its pages to the next one, and the file stays small. Only
+types that need no code to be read back are read back.
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.decision.context import Desk
+from agent.observation.tracing import by_no_other_client
+
+log = logging.getLogger(__name__)
+
+FOLD_EVERY: Final = 20
+"""Ticks after which the write-ahead log is folded into the database."""
+
+
+class StepSaver(SqliteSaver):
+    """One write a node: its output is in the checkpoint that follows it.
+
+    LangGraph also records single outputs of nodes that run side by side. Ours run one after another, so a crash between
+    a node and its checkpoint makes that node run again, as a crash in the node does.
+    """
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Do nothing."""
+
+
+class Checkpoints:
+    """Checkpoints of the graphs of one agent.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Its database.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection, self._runs = connection, 0
+        serializer = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
+        self.saver = StepSaver(connection, serde=serializer)
+        self.saver.setup()
+
+    def compile(self, graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Return the graph, ready to run with these checkpoints."""
+        return graph.compile(checkpointer=self.saver)
+
+    def run(
+        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Any], desk: Desk
+    ) -> None:
+        """Run a graph to its end, from its last checkpoint if it was cut short, and forget its checkpoints.
+
+        A failure forgets them too: what made it fail would make it fail again.
+        """
+        config: Any = {"configurable": {"thread_id": thread}}
+        unfinished = self.begun(thread) and bool(app.get_state(config).next)
+        if unfinished:
+            log.info("going on with a tick that was cut short", extra={"thread": thread})
+        try:
+            with by_no_other_client():
+                app.invoke(None if unfinished else dict(start), config, context=desk, durability="sync")
+        finally:
+            self.saver.delete_thread(thread)
+            self._runs += 1
+            if self._runs % FOLD_EVERY == 0:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def begun(self, thread: str) -> bool:
+        """Return whether there is a checkpoint of a thread."""
+        query = "SELECT 1 FROM checkpoints WHERE thread_id = ? LIMIT 1"
+        return self._connection.execute(query, (thread,)).fetchone() is not None
+
+    def threads(self) -> list[str]:
+        """Return the threads that were cut short."""
+        return [row[0] for row in self._connection.execute("SELECT DISTINCT thread_id FROM checkpoints ORDER BY 1")]
+
+    def forget_others(self, kept: str) -> None:
+        """Forget every thread of the same kind (its name up to the dash) but one: its bar has passed."""
+        kind = kept.split("-", maxsplit=1)[0] + "-"
+        for thread in self.threads():
+            if thread.startswith(kind) and thread != kept:
+                self.saver.delete_thread(thread)
+
+
+@contextmanager
+def open_checkpoints(path: Path) -> Iterator[Checkpoints]:
+    """Open the database of checkpoints; one that cannot be read is replaced, since no tick depends on it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = _connect(path)
+    except sqlite3.DatabaseError as error:
+        log.error("checkpoints lost", extra={"cause": str(error)})
+        for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            part.unlink(missing_ok=True)
+        connection = _connect(path)
+    with closing(connection):
+        yield Checkpoints(connection)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False)
+    try:
+        # A kill loses nothing of a write-ahead log; a power cut may lose the last checkpoint, never a commit.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        # The log is folded into the database between ticks, not while a signal is waited for.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("quick_check failed")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,1 @@
+"""What an operator starts and asks: run, status, doctor, deploy, control."""

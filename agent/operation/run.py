@@ -1,0 +1,179 @@
+"""The scheduler: one fast tick a bar, the slow tick at window starts and in between, the governor after every bar.
+
+The slow tick runs in a process of its own, so that it neither delays a fast tick nor brings its libraries into it. At
+the start of a window the fast tick waits for it, up to a limit; afterwards the two do not know each other.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, NoReturn
+
+from agent.feed.bar_hint import BarHint
+from agent.graphs.slow_tick import selection_due
+from agent.operation.session import Session, session
+from perpfut_lib.artifacts import write_json
+from perpfut_lib.config import Profile
+
+log = logging.getLogger(__name__)
+
+BEAT_MS: Final = 5_000
+SELECTION_MS: Final = 45_000
+"""Longest wait of a fast tick for the selection that its window needs."""
+
+
+class SlowProcess:
+    """The slow tick in a process of its own; one at a time.
+
+    Parameters
+    ----------
+    command : sequence of str
+        How to run it; the bar is appended.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = tuple(command)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, bar_close: int) -> None:
+        """Start one, unless one is still at work."""
+        if not self.busy():
+            self._process = subprocess.Popen([*self._command, "--at", str(bar_close)], stdin=subprocess.DEVNULL)
+
+    def busy(self) -> bool:
+        """Return whether one is at work."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it: gently, then not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Scheduler:
+    """Drives the ticks of one agent until it is stopped.
+
+    Parameters
+    ----------
+    opened : Session
+        The process.
+    slow : SlowProcess
+        Runs slow ticks.
+    hint : BarHint or None
+        Announces closed bars.
+    """
+
+    def __init__(self, opened: Session, slow: SlowProcess, hint: BarHint | None) -> None:
+        self._session, self._slow, self._hint = opened, slow, hint
+        self._desk = opened.ticks.desk
+        self._tested = 0
+
+    def run(self) -> None:
+        """Tick until the session is stopped."""
+        timeframe, settled = self._desk.timeframe, False
+        while not self._session.clock.stop.is_set():
+            now = self._desk.clock.wall()
+            bar_close = max(now // timeframe * timeframe, self._desk.memory.bar_close + timeframe)
+            if self._wait_for(bar_close):
+                return
+            self._tick(bar_close)
+            if not settled:
+                self._session.ticks.settle()
+                settled = True
+
+    def _tick(self, bar_close: int) -> None:
+        """Do everything that one closed bar asks for."""
+        self._select(bar_close)
+        self._beat(bar_close, "ticking")
+        self._session.ticks.fast_tick(bar_close)
+        self._session.ticks.govern(self._desk.clock.wall())
+        if self._hint is not None:
+            self._hint.follow(sorted({leg for track in self._desk.memory.tracks.values() for leg in track.legs}))
+
+    def _select(self, bar_close: int) -> None:
+        """Start a slow tick if one is due, and wait for it where this bar cannot do without."""
+        selection = selection_due(self._desk, bar_close)
+        if selection or bar_close - self._tested >= self._desk.profile.agent.retest:
+            self._slow.start(bar_close)
+            self._tested = bar_close
+        waited = 0
+        while selection and self._slow.busy() and waited < SELECTION_MS and not self._desk.clock.wait(100):
+            waited += 100
+
+    def _wait_for(self, bar_close: int) -> bool:
+        """Wait until a bar may be fetched, with a heartbeat; return True if the agent is stopped meanwhile."""
+        due = bar_close + self._desk.profile.agent.grace_ms
+        while (now := self._desk.clock.wall()) < due:
+            self._beat(bar_close, "waiting")
+            if self._hint is not None and now >= bar_close - BEAT_MS:
+                if self._hint.wait(bar_close, due - now) and self._desk.clock.wall() >= bar_close:
+                    break
+            elif self._desk.clock.wait(min(BEAT_MS, due - now)):
+                return True
+        return self._session.clock.stop.is_set()
+
+    def _beat(self, bar_close: int, doing: str) -> None:
+        write_json(
+            self._desk.folder.heartbeat, {"time": self._desk.clock.wall(), "bar_close": bar_close, "doing": doing}
+        )
+
+
+def run_agent(profile: Profile, slow_command: Sequence[str]) -> None:
+    """Run the agent until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    profile : Profile
+        Settings.
+    slow_command : sequence of str
+        How to run one slow tick in another process.
+    """
+    with session(profile, "fast") as opened:
+        settings = profile.agent
+        hint = BarHint(settings.source, settings.exchange, settings.timeframe) if settings.hint else None
+        slow = SlowProcess(slow_command)
+
+        def stop() -> None:
+            log.info("told to stop")
+            opened.stop()
+            if hint is not None:
+                hint.close()
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            # Not here: the signal may have come while this very thread holds a lock that stopping needs.
+            threading.Thread(target=stop, name="stop", daemon=True).start()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handle)
+        log.info("agent started", extra={"profile": profile.name, "folder": opened.ticks.desk.folder.path.name})
+        try:
+            Scheduler(opened, slow, hint).run()
+        finally:
+            slow.stop()
+    log.info("agent stopped")
+
+
+def slow_command(profile: str, settings: Sequence[str]) -> list[str]:
+    """Return the command of one slow tick with the same profile and overrides."""
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    code = "from perpfut_lib.cli import main; main()"
+    return [sys.executable, "-c", code, "agent", "slow-tick", "--profile", profile, *overrides]
+
+
+def leave() -> NoReturn:
+    """End the process at once: everything is on disk, and taking the interpreter apart can take seconds."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,1 @@
+"""Which pairs to trade: the history of every symbol and the screen of the study on it."""

@@ -1,0 +1,1 @@
+"""Fault injection, the fault drill and the soak. Nothing that runs live imports this package."""
