@@ -1,4 +1,4 @@
-"""What the nodes of a graph work with: settings, folder, market, clock, brain. A graph gets it as its context."""
+"""What the nodes of a graph work with: settings, folder, market, clock, policy. A graph gets it as its context."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from agent.clock import Clock
-from agent.decision.pair_update import Advanced, Ground
+from agent.decision.pair_update import UpdatedPair, UpdateRules
 from agent.feed.market import MarketData
 from agent.observation.annotator import Annotator
 from agent.state.memory import Memory, load
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Brain:
+class TradingPolicy:
     """A trained policy with the features and the scaling that it was trained on."""
 
-    policy: ExportedPolicy
+    exported: ExportedPolicy
     spec: FeatureSpec
     scaler: Scaler
     digest: str
@@ -51,19 +51,19 @@ class Brain:
         PolicyError
             The card contradicts itself.
         """
-        policy = ExportedPolicy.load(card)
-        if weights_sha256 is not None and weights_sha256 != policy.card.weights_sha256:
-            found = f"weights with sha256 {policy.card.weights_sha256}"
+        exported = ExportedPolicy.load(card)
+        if weights_sha256 is not None and weights_sha256 != exported.card.weights_sha256:
+            found = f"weights with sha256 {exported.card.weights_sha256}"
             raise ArtifactError(found, f"{weights_sha256}, as agent.policy_sha256 asks", "deploy the right policy")
-        spec, scaler = FeatureSpec.from_json(policy.card.feature_spec), Scaler.from_json(policy.card.scaler)
-        if not spec.names == scaler.names == policy.card.feature_names or spec.lookback != policy.card.lookback:
+        spec, scaler = FeatureSpec.from_json(exported.card.feature_spec), Scaler.from_json(exported.card.scaler)
+        if not spec.names == scaler.names == exported.card.feature_names or spec.lookback != exported.card.lookback:
             raise PolicyError("features, scaler and network that differ", "one list of features", "export it again")
-        fee = float(policy.card.training["fee_bps"])
-        return cls(policy, spec, scaler, file_sha256(card), fee, _z_limit(scaler))
+        fee = float(exported.card.training["fee_bps"])
+        return cls(exported, spec, scaler, file_sha256(card), fee, _z_limit(scaler))
 
 
 @dataclass
-class Desk:
+class TickContext:
     """Everything that nodes need besides their state."""
 
     profile: Profile
@@ -76,7 +76,7 @@ class Desk:
     """What time it is."""
     timeframe: int
     """Length of a bar, ms."""
-    brain: Brain | None
+    policy: TradingPolicy | None
     """The policy; none where it cannot be trusted, and then everything is flat."""
     run_id: str = "agent"
     """Name of this run in all documents."""
@@ -84,7 +84,7 @@ class Desk:
     """First bar of the symbols' recursions, ms UTC; none: as long before the formation as ``agent.warmup`` says."""
     annotator: Annotator | None = None
     """Describes what the governor did; none is the rule."""
-    scratch: dict[int, dict[str, Advanced]] = field(default_factory=dict)
+    scratch: dict[int, dict[str, UpdatedPair]] = field(default_factory=dict)
     """Pairs as advanced in the tick at hand, by its bar: saves doing the same twice, and is empty after a crash."""
     logged: bool = False
     """Whether this process has written to the log of signals: from then on its end is known."""
@@ -92,12 +92,12 @@ class Desk:
     _pairs: tuple[bytes, ActivePairs, str] | None = None
 
     @property
-    def ground(self) -> Ground:
-        """Return what is the same for all pairs; :class:`PolicyError` without a brain."""
-        if self.brain is None:
+    def rules(self) -> UpdateRules:
+        """Return what is the same for all pairs; :class:`PolicyError` without a policy."""
+        if self.policy is None:
             raise PolicyError("no policy", "one that fits its card", "see the log")
-        costs = Costs(self.brain.fee_bps * BPS, self.profile.costs.slippage_bps * BPS)
-        return Ground(self.brain.spec, costs, self.timeframe)
+        costs = Costs(self.policy.fee_bps * BPS, self.profile.costs.slippage_bps * BPS)
+        return UpdateRules(self.policy.spec, costs, self.timeframe)
 
     @property
     def memory(self) -> Memory:
@@ -105,7 +105,7 @@ class Desk:
         if self._memory is None:
             afresh = self._afresh()
             try:
-                memory = load(self.folder.memory, self.brain.spec if self.brain is not None else None)
+                memory = load(self.folder.memory, self.policy.spec if self.policy is not None else None)
             except ArtifactError as error:
                 log.error("memory lost", extra={"cause": str(error)})
                 memory = afresh if afresh.seq else Memory(seq=self.clock.wall())
@@ -150,7 +150,7 @@ class Desk:
         return document
 
     def restarted(self, folder: AgentFolder | None = None) -> Self:
-        """Return the desk of a new process: it remembers nothing but what is on disk (in another ``folder``)."""
+        """Return the context of a new process: it remembers nothing but what is on disk (in another ``folder``)."""
         return replace(self, folder=folder or self.folder, scratch={}, logged=False, _memory=None, _pairs=None)
 
     @cached_property
@@ -165,8 +165,8 @@ class Desk:
 
     def provenance(self, **inputs: str) -> Provenance:
         """Return the provenance of a document made from ``inputs`` (SHA-256 by name) and the policy."""
-        if self.brain is not None:
-            inputs["policy"] = self.brain.digest
+        if self.policy is not None:
+            inputs["policy"] = self.policy.digest
         return Provenance(config=self.settings_hash, code=git_commit(), inputs=inputs)
 
     def _afresh(self) -> Memory:
@@ -178,26 +178,26 @@ class Desk:
         return Memory(seq=signal.seq, bar_close=signal.bar_close)
 
 
-def load_brain(profile: Profile, run: Run) -> Brain:
+def load_policy(profile: Profile, run: Run) -> TradingPolicy:
     """Return the policy that a profile names.
 
     Raises
     ------
     MissingInputError, ArtifactError, PolicyError
-        As for :meth:`Brain.load`, whatever is wrong with the card.
+        As for :meth:`TradingPolicy.load`, whatever is wrong with the card.
     """
     card = run.stage("train").file(f"policies/{profile.agent.policy}.json")
     try:
-        return Brain.load(card, profile.agent.policy_sha256)
+        return TradingPolicy.load(card, profile.agent.policy_sha256)
     except (KeyError, TypeError, ValueError) as error:
         found = f"{card.name} that makes no sense ({type(error).__name__}: {error})"
         raise PolicyError(found, "a card as the export writes it", "export the policy again") from error
 
 
-def open_brain(profile: Profile, run: Run) -> Brain | None:
+def open_policy(profile: Profile, run: Run) -> TradingPolicy | None:
     """Return the policy that a profile names, or none, with the cause in the log."""
     try:
-        return load_brain(profile, run)
+        return load_policy(profile, run)
     except (ArtifactError, MissingInputError, PolicyError) as error:
         log.error("no policy", extra={"policy": profile.agent.policy, "cause": str(error)})
         return None

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from agent.decision.context import Desk
-from agent.decision.pair_update import Advanced, advance, merged, wanted
+from agent.decision.context import TickContext
+from agent.decision.pair_update import UpdatedPair, merged, update_pair, wanted
 from agent.feed.market import Slice, missing_bars
-from agent.state.memory import Track, start_track
-from perpfut_lib.artifacts import ActivePairs, Clocks, Reason, Seen, Tolerance, Verdict, assess
+from agent.state.memory import FollowedPair, start_following
+from perpfut_lib.artifacts import ActivePairs, Clocks, Freshness, Reason, Seen, Tolerance, assess
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, ExchangeError, PerpfutError
 
@@ -34,17 +34,19 @@ class Window(Part):
     """Latest p-value by pair."""
 
 
-def resolve(desk: Desk, bar_close: int, now: int) -> tuple[Window | None, list[Reason]]:
+def resolve(context: TickContext, bar_close: int, now: int) -> tuple[Window | None, list[Reason]]:
     """Return the pairs that may be traded at ``bar_close``, and what is wrong if there are none."""
-    if desk.brain is None:
+    if context.policy is None:
         return None, [Reason.POLICY_MISMATCH]
     try:
-        document, digest = desk.active_pairs()
-        verdict, seen = _judged(document, digest, desk, now)
-        if verdict not in (Verdict.FRESH, Verdict.EXPIRED) or document.timeframe != desk.timeframe:
-            raise ArtifactError(f"active pairs that are {verdict}", "fresh ones of this timeframe", "run the slow tick")
+        document, digest = context.active_pairs()
+        freshness, seen = _judged(document, digest, context, now)
+        if freshness not in (Freshness.FRESH, Freshness.EXPIRED) or document.timeframe != context.timeframe:
+            raise ArtifactError(
+                f"active pairs that are {freshness}", "fresh ones of this timeframe", "run the slow tick"
+            )
         window = _window(document, seen)
-        current_tracks(desk, window)
+        current_pairs(context, window)
     except PerpfutError as error:
         log.warning("no active pairs", extra={"cause": str(error)})
         return None, [Reason.PAIRS_UNREADABLE]
@@ -53,7 +55,7 @@ def resolve(desk: Desk, bar_close: int, now: int) -> tuple[Window | None, list[R
     return window, []
 
 
-def current_tracks(desk: Desk, window: Window | None) -> dict[str, Track]:
+def current_pairs(context: TickContext, window: Window | None) -> dict[str, FollowedPair]:
     """Return the tracks that a tick follows: those remembered, and new ones for pairs selected since.
 
     Raises
@@ -61,55 +63,60 @@ def current_tracks(desk: Desk, window: Window | None) -> dict[str, Track]:
     ArtifactError
         The active pairs are not those of ``window`` any more, or a pair's filter state cannot be read.
     """
-    memory = desk.memory
-    if window is None or desk.brain is None:
-        return dict(memory.tracks)
-    document = desk.pairs_by_digest(window.digest)
-    tracks = {}
+    memory = context.memory
+    if window is None or context.policy is None:
+        return dict(memory.followed_pairs)
+    document = context.pairs_by_digest(window.digest)
+    followed_pairs = {}
     for pair in document.pairs:
-        held = memory.tracks.get(pair.pair)
+        held = memory.followed_pairs.get(pair.pair)
         same = held is not None and held.valid_from == document.valid_from
-        tracks[pair.pair] = (
-            held if held is not None and same else start_track(pair, document.valid_from, desk.brain.spec)
+        followed_pairs[pair.pair] = (
+            held if held is not None and same else start_following(pair, document.valid_from, context.policy.spec)
         )
-    return tracks
+    return followed_pairs
 
 
-def fetch(desk: Desk, tracks: Mapping[str, Track], bar_close: int) -> dict[str, Slice]:
+def fetch(context: TickContext, followed_pairs: Mapping[str, FollowedPair], bar_close: int) -> dict[str, Slice]:
     """Return the market data of all tracks; while a bar is missing ask again, as long as patience lasts."""
-    ask = merged([wanted(track, bar_close, desk.timeframe) for track in tracks.values()])
+    ask = merged([wanted(followed, bar_close, context.timeframe) for followed in followed_pairs.values()])
     if not ask:
         return {}
-    settings = desk.profile.agent
+    settings = context.profile.agent
     deadline = settings.deadline_ms / 1000
-    slices = desk.market.fetch(ask, bar_close, deadline)
+    slices = context.market.fetch(ask, bar_close, deadline)
     for _ in range(settings.patience_ms // settings.poll_ms):
-        lacking = {symbol: want for symbol, want in ask.items() if not _complete(slices, symbol, bar_close, desk)}
-        if not lacking or desk.clock.wait(settings.poll_ms):
+        lacking = {symbol: want for symbol, want in ask.items() if not _complete(slices, symbol, bar_close, context)}
+        if not lacking or context.clock.wait(settings.poll_ms):
             break
-        slices |= desk.market.fetch(lacking, bar_close, deadline)
+        slices |= context.market.fetch(lacking, bar_close, deadline)
     return slices
 
 
-def clock_fault(desk: Desk, now: int) -> list[Reason]:
+def clock_fault(context: TickContext, now: int) -> list[Reason]:
     """Return a fault where this machine's clock and the exchange's are too far apart."""
     try:
-        apart = abs(desk.market.now() - now)
+        apart = abs(context.market.now() - now)
     except ExchangeError as error:
         log.warning("no exchange time", extra={"cause": str(error)})
         return []
-    return [Reason.CLOCK] if apart > desk.profile.agent.max_clock_skew_ms else []
+    return [Reason.CLOCK] if apart > context.profile.agent.max_clock_skew_ms else []
 
 
-def advanced(desk: Desk, window: Window | None, slices: Mapping[str, Any], bar_close: int) -> dict[str, Advanced]:
+def update_all(
+    context: TickContext, window: Window | None, slices: Mapping[str, Any], bar_close: int
+) -> dict[str, UpdatedPair]:
     """Return every track whose bars are complete, at the decision, from ``slices`` as JSON; worked out once a tick."""
-    if desk.brain is None:
+    if context.policy is None:
         return {}
-    if bar_close not in desk.scratch:
-        held, ground = slices_from_json(slices), desk.ground
-        moved = {name: advance(track, held, bar_close, ground) for name, track in current_tracks(desk, window).items()}
-        desk.scratch[bar_close] = {name: pair for name, pair in moved.items() if pair is not None}
-    return desk.scratch[bar_close]
+    if bar_close not in context.scratch:
+        held, rules = slices_from_json(slices), context.rules
+        moved = {
+            name: update_pair(followed, held, bar_close, rules)
+            for name, followed in current_pairs(context, window).items()
+        }
+        context.scratch[bar_close] = {name: pair for name, pair in moved.items() if pair is not None}
+    return context.scratch[bar_close]
 
 
 def slices_to_json(slices: Mapping[str, Slice]) -> dict[str, Any]:
@@ -129,15 +136,15 @@ def slices_from_json(tree: Mapping[str, Any]) -> dict[str, Slice]:
     }
 
 
-def _complete(slices: Mapping[str, Slice], symbol: str, bar_close: int, desk: Desk) -> bool:
-    newest = bar_close - desk.timeframe
+def _complete(slices: Mapping[str, Slice], symbol: str, bar_close: int, context: TickContext) -> bool:
+    newest = bar_close - context.timeframe
     return symbol in slices and not missing_bars(slices[symbol].bars, [newest])
 
 
-def _judged(document: ActivePairs, digest: str, desk: Desk, now: int) -> tuple[Verdict, Seen]:
-    clocks = Clocks(now, desk.clock.monotonic())
-    tolerance = Tolerance(skew=desk.profile.agent.skew_ms, max_age=UNBOUNDED)
-    return assess(document, document.valid_until, desk.memory.pairs_seen, clocks, tolerance, digest)
+def _judged(document: ActivePairs, digest: str, context: TickContext, now: int) -> tuple[Freshness, Seen]:
+    clocks = Clocks(now, context.clock.monotonic())
+    tolerance = Tolerance(skew=context.profile.agent.skew_ms, max_age=UNBOUNDED)
+    return assess(document, document.valid_until, context.memory.pairs_seen, clocks, tolerance, digest)
 
 
 def _window(document: ActivePairs, seen: Seen) -> Window:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from agent.decision.context import Brain
+from agent.decision.context import TradingPolicy
 from agent.decision.followed_pairs import Window
-from agent.decision.pair_update import Advanced, spread_z
+from agent.decision.pair_update import UpdatedPair, spread_z
 from agent.decision.risk import PairTarget
 from perpfut_lib.artifacts import Reason, Signal
 from perpfut_lib.artifacts.contract import Part
@@ -26,24 +26,24 @@ class PairDecision(Part):
     """The pair's equity at the marks, in units of its first one."""
 
 
-def decidable(moved: Advanced) -> bool:
+def decidable(moved: UpdatedPair) -> bool:
     """Return whether every number that a decision on a pair rests on is finite: otherwise nothing can be decided."""
-    numbers = [*moved.marks, *moved.funding_rates, moved.track.book.cash, spread_z(moved.track, moved.marks)]
+    numbers = [*moved.marks, *moved.funding_rates, moved.followed.ledger.cash, spread_z(moved.followed, moved.marks)]
     return all(map(math.isfinite, numbers)) and bool(np.isfinite(moved.window).all())
 
 
-def decisions(moved: Mapping[str, Advanced], as_of: int, brain: Brain) -> dict[str, PairDecision]:
+def decisions(moved: Mapping[str, UpdatedPair], as_of: int, policy: TradingPolicy) -> dict[str, PairDecision]:
     """Ask the policy for all pairs at once; errors as for :func:`perpfut_lib.decide.decide`."""
     if not moved:
         return {}
     pairs = list(moved.values())
-    window = scale(np.array([pair.window for pair in pairs], np.float64), brain.scaler)
+    window = scale(np.array([pair.window for pair in pairs], np.float64), policy.scaler)
     marks = np.array([pair.marks for pair in pairs])
     hedge = np.array([_beta(pair) for pair in pairs])
-    books = [pair.track.book for pair in pairs]
-    quantity = np.array([(book.quantity_y, book.quantity_x) for book in books])
-    holdings = Holdings(np.array([book.cash for book in books]), quantity)
-    answer = decide(View(np.full(len(pairs), as_of), window, marks, hedge), holdings, brain.policy)
+    books = [pair.followed.ledger for pair in pairs]
+    quantity = np.array([(ledger.quantity_y, ledger.quantity_x) for ledger in books])
+    holdings = Holdings(np.array([ledger.cash for ledger in books]), quantity)
+    answer = decide(View(np.full(len(pairs), as_of), window, marks, hedge), holdings, policy.exported)
     equity = holdings.equity(marks)
     return {
         name: PairDecision(
@@ -55,18 +55,20 @@ def decisions(moved: Mapping[str, Advanced], as_of: int, brain: Brain) -> dict[s
     }
 
 
-def target_of(name: str, moved: Advanced, decision: PairDecision, window: Window, brain: Brain) -> PairTarget:
+def target_of(
+    name: str, moved: UpdatedPair, decision: PairDecision, window: Window, policy: TradingPolicy
+) -> PairTarget:
     """Return what risk is to look at: the decision in shares of the account."""
     slot = 1.0 / window.slots
     weights = (decision.weights[0] * decision.equity * slot, decision.weights[1] * decision.equity * slot)
     return PairTarget(
         pair=name,
-        symbols=moved.track.legs,
+        symbols=moved.followed.legs,
         weights=weights,
         slot=slot,
-        hedge_ratio=_beta(moved) if brain.policy.sizing.beta_legs else 1.0,
-        z=spread_z(moved.track, moved.marks),
-        z_limit=brain.z_limit,
+        hedge_ratio=_beta(moved) if policy.exported.sizing.beta_legs else 1.0,
+        z=spread_z(moved.followed, moved.marks),
+        z_limit=policy.z_limit,
         pvalue=window.pvalues.get(name, float("nan")),
         funding_rates=moved.funding_rates,
         faults=() if decision.equity > 0.0 else (Reason.DRAWDOWN,),
@@ -90,5 +92,5 @@ def held_target(name: str, legs: tuple[str, str], window: Window, last: Signal |
     )
 
 
-def _beta(moved: Advanced) -> float:
-    return moved.track.state.pairs[moved.track.pair].pair.beta
+def _beta(moved: UpdatedPair) -> float:
+    return moved.followed.state.pairs[moved.followed.pair].pair.beta

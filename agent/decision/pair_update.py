@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agent.feed.market import PUBLISHED_WITHIN, Slice, Wanted, missing_bars, settlement_due
-from agent.state.memory import Settlements, Track
-from agent.state.pair_ledger import Book, Fill, Pending, fill, flatten, funding_paid, hold
+from agent.state.memory import FollowedPair, Settlements
+from agent.state.pair_ledger import Fill, PairLedger, Pending, fill, flatten, funding_paid, hold
 from perpfut_lib.accounting import Costs
 from perpfut_lib.features import AssetBar, FeatureSpec, FeatureState, known_funding, step
 from perpfut_lib.store.panel import FundingEvents
@@ -18,7 +18,7 @@ KEPT_SETTLEMENTS = 4  # the features look at two; the others are for those that 
 
 
 @dataclass(frozen=True)
-class Ground:
+class UpdateRules:
     """What is the same for all pairs and ticks."""
 
     spec: FeatureSpec
@@ -30,10 +30,10 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Advanced:
+class UpdatedPair:
     """One pair at a decision."""
 
-    track: Track
+    followed: FollowedPair
     """Up to the last settled bar; everything decided so far is booked."""
     window: Float2D
     """Raw features of the last bars, oldest first, (lookback, F)."""
@@ -43,11 +43,11 @@ class Advanced:
     """Latest funding rates of legs y and x."""
 
 
-def wanted(track: Track, until: int, timeframe: int) -> dict[str, Wanted]:
+def wanted(followed: FollowedPair, until: int, timeframe: int) -> dict[str, Wanted]:
     """Return what to ask of both symbols for a decision at ``until``: bars after the last settled one."""
-    overlap = min(track.checked, until - PUBLISHED_WITHIN)
-    since = overlap + 1 if settlement_due(track.checked, until) else None
-    return {symbol: Wanted(track.state.time + timeframe, since) for symbol in track.legs}
+    overlap = min(followed.checked, until - PUBLISHED_WITHIN)
+    since = overlap + 1 if settlement_due(followed.checked, until) else None
+    return {symbol: Wanted(followed.state.time + timeframe, since) for symbol in followed.legs}
 
 
 def merged(asked: Sequence[Mapping[str, Wanted]]) -> dict[str, Wanted]:
@@ -60,45 +60,47 @@ def merged(asked: Sequence[Mapping[str, Wanted]]) -> dict[str, Wanted]:
     return union
 
 
-def advance(track: Track, slices: Mapping[str, Slice], until: int, ground: Ground) -> Advanced | None:
+def update_pair(
+    followed: FollowedPair, slices: Mapping[str, Slice], until: int, rules: UpdateRules
+) -> UpdatedPair | None:
     """Step over the bars that closed by ``until`` and book the decisions that they filled.
 
     Parameters
     ----------
-    track : Track
+    followed : FollowedPair
         As the last tick left it.
     slices : mapping
         Data by symbol.
     until : int
         Time of the decision: close of the last bar, ms UTC.
-    ground : Ground
+    rules : UpdateRules
         Features, costs, timeframe.
 
     Returns
     -------
-    Advanced or None
+    UpdatedPair or None
         None if a bar is missing: nothing is stepped over and nothing filled in.
     """
-    opens = range(track.state.time + ground.timeframe, until, ground.timeframe)
-    held = [slices[symbol] for symbol in track.legs if symbol in slices]
-    if len(held) < len(track.legs) or not opens or any(missing_bars(part.bars, opens) for part in held):
+    opens = range(followed.state.time + rules.timeframe, until, rules.timeframe)
+    held = [slices[symbol] for symbol in followed.legs if symbol in slices]
+    if len(held) < len(followed.legs) or not opens or any(missing_bars(part.bars, opens) for part in held):
         return None
-    bars = {symbol: _rows(slices[symbol].bars, opens) for symbol in track.legs}
-    known = {symbol: known_settlements(track.settlements[symbol], slices[symbol]) for symbol in track.legs}
-    settled, newest = _walk(track, bars, known, ground)
-    legs = [bars[symbol] for symbol in track.legs]
+    bars = {symbol: _rows(slices[symbol].bars, opens) for symbol in followed.legs}
+    known = {symbol: known_settlements(followed.settlements[symbol], slices[symbol]) for symbol in followed.legs}
+    settled, newest = _walk(followed, bars, known, rules)
+    legs = [bars[symbol] for symbol in followed.legs]
     moved = replace(
-        track,
+        followed,
         state=settled,
         settlements={symbol: events[-KEPT_SETTLEMENTS:] for symbol, events in known.items()},
-        checked=until if settlement_due(track.checked, until) else track.checked,
-        closes=track.closes if len(opens) == 1 else (float(legs[0][-2, 4]), float(legs[1][-2, 4])),
+        checked=until if settlement_due(followed.checked, until) else followed.checked,
+        closes=followed.closes if len(opens) == 1 else (float(legs[0][-2, 4]), float(legs[1][-2, 4])),
         marks=(float(legs[0][-1, 4]), float(legs[1][-1, 4])),
-        book=_booked(track, (legs[0], legs[1]), known, until, ground),
+        ledger=_ledger_after(followed, (legs[0], legs[1]), known, until, rules),
         queue=(),
     )
-    rates = [events[-1][1] if events else 0.0 for events in (known[symbol] for symbol in track.legs)]
-    return Advanced(moved, newest.pairs[track.pair].window, moved.marks, (rates[0], rates[1]))
+    rates = [events[-1][1] if events else 0.0 for events in (known[symbol] for symbol in followed.legs)]
+    return UpdatedPair(moved, newest.pairs[followed.pair].window, moved.marks, (rates[0], rates[1]))
 
 
 def _rows(bars: Float2D, opens: range) -> Float2D:
@@ -113,15 +115,15 @@ def known_settlements(held: Settlements, fresh: Slice) -> Settlements:
 
 
 def _walk(
-    track: Track, bars: Mapping[str, Float2D], known: Mapping[str, Settlements], ground: Ground
+    followed: FollowedPair, bars: Mapping[str, Float2D], known: Mapping[str, Settlements], rules: UpdateRules
 ) -> tuple[FeatureState, FeatureState]:
     """Return the recursion after the last bar but one, and after the last one."""
-    rows = {symbol: asset_rows(bars[symbol], known[symbol], ground.timeframe) for symbol in track.legs}
-    settled = newest = track.state
-    for number, open_time in enumerate(bars[track.legs[0]][:, 0]):
+    rows = {symbol: asset_rows(bars[symbol], known[symbol], rules.timeframe) for symbol in followed.legs}
+    settled = newest = followed.state
+    for number, open_time in enumerate(bars[followed.legs[0]][:, 0]):
         settled = newest
-        at_once = {symbol: AssetBar(*rows[symbol][number].tolist()) for symbol in track.legs}
-        newest, _ = step(ground.spec, newest, int(open_time), at_once)
+        at_once = {symbol: AssetBar(*rows[symbol][number].tolist()) for symbol in followed.legs}
+        newest, _ = step(rules.spec, newest, int(open_time), at_once)
     return settled, newest
 
 
@@ -134,42 +136,48 @@ def asset_rows(bars: Float2D, known: Settlements, timeframe: int) -> Float2D:
     return np.ascontiguousarray(np.column_stack([bars[:, 1:], *funding]))
 
 
-def _booked(
-    track: Track, legs: tuple[Float2D, Float2D], known: Mapping[str, Settlements], until: int, ground: Ground
-) -> Book:
+def _ledger_after(
+    followed: FollowedPair,
+    legs: tuple[Float2D, Float2D],
+    known: Mapping[str, Settlements],
+    until: int,
+    rules: UpdateRules,
+) -> PairLedger:
     """Return the ledger with every decision before ``until`` booked.
 
     A bar without a decision (the agent was not there) holds while its last signal was valid, then the executor is flat.
     """
-    timeframe, book = ground.timeframe, track.book
-    decisions = {pending.time: pending for pending in track.queue}
+    timeframe, ledger = rules.timeframe, followed.ledger
+    decisions = {pending.time: pending for pending in followed.queue}
     row = {int(open_time): number for number, open_time in enumerate(legs[0][:, 0])}
-    closes = [_closes(track, leg, side) for side, leg in enumerate(legs)]
-    while book.time < until:
-        number, end = row[book.time], book.time + timeframe
-        tables = [np.array(known[symbol], np.float64).reshape(-1, 2) for symbol in track.legs]
-        paid = [funding_paid(tables[side], closes[side], book.time, end, timeframe) for side in (0, 1)]
+    closes = [_closes(followed, leg, side) for side, leg in enumerate(legs)]
+    while ledger.time < until:
+        number, end = row[ledger.time], ledger.time + timeframe
+        tables = [np.array(known[symbol], np.float64).reshape(-1, 2) for symbol in followed.legs]
+        paid = [funding_paid(tables[side], closes[side], ledger.time, end, timeframe) for side in (0, 1)]
         met = Fill((float(legs[0][number, 1]), float(legs[1][number, 1])), (paid[0], paid[1]))
-        book = _book_one(book, decisions.get(book.time), met, track.expires_at, ground)
-    return book
+        ledger = _book_decision(ledger, decisions.get(ledger.time), met, followed.expires_at, rules)
+    return ledger
 
 
-def _book_one(book: Book, pending: Pending | None, met: Fill, expires_at: int, ground: Ground) -> Book:
+def _book_decision(
+    ledger: PairLedger, pending: Pending | None, met: Fill, expires_at: int, rules: UpdateRules
+) -> PairLedger:
     if pending is not None:
-        return fill(book, pending, met, ground.costs, ground.timeframe)
-    if book.time >= expires_at:
-        return flatten(book, met.prices, ground.costs, ground.timeframe)
-    return hold(book, met, ground.timeframe)
+        return fill(ledger, pending, met, rules.costs, rules.timeframe)
+    if ledger.time >= expires_at:
+        return flatten(ledger, met.prices, rules.costs, rules.timeframe)
+    return hold(ledger, met, rules.timeframe)
 
 
-def _closes(track: Track, leg: Float2D, side: int) -> dict[int, float]:
+def _closes(followed: FollowedPair, leg: Float2D, side: int) -> dict[int, float]:
     """Return closes by open time, that of the last settled bar included."""
-    return {track.state.time: track.closes[side]} | {int(row[0]): float(row[4]) for row in leg}
+    return {followed.state.time: followed.closes[side]} | {int(row[0]): float(row[4]) for row in leg}
 
 
-def spread_z(track: Track, marks: tuple[float, float]) -> float:
+def spread_z(followed: FollowedPair, marks: tuple[float, float]) -> float:
     """Return the spread at ``marks`` in standard deviations of the formation window; NaN for impossible prices."""
-    pair = track.state.pairs[track.pair].pair
+    pair = followed.state.pairs[followed.pair].pair
     if not (marks[0] > 0.0 and marks[1] > 0.0):
         return math.nan
     spread = math.log(marks[0]) - pair.alpha - pair.beta * math.log(marks[1])

@@ -9,7 +9,7 @@ import logging
 import os
 from pathlib import Path
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.state.memory import Memory, save
 from perpfut_lib.artifacts import Signal
 from perpfut_lib.errors import PerpfutError
@@ -20,32 +20,32 @@ MAX_LOG_BYTES = 20 * 2**20
 OLDER_LOGS = 2
 
 
-def commit(desk: Desk, memory: Memory) -> None:
+def commit(context: TickContext, memory: Memory) -> None:
     """Make a tick happen: replace the memory, then publish its signal."""
-    save(desk.folder.memory, memory)
-    desk.remember(memory)
-    publish(desk, new=True)
+    save(context.folder.memory, memory)
+    context.remember(memory)
+    publish(context, new=True)
 
 
-def publish(desk: Desk, *, new: bool = False) -> None:
+def publish(context: TickContext, *, new: bool = False) -> None:
     """Bring ``signal.json`` and the log of signals up to the committed memory; a signal that ran out stays away.
 
     Parameters
     ----------
-    desk : Desk
+    context : TickContext
         Folder, memory, clock.
     new : bool
         The signal has just been committed: nobody can have published it, so nothing need be read back.
     """
-    signal = desk.memory.signal
+    signal = context.memory.signal
     if signal is None:
         return
-    if desk.clock.wall() < signal.expires_at and (new or _published(desk) != signal.seq):
-        desk.folder.write(signal)
+    if context.clock.wall() < signal.expires_at and (new or _published(context) != signal.seq):
+        context.folder.write(signal)
         log.info("signal", extra=summary(signal))
-    if (new and desk.logged) or last_logged(desk.folder.decisions) < signal.seq:
-        _append(desk.folder.decisions, signal)
-        desk.logged = True
+    if (new and context.logged) or last_logged(context.folder.decisions) < signal.seq:
+        _append(context.folder.decisions, signal)
+        context.logged = True
 
 
 def summary(signal: Signal) -> dict[str, object]:
@@ -79,9 +79,9 @@ def last_logged(path: Path) -> int:
     return -1
 
 
-def _published(desk: Desk) -> int:
+def _published(context: TickContext) -> int:
     try:
-        return desk.folder.read(Signal).seq
+        return context.folder.read(Signal).seq
     except PerpfutError:
         return -1
 

@@ -76,7 +76,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RiskResult:
     """What may be held."""
 
     weights: Mapping[str, tuple[float, float]]
@@ -116,7 +116,7 @@ class Verdict:
         )
 
 
-def check(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig) -> Verdict:
+def check(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig) -> RiskResult:
     """Return what may be held of the proposed targets.
 
     Parameters
@@ -130,7 +130,7 @@ def check(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig)
 
     Returns
     -------
-    Verdict
+    RiskResult
         Every limit holds for its weights; with any overall code all of them are zero, except that
         ``EXPOSURE_CAPPED`` alone scales them.
     """
@@ -153,7 +153,7 @@ def check(pairs: Iterable[PairTarget], situation: Situation, limits: RiskConfig)
     weights = {name: alive[name].weights if name in alive else (0.0, 0.0) for name in proposed}
     kill = situation.control is not None and situation.control.kill
     closed = frozenset(proposed) - frozenset(alive)
-    return Verdict(
+    return RiskResult(
         weights, {name: tuple(codes) for name, codes in reasons.items()}, tuple(overall), kill, scale, closed
     )
 

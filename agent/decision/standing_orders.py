@@ -2,7 +2,7 @@
 
 import logging
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.decision.risk import AccountView
 from agent.state.memory import Capital
 from perpfut_lib.artifacts import Control, GovernorOrder, PerfSnapshot
@@ -23,9 +23,9 @@ class Orders(Part):
     """What the execution side reported, if it is current."""
 
 
-def read_orders(desk: Desk, now: int) -> Orders:
+def read_orders(context: TickContext, now: int) -> Orders:
     """Read all three files; whatever is wrong with one of them counts against trading, and none stops the tick."""
-    return Orders(control=_control(desk), governor_mode=_governor(desk, now), snapshot=_snapshot(desk, now))
+    return Orders(control=_control(context), governor_mode=_governor(context, now), snapshot=_snapshot(context, now))
 
 
 def account_view(orders: Orders, capital: Capital) -> AccountView | None:
@@ -39,21 +39,21 @@ def account_view(orders: Orders, capital: Capital) -> AccountView | None:
     return AccountView(snapshot.equity, start, snapshot.drawdown(), imbalance)
 
 
-def _control(desk: Desk) -> Control | None:
+def _control(context: TickContext) -> Control | None:
     try:
-        control = desk.folder.read(Control)
+        control = context.folder.read(Control)
     except PerpfutError as error:
         log.warning("no control", extra={"cause": str(error)})
         return None
-    if control.seq < desk.memory.control_seq:
-        log.warning("an old control came back", extra={"seq": control.seq, "seen": desk.memory.control_seq})
+    if control.seq < context.memory.control_seq:
+        log.warning("an old control came back", extra={"seq": control.seq, "seen": context.memory.control_seq})
         return None
     return control.model_copy(update={"note": ""})  # for people; checkpoints and traces need not carry it
 
 
-def _governor(desk: Desk, now: int) -> str | None:
+def _governor(context: TickContext, now: int) -> str | None:
     try:
-        order = desk.folder.read(GovernorOrder)
+        order = context.folder.read(GovernorOrder)
     except MissingInputError:
         return "run"
     except PerpfutError as error:
@@ -62,14 +62,14 @@ def _governor(desk: Desk, now: int) -> str | None:
     return "run" if order.mode == "pause" and order.until <= now else order.mode
 
 
-def _snapshot(desk: Desk, now: int) -> PerfSnapshot | None:
+def _snapshot(context: TickContext, now: int) -> PerfSnapshot | None:
     try:
-        snapshot = desk.folder.read(PerfSnapshot)
+        snapshot = context.folder.read(PerfSnapshot)
     except MissingInputError:
         return None
     except PerpfutError as error:
         log.warning("no performance", extra={"cause": str(error)})
         return None
     age = now - snapshot.created_at
-    current = -desk.profile.agent.skew_ms <= age < desk.profile.agent.risk.max_performance_age
+    current = -context.profile.agent.skew_ms <= age < context.profile.agent.risk.max_performance_age
     return snapshot if current else None

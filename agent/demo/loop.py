@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from agent.decision.context import Brain, Desk, open_brain
+from agent.decision.context import TickContext, TradingPolicy, open_policy
 from agent.demo.comparison import Episode, Execution, Funding
 from agent.feed.market import LiveMarket
 from agent.graphs.checkpoints import open_checkpoints
@@ -71,7 +71,7 @@ class SlowThread:
     Parameters
     ----------
     ticks : Ticks
-        With a desk and checkpoints of its own.
+        With a context and checkpoints of its own.
     """
 
     def __init__(self, ticks: Ticks) -> None:
@@ -133,15 +133,15 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
     speed : float
         Seconds of the exchange per second.
     """
-    panel, brain = load_panel(run), _brain(profile, run)
+    panel, policy = load_panel(run), _policy(profile, run)
     end = start + bars * panel.timeframe
     replayed = load_signals(replay(_unwatched(profile), run, start, end))  # compiles what the fast tick calls, too
     folder = AgentFolder(run.path / "demo")
-    exchange = serve(_venue(profile, brain, start), tape_of(panel))
+    exchange = serve(_venue(profile, policy, start), tape_of(panel))
     with exchange as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
         wallet = float(venue.matching.account(ACCOUNT).wallet)
         began = time.monotonic()
-        _drive(profile, folder, venue, brain, (end, speed))
+        _drive(profile, folder, venue, policy, (end, speed))
         if engine.stop() != 0:
             raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
         seconds, account = time.monotonic() - began, venue.matching.account(ACCOUNT)
@@ -152,27 +152,27 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
             funding=_funding(venue),
             base=wallet,
             end=end,
-            fee_bps=brain.fee_bps,
+            fee_bps=policy.fee_bps,
             slippage_bps=profile.costs.slippage_bps,
         )
     report, governor, wallets = folder.read(PerfSnapshot), folder.read(GovernorOrder), (wallet, float(account.wallet))
     return Recording(episode, panel, report, governor, wallets, len(account.orders), seconds)
 
 
-def _brain(profile: Profile, run: Run) -> Brain:
-    brain = open_brain(profile, run)
-    if brain is None:
+def _policy(profile: Profile, run: Run) -> TradingPolicy:
+    policy = open_policy(profile, run)
+    if policy is None:
         raise MissingInputError(f"no policy {profile.agent.policy}", "an exported one", "export it first")
-    return brain
+    return policy
 
 
-def _venue(profile: Profile, brain: Brain, start: int) -> VenueConfig:
+def _venue(profile: Profile, policy: TradingPolicy, start: int) -> VenueConfig:
     """Return an exchange whose clock stands at the start; its fee is the one that the policy was made for."""
     return VenueConfig(
         clock="stepped",
         start=start,
         weight_limit=LOCAL_WEIGHT,
-        taker_fee_bps=brain.fee_bps,
+        taker_fee_bps=policy.fee_bps,
         balance=profile.agent.capital,
         orders_per_ten_seconds=3_000,
     )
@@ -215,19 +215,19 @@ def _hummingbot(venue: RunningExchange, folder: AgentFolder, run: Run, symbols: 
 
 
 def _drive(
-    profile: Profile, folder: AgentFolder, venue: RunningExchange, brain: Brain, until: tuple[int, float]
+    profile: Profile, folder: AgentFolder, venue: RunningExchange, policy: TradingPolicy, until: tuple[int, float]
 ) -> None:
     """Let time run and the agent with it, until its last bar has passed."""
     (end, speed), exchange = until, venue.exchange
     clock = DemoClock(exchange, speed)
     with ExitStack() as stack:
-        opened = [stack.enter_context(_desk(profile, folder, venue, brain, clock)) for _ in range(2)]
+        opened = [stack.enter_context(_context(profile, folder, venue, policy, clock)) for _ in range(2)]
         fast, slow = (
-            Ticks(desk, stack.enter_context(open_checkpoints(folder.checkpoints(kind))))
-            for desk, kind in zip(opened, ("fast", "slow"), strict=True)
+            Ticks(context, stack.enter_context(open_checkpoints(folder.checkpoints(kind))))
+            for context, kind in zip(opened, ("fast", "slow"), strict=True)
         )
         beside = SlowThread(slow)
-        market = fast.desk.market
+        market = fast.context.market
         assert isinstance(market, LiveMarket)
         scheduler = Scheduler(Session(fast, clock, market), beside, None)  # type: ignore[arg-type]
         exchange.clock.run(speed)
@@ -242,14 +242,14 @@ def _drive(
 
 
 @contextmanager
-def _desk(
-    profile: Profile, folder: AgentFolder, venue: RunningExchange, brain: Brain, clock: DemoClock
-) -> Iterator[Desk]:
+def _context(
+    profile: Profile, folder: AgentFolder, venue: RunningExchange, policy: TradingPolicy, clock: DemoClock
+) -> Iterator[TickContext]:
     config = profile.agent.exchange.model_copy(update={"url": venue.url, "weight_per_minute": None})
     market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), profile.agent.timeframe)
     since = venue.exchange.tape.start
     try:
-        yield Desk(profile, folder, market, clock, profile.agent.timeframe, brain, "demo", history_from=since)
+        yield TickContext(profile, folder, market, clock, profile.agent.timeframe, policy, "demo", history_from=since)
     finally:
         market.close()
 

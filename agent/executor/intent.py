@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from perpfut_lib.artifacts import Clocks, Control, Seen, Signal, Tolerance, Verdict, assess, read_document
+from perpfut_lib.artifacts import Clocks, Control, Freshness, Seen, Signal, Tolerance, assess, read_document
 from perpfut_lib.artifacts.contract import Leg
 from perpfut_lib.errors import ArtifactError, PerpfutError
 
@@ -33,7 +33,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReadState:
     """What is remembered from one look at the files to the next; times are monotonic ms."""
 
     seen: Seen = field(default_factory=Seen)
@@ -72,8 +72,8 @@ class Intent:
 
 
 def look(
-    folder_files: tuple[Path, Path], key: bytes | None, heard: Heard, clocks: Clocks, patience: Patience
-) -> tuple[Heard, Intent]:
+    folder_files: tuple[Path, Path], key: bytes | None, read_state: ReadState, clocks: Clocks, patience: Patience
+) -> tuple[ReadState, Intent]:
     """Read signal and control and return what they come to.
 
     Parameters
@@ -82,8 +82,8 @@ def look(
         ``signal.json`` and ``control.json``.
     key : bytes or None
         The key that seals them.
-    heard : Heard
-        What the last look returned; ``Heard()`` at the start.
+    read_state : ReadState
+        What the last look returned; ``ReadState()`` at the start.
     clocks : Clocks
         Now.
     patience : Patience
@@ -91,75 +91,77 @@ def look(
 
     Returns
     -------
-    heard : Heard
+    read_state : ReadState
         For the next look.
     intent : Intent
         What to aim for.
     """
     signal, control = _read(folder_files[0], Signal, key), _read(folder_files[1], Control, key)
-    return judge(signal, control, heard, clocks, patience)
+    return judge(signal, control, read_state, clocks, patience)
 
 
 def judge(
     signal: Signal | PerpfutError,
     control: Control | PerpfutError,
-    heard: Heard,
+    read_state: ReadState,
     clocks: Clocks,
     patience: Patience,
-) -> tuple[Heard, Intent]:
+) -> tuple[ReadState, Intent]:
     """Return what a signal and a control come to; the pure part of :func:`look`."""
-    heard, order = _ordered(control, heard, patience)
-    heard, verdict = _verdict(signal, heard, clocks, patience)
-    killed = isinstance(signal, Signal) and verdict == Verdict.FRESH and signal.kill
+    read_state, order = _ordered(control, read_state, patience)
+    read_state, freshness = _verdict(signal, read_state, clocks, patience)
+    killed = isinstance(signal, Signal) and freshness == Freshness.FRESH and signal.kill
     if order == "kill" or killed or order == "pause":
         flat = Intent("flat", "paused" if order == "pause" and not killed else "killed")
-        return replace(heard, good=None, ordered=True, wrong_since=None), flat
-    wrong = verdict if verdict != Verdict.FRESH else order
+        return replace(read_state, good=None, ordered=True, wrong_since=None), flat
+    wrong = freshness if freshness != Freshness.FRESH else order
     if wrong == "run":
         assert isinstance(signal, Signal)
-        heard = replace(heard, good=signal, ordered=True, wrong_since=None)
-        return heard, _following(signal, "ok")
-    since = clocks.monotonic if heard.wrong_since is None else heard.wrong_since
-    heard = replace(heard, wrong_since=since)
-    return heard, _bearing(heard, wrong, clocks, patience)
+        read_state = replace(read_state, good=signal, ordered=True, wrong_since=None)
+        return read_state, _following(signal, "ok")
+    since = clocks.monotonic if read_state.wrong_since is None else read_state.wrong_since
+    read_state = replace(read_state, wrong_since=since)
+    return read_state, _bearing(read_state, wrong, clocks, patience)
 
 
-def _bearing(heard: Heard, wrong: str, clocks: Clocks, patience: Patience) -> Intent:
+def _bearing(read_state: ReadState, wrong: str, clocks: Clocks, patience: Patience) -> Intent:
     """Return what to do while something is wrong."""
-    assert heard.wrong_since is not None
-    hold = patience.expiry_hold_ms if wrong == Verdict.EXPIRED else patience.hold_ms
-    if clocks.monotonic - heard.wrong_since >= hold or (heard.good is None and heard.ordered):
+    assert read_state.wrong_since is not None
+    hold = patience.expiry_hold_ms if wrong == Freshness.EXPIRED else patience.hold_ms
+    if clocks.monotonic - read_state.wrong_since >= hold or (read_state.good is None and read_state.ordered):
         return Intent("flat", wrong)
-    if heard.good is None:
+    if read_state.good is None:
         return Intent("wait", wrong)
-    if clocks.wall >= heard.good.expires_at + patience.expiry_hold_ms:
-        return Intent("flat", Verdict.EXPIRED.value)
-    return _following(heard.good, wrong)
+    if clocks.wall >= read_state.good.expires_at + patience.expiry_hold_ms:
+        return Intent("flat", Freshness.EXPIRED.value)
+    return _following(read_state.good, wrong)
 
 
 def _following(signal: Signal, reason: str) -> Intent:
     return Intent("follow", reason, signal, signal.legs)
 
 
-def _ordered(control: Control | PerpfutError, heard: Heard, patience: Patience) -> tuple[Heard, str]:
+def _ordered(control: Control | PerpfutError, read_state: ReadState, patience: Patience) -> tuple[ReadState, str]:
     """Return the operator's order: ``run``, ``pause``, ``kill``, or what is wrong with it."""
     if isinstance(control, PerpfutError):
-        return heard, "control_unreadable" if patience.require_control else "run"
+        return read_state, "control_unreadable" if patience.require_control else "run"
     if control.kill:
-        return heard, "kill"
-    if control.seq < heard.control_seq:
-        return heard, "control_replayed"
-    return replace(heard, control_seq=control.seq), "pause" if control.pause else "run"
+        return read_state, "kill"
+    if control.seq < read_state.control_seq:
+        return read_state, "control_replayed"
+    return replace(read_state, control_seq=control.seq), "pause" if control.pause else "run"
 
 
-def _verdict(signal: Signal | PerpfutError, heard: Heard, clocks: Clocks, patience: Patience) -> tuple[Heard, str]:
+def _verdict(
+    signal: Signal | PerpfutError, read_state: ReadState, clocks: Clocks, patience: Patience
+) -> tuple[ReadState, str]:
     """Return ``fresh``, or what is wrong with the signal."""
     if isinstance(signal, PerpfutError):
-        return heard, "unreadable" if isinstance(signal, ArtifactError) else "missing"
+        return read_state, "unreadable" if isinstance(signal, ArtifactError) else "missing"
     if sum(abs(leg.weight) for leg in signal.legs) > patience.max_gross:
-        return heard, "too_large"
-    verdict, seen = assess(signal, signal.expires_at, heard.seen, clocks, patience.tolerance)
-    return replace(heard, seen=seen), verdict.value
+        return read_state, "too_large"
+    freshness, seen = assess(signal, signal.expires_at, read_state.seen, clocks, patience.tolerance)
+    return replace(read_state, seen=seen), freshness.value
 
 
 def _read(path: Path, model: type[D], key: bytes | None) -> D | PerpfutError:

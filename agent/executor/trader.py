@@ -9,7 +9,7 @@ from typing import Any, Final
 from agent.clock import Clock
 from agent.executor import state as ledger
 from agent.executor.balance import Market, groups_of
-from agent.executor.intent import Heard, Intent, Patience, look
+from agent.executor.intent import Intent, Patience, ReadState, look
 from agent.executor.performance import Fill, Performance
 from agent.executor.planner import Situation, plan
 from agent.executor.rules import ZERO, Limits, TradingRule
@@ -69,7 +69,7 @@ class Trader:
         """What the last look came to."""
         self.stopping = False
         """Set it to go flat."""
-        self._heard, self._base, self._books = Heard(), Base(-1, 0.0), Performance(0.0, 0.0, 0.0)
+        self._read_state, self._base, self._books = ReadState(), Base(-1, 0.0), Performance(0.0, 0.0, 0.0)
         self._marks: dict[str, float] = {}
         self._targets: dict[str, Decimal] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
@@ -98,7 +98,7 @@ class Trader:
             self._books = Performance.begun(equity, units, self._marks)
             self._seq = self._clock.wall()
             return
-        self._heard = Heard.from_json(tree["heard"], self._clock.monotonic())
+        self._read_state = ReadState.from_json(tree["heard"], self._clock.monotonic())
         self._base, self._seq = Base(**tree["base"]), int(tree["seq"])
         books = Performance.from_json(tree["books"])
         # What happened while nobody looked is price P&L: the books must end where the account stands.
@@ -112,7 +112,7 @@ class Trader:
         clocks = Clocks(self._clock.wall(), self._clock.monotonic())
         files = (self._folder.document(Signal), self._folder.document(Control))
         before = self.intent
-        self._heard, self.intent = look(files, self._folder.key, self._heard, clocks, self._settings.patience)
+        self._read_state, self.intent = look(files, self._folder.key, self._read_state, clocks, self._settings.patience)
         if self.stopping:
             self.intent = Intent("flat", "stopping")
         if (self.intent.reason, self.intent.signal) != (before.reason, before.signal):
@@ -131,7 +131,7 @@ class Trader:
             self._quoted[order_id] = (float(price), signal.created_at)
 
     def fill(self, order_id: str, quantity: Decimal, price: Decimal, fee: Decimal, now: int) -> None:
-        """Book a fill of signed base units."""
+        """PairLedger a fill of signed base units."""
         before = self._seeded()
         self.state = ledger.filled(before, order_id, quantity, now)
         if self.state is before:
@@ -162,7 +162,7 @@ class Trader:
                 self._books = self._books.corrected(float(change), self._marks[symbol])
 
     def funding(self, amount: Decimal) -> None:
-        """Book a funding payment, positive where it was received."""
+        """PairLedger a funding payment, positive where it was received."""
         self._books = self._books.paid(float(amount))
 
     def flat(self) -> bool:
@@ -177,7 +177,7 @@ class Trader:
         self._seq += 1
         snapshot = self._snapshot(units)
         tree = {
-            "heard": self._heard.to_json(),
+            "heard": self._read_state.to_json(),
             "base": asdict(self._base),
             "books": self._books.to_json(),
             "seq": self._seq,
@@ -212,7 +212,7 @@ class Trader:
         return Situation(now, self._targets, tuple(groups), markets)
 
     def _snapshot(self, units: Mapping[str, float]) -> PerfSnapshot:
-        signal = self._heard.good
+        signal = self._read_state.good
         books, marks = self._books, self._marks
         shown = [name for name in self._settings.symbols if name in marks]
         return PerfSnapshot(
@@ -221,7 +221,7 @@ class Trader:
             seq=self._seq,
             run_id=self._settings.run_id,
             created_at=self._clock.wall(),
-            signal_seq=signal.seq if signal is not None else max(self._heard.seen.seq, 0),
+            signal_seq=signal.seq if signal is not None else max(self._read_state.seen.seq, 0),
             equity=books.equity(units, marks),
             peak_equity=max(books.peak, 0.0),
             price_pnl=books.price_pnl(units, marks),

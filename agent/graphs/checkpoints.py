@@ -20,7 +20,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.observation.tracing import by_no_other_client
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Checkpoints:
         return graph.compile(checkpointer=self.saver)
 
     def run(
-        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Any], desk: Desk
+        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Any], context: TickContext
     ) -> None:
         """Run a graph to its end, from its last checkpoint if it was cut short, and forget its checkpoints.
 
@@ -74,7 +74,7 @@ class Checkpoints:
             log.info("going on with a tick that was cut short", extra={"thread": thread})
         try:
             with by_no_other_client():
-                app.invoke(None if unfinished else dict(start), config, context=desk, durability="sync")
+                app.invoke(None if unfinished else dict(start), config, context=context, durability="sync")
         finally:
             self.saver.delete_thread(thread)
             self._runs += 1

@@ -9,16 +9,16 @@ from typing import Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agent.decision import followed_pairs as tracks
-from agent.decision.context import Desk
+from agent.decision import followed_pairs
+from agent.decision.context import TickContext
 from agent.decision.followed_pairs import Window
 from agent.decision.pair_decisions import PairDecision, decidable, decisions, held_target, target_of
-from agent.decision.pair_update import Advanced, spread_z
+from agent.decision.pair_update import UpdatedPair, spread_z
 from agent.decision.publication import commit
-from agent.decision.risk import PairTarget, Situation, Verdict, check
-from agent.decision.signal_assembly import Proposal, capital_at, conclude
+from agent.decision.risk import PairTarget, RiskResult, Situation, check
+from agent.decision.signal_assembly import Proposal, assemble_signal, capital_at
 from agent.decision.standing_orders import Orders, account_view, read_orders
-from agent.state.memory import Track
+from agent.state.memory import FollowedPair
 from perpfut_lib.artifacts import Reason
 
 
@@ -41,73 +41,73 @@ class FastState(TypedDict, total=False):
     """Every pair that can be decided on, with its spread in formation standard deviations."""
     decisions: dict[str, Any]
     """What it asked for, by pair."""
-    verdict: dict[str, Any]
+    risk_result: dict[str, Any]
     """What risk allows, by pair, and why."""
 
 
-def load_control(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def load_control(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Read the operator's, the governor's and the execution side's files, and whether the tick comes in time."""
-    desk, now = runtime.context, runtime.context.clock.wall()
-    faults = [] if now < desk.expiry(state["bar_close"]) else [Reason.TOO_LATE.value]
-    return {"created_at": now, "orders": read_orders(desk, now).model_dump(mode="json"), "faults": faults}
+    context, now = runtime.context, runtime.context.clock.wall()
+    faults = [] if now < context.expiry(state["bar_close"]) else [Reason.TOO_LATE.value]
+    return {"created_at": now, "orders": read_orders(context, now).model_dump(mode="json"), "faults": faults}
 
 
-def resolve_pairs(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def resolve_pairs(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Read the active pairs."""
-    window, faults = tracks.resolve(runtime.context, state["bar_close"], state["created_at"])
+    window, faults = followed_pairs.resolve(runtime.context, state["bar_close"], state["created_at"])
     return {"window": window.model_dump() if window else None, "faults": [*state["faults"], *faults]}
 
 
-def fetch_market(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def fetch_market(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Fetch closed bars and settlements of every tracked pair."""
-    desk = runtime.context
-    followed = tracks.current_tracks(desk, _window(state))
-    desk.scratch.clear()
-    slices = tracks.fetch(desk, followed, state["bar_close"])
-    faults = tracks.clock_fault(desk, desk.clock.wall())
-    return {"slices": tracks.slices_to_json(slices), "faults": [*state["faults"], *faults]}
+    context = runtime.context
+    followed = followed_pairs.current_pairs(context, _window(state))
+    context.scratch.clear()
+    slices = followed_pairs.fetch(context, followed, state["bar_close"])
+    faults = followed_pairs.clock_fault(context, context.clock.wall())
+    return {"slices": followed_pairs.slices_to_json(slices), "faults": [*state["faults"], *faults]}
 
 
-def compute_features(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def compute_features(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Step features and ledger of every pair whose bars are complete.
 
-    They stay on the desk; a tick that is resumed steps them once more from the same data, which is cheaper than to
+    They stay in the context; a tick that is resumed steps them once more from the same data, which is cheaper than to
     carry them through every checkpoint.
     """
-    moved = _advanced(state, runtime.context)
-    return {"spreads": {name: spread_z(pair.track, pair.marks) for name, pair in moved.items() if decidable(pair)}}
+    moved = _updated(state, runtime.context)
+    return {"spreads": {name: spread_z(pair.followed, pair.marks) for name, pair in moved.items() if decidable(pair)}}
 
 
-def infer(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def infer(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Ask the policy."""
-    desk = runtime.context
-    moved = {name: pair for name, pair in _advanced(state, desk).items() if name in state["spreads"]}
-    answers = decisions(moved, state["bar_close"], desk.brain) if desk.brain is not None else {}
+    context = runtime.context
+    moved = {name: pair for name, pair in _updated(state, context).items() if name in state["spreads"]}
+    answers = decisions(moved, state["bar_close"], context.policy) if context.policy is not None else {}
     return {"decisions": {name: answer.model_dump(mode="json") for name, answer in answers.items()}}
 
 
-def check_risk(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def check_risk(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Find out what may be held."""
-    desk = runtime.context
-    verdict = check(_targets(state, desk), _situation(state, desk), desk.profile.agent.risk)
-    return {"verdict": verdict.to_json()}
+    context = runtime.context
+    risk_result = check(_targets(state, context), _situation(state, context), context.profile.agent.risk)
+    return {"risk_result": risk_result.to_json()}
 
 
-def emit_signal(state: FastState, runtime: Runtime[Desk]) -> FastState:
+def emit_signal(state: FastState, runtime: Runtime[TickContext]) -> FastState:
     """Commit the memory with its signal, and publish it."""
-    desk, window = runtime.context, _window(state)
+    context, window = runtime.context, _window(state)
     proposal = Proposal(
         bar_close=state["bar_close"],
         created_at=state["created_at"],
         window=window,
-        followed=tracks.current_tracks(desk, window),
-        moved=_advanced(state, desk),
+        followed=followed_pairs.current_pairs(context, window),
+        moved=_updated(state, context),
         decisions=_decisions(state),
-        targets={target.pair: target for target in _targets(state, desk)},
-        verdict=Verdict.from_json(state["verdict"]),
+        targets={target.pair: target for target in _targets(state, context)},
+        risk_result=RiskResult.from_json(state["risk_result"]),
         orders=_orders(state),
     )
-    commit(desk, conclude(desk, proposal))
+    commit(context, assemble_signal(context, proposal))
     return {}
 
 
@@ -116,9 +116,9 @@ def anything_to_ask(state: FastState) -> Literal["infer", "check_risk"]:
     return "infer" if state["spreads"] else "check_risk"
 
 
-def fast_tick_graph() -> StateGraph[FastState, Desk, FastState, FastState]:
+def fast_tick_graph() -> StateGraph[FastState, TickContext, FastState, FastState]:
     """Return the graph; compile it with or without a checkpointer."""
-    graph = StateGraph(FastState, context_schema=Desk)
+    graph = StateGraph(FastState, context_schema=TickContext)
     graph.add_node("load_control", load_control)
     graph.add_node("resolve_pairs", resolve_pairs)
     graph.add_node("fetch_market", fetch_market)
@@ -150,45 +150,45 @@ def _decisions(state: FastState) -> dict[str, PairDecision]:
     return {name: PairDecision.model_validate(tree, strict=False) for name, tree in answers.items()}
 
 
-def _advanced(state: FastState, desk: Desk) -> dict[str, Advanced]:
-    return tracks.advanced(desk, _window(state), state["slices"], state["bar_close"])
+def _updated(state: FastState, context: TickContext) -> dict[str, UpdatedPair]:
+    return followed_pairs.update_all(context, _window(state), state["slices"], state["bar_close"])
 
 
-def _situation(state: FastState, desk: Desk) -> Situation:
+def _situation(state: FastState, context: TickContext) -> Situation:
     orders, window = _orders(state), _window(state)
-    capital = capital_at(desk.memory, window, _advanced(state, desk), orders)
+    capital = capital_at(context.memory, window, _updated(state, context), orders)
     return Situation(
         control=orders.control,
         governor_mode=orders.governor_mode,
         account=account_view(orders, capital),
-        capital=desk.profile.agent.capital,
+        capital=context.profile.agent.capital,
         book_drawdown=capital.drawdown(),
         faults=tuple(Reason(fault) for fault in state["faults"]),
     )
 
 
-def _targets(state: FastState, desk: Desk) -> list[PairTarget]:
+def _targets(state: FastState, context: TickContext) -> list[PairTarget]:
     """Return what is proposed for every pair that may be traded."""
     window, asked = _window(state), _decisions(state)
     if window is None:
         return []
-    moved = _advanced(state, desk)
+    moved = _updated(state, context)
     proposed = []
-    for name, track in tracks.current_tracks(desk, window).items():
-        if name in asked and desk.brain is not None:
-            proposed.append(target_of(name, moved[name], asked[name], window, desk.brain))
+    for name, followed in followed_pairs.current_pairs(context, window).items():
+        if name in asked and context.policy is not None:
+            proposed.append(target_of(name, moved[name], asked[name], window, context.policy))
         else:
-            fault = undecided(track, complete=name in moved, desk=desk)
-            proposed.append(held_target(name, track.legs, window, desk.memory.signal, fault))
+            fault = undecided(followed, complete=name in moved, context=context)
+            proposed.append(held_target(name, followed.legs, window, context.memory.signal, fault))
     return proposed
 
 
-def undecided(track: Track, *, complete: bool, desk: Desk) -> Reason:
+def undecided(followed: FollowedPair, *, complete: bool, context: TickContext) -> Reason:
     """Return why a pair was not decided on, which says whether its target may be held."""
-    if desk.brain is None:
+    if context.policy is None:
         return Reason.POLICY_MISMATCH
     if complete:
         return Reason.DATA_INVALID
-    if track.expires_at == 0:
+    if followed.expires_at == 0:
         return Reason.DATA_MISSING
-    return Reason.HELD if track.waiting < desk.profile.agent.risk.max_held_bars else Reason.DATA_STALE
+    return Reason.HELD if followed.waiting < context.profile.agent.risk.max_held_bars else Reason.DATA_STALE

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.decision.governor_rules import GovernorState, Outcome, govern, raised
 from agent.state.sealed_file import read_sealed, write_sealed
 from perpfut_lib.artifacts import (
@@ -64,21 +64,21 @@ class GovernorTick(TypedDict, total=False):
     """Annotation."""
 
 
-def load_snapshot(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
+def load_snapshot(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
     """Read the execution side's report and the state of the active pairs."""
-    desk = runtime.context
-    now, memory = desk.clock.wall(), read_memory(desk)
-    snapshot, faults = _snapshot(desk, memory, now)
+    context = runtime.context
+    now, memory = context.clock.wall(), read_memory(context)
+    snapshot, faults = _snapshot(context, memory, now)
     found = snapshot.model_dump(mode="json") if snapshot is not None else None
     faults_found = [fault.value for fault in faults]
-    return {"created_at": now, "snapshot": found, "faults": faults_found, "lost_pairs": _lost_pairs(desk)}
+    return {"created_at": now, "snapshot": found, "faults": faults_found, "lost_pairs": _lost_pairs(context)}
 
 
-def apply_rules(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
+def apply_rules(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
     """Roll up, watch, and find out what is due."""
-    desk, memory = runtime.context, read_memory(runtime.context)
+    context, memory = runtime.context, read_memory(runtime.context)
     snapshot = PerfSnapshot.model_validate(state["snapshot"], strict=False)
-    config = desk.profile.agent.governor
+    config = context.profile.agent.governor
     outcome: Outcome = govern(memory.state, snapshot, state["lost_pairs"], state["created_at"], config)
     return {
         "state": outcome.state.model_dump(mode="json"),
@@ -87,7 +87,7 @@ def apply_rules(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
     }
 
 
-def annotate(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
+def annotate(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
     """Let a language model describe what happened; nothing that it says is acted on, and it may fail."""
     annotator = runtime.context.annotator
     if annotator is None or not state["actions"]:
@@ -96,12 +96,12 @@ def annotate(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
     return {"note": annotator.describe(facts)[:NOTE_LENGTH]}
 
 
-def write_order(state: GovernorTick, runtime: Runtime[Desk]) -> GovernorTick:
+def write_order(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
     """Commit the governor's memory with its order, then publish."""
-    desk, memory = runtime.context, read_memory(runtime.context)
-    after = concluded(memory, state, desk.provenance(), desk.run_id)
-    write_sealed(desk.folder.governor_memory, after.model_dump(mode="json"))
-    publish_order(desk, after)
+    context, memory = runtime.context, read_memory(runtime.context)
+    after = concluded(memory, state, context.provenance(), context.run_id)
+    write_sealed(context.folder.governor_memory, after.model_dump(mode="json"))
+    publish_order(context, after)
     return {}
 
 
@@ -110,9 +110,9 @@ def anything_new(state: GovernorTick) -> Literal["apply_rules", "write_order"]:
     return "apply_rules" if state["snapshot"] is not None else "write_order"
 
 
-def governor_graph() -> StateGraph[GovernorTick, Desk, GovernorTick, GovernorTick]:
+def governor_graph() -> StateGraph[GovernorTick, TickContext, GovernorTick, GovernorTick]:
     """Return the graph; compile it with or without a checkpointer."""
-    graph = StateGraph(GovernorTick, context_schema=Desk)
+    graph = StateGraph(GovernorTick, context_schema=TickContext)
     graph.add_node("load_snapshot", load_snapshot)
     graph.add_node("apply_rules", apply_rules)
     graph.add_node("annotate", annotate)
@@ -157,55 +157,55 @@ def concluded(memory: GovernorMemory, tick: GovernorTick, provenance: Provenance
     return GovernorMemory(seq=order.seq, snapshot_seq=seen, state=state, order=order, request=request)
 
 
-def read_memory(desk: Desk) -> GovernorMemory:
+def read_memory(context: TickContext) -> GovernorMemory:
     """Return the governor's memory; one that cannot be read starts afresh above the last order's number."""
     try:
-        return GovernorMemory.model_validate(read_sealed(desk.folder.governor_memory), strict=False)
+        return GovernorMemory.model_validate(read_sealed(context.folder.governor_memory), strict=False)
     except MissingInputError:
-        return GovernorMemory(seq=_last_seq(desk, otherwise=0))
+        return GovernorMemory(seq=_last_seq(context, otherwise=0))
     except (ArtifactError, ValueError) as error:
         log.error("the governor's memory is lost", extra={"cause": str(error)[:300]})
-        return GovernorMemory(seq=_last_seq(desk, otherwise=desk.clock.wall()))
+        return GovernorMemory(seq=_last_seq(context, otherwise=context.clock.wall()))
 
 
-def publish_order(desk: Desk, memory: GovernorMemory) -> None:
+def publish_order(context: TickContext, memory: GovernorMemory) -> None:
     """Write the order and the request that the memory holds, unless they are there already."""
     for document in (memory.request, memory.order):
-        if document is not None and _seq_on_disk(desk, type(document)) != document.seq:
-            desk.folder.write(document)
+        if document is not None and _seq_on_disk(context, type(document)) != document.seq:
+            context.folder.write(document)
 
 
-def _seq_on_disk(desk: Desk, model: type[GovernorOrder] | type[RetrainRequest]) -> int:
+def _seq_on_disk(context: TickContext, model: type[GovernorOrder] | type[RetrainRequest]) -> int:
     try:
-        return desk.folder.read(model).seq
+        return context.folder.read(model).seq
     except PerpfutError:
         return -1
 
 
-def _last_seq(desk: Desk, otherwise: int) -> int:
-    return max(otherwise, _seq_on_disk(desk, GovernorOrder))
+def _last_seq(context: TickContext, otherwise: int) -> int:
+    return max(otherwise, _seq_on_disk(context, GovernorOrder))
 
 
-def _snapshot(desk: Desk, memory: GovernorMemory, now: int) -> tuple[PerfSnapshot | None, list[Reason]]:
+def _snapshot(context: TickContext, memory: GovernorMemory, now: int) -> tuple[PerfSnapshot | None, list[Reason]]:
     """Return a snapshot that is new and current, and what is wrong with the reports."""
     try:
-        snapshot = desk.folder.read(PerfSnapshot)
+        snapshot = context.folder.read(PerfSnapshot)
     except MissingInputError:
-        return None, [Reason.PERFORMANCE_STALE] if desk.profile.agent.risk.require_performance else []
+        return None, [Reason.PERFORMANCE_STALE] if context.profile.agent.risk.require_performance else []
     except PerpfutError as error:
         log.warning("no performance", extra={"cause": str(error)})
         return None, [Reason.PERFORMANCE_STALE]
     age = now - snapshot.created_at
-    if not -desk.profile.agent.skew_ms <= age < desk.profile.agent.risk.max_performance_age:
+    if not -context.profile.agent.skew_ms <= age < context.profile.agent.risk.max_performance_age:
         return None, [Reason.PERFORMANCE_STALE]
     return (snapshot if snapshot.seq > memory.snapshot_seq else None), []
 
 
-def _lost_pairs(desk: Desk) -> float:
+def _lost_pairs(context: TickContext) -> float:
     """Return the share of active pairs whose latest p-value is above the limit."""
-    limit = desk.profile.agent.risk.max_pvalue
+    limit = context.profile.agent.risk.max_pvalue
     try:
-        active, _ = desk.active_pairs()
+        active, _ = context.active_pairs()
     except PerpfutError:
         return 0.0
     if limit is None or not active.pairs:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.selection.history import History, SymbolHistory
 from agent.selection.pair_selection import Span, opened, retested, screen, trading_span
 from perpfut_lib.artifacts import ActivePair, ActivePairs, Control, GovernorOrder
@@ -40,60 +40,60 @@ class SlowState(TypedDict, total=False):
     """What the screen found."""
 
 
-def load_control(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def load_control(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Read what the governor asks for."""
-    desk = runtime.context
-    return {"created_at": desk.clock.wall(), "reselect_seq": _requests(desk)}
+    context = runtime.context
+    return {"created_at": context.clock.wall(), "reselect_seq": _requests(context)}
 
 
-def plan(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def plan(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Decide what is to be done, and on which symbols."""
-    desk = runtime.context
-    symbols = _allowed(desk, _universe(desk))
-    return {"mode": _mode(desk, state["bar_close"], state["reselect_seq"]), "symbols": symbols}
+    context = runtime.context
+    symbols = _allowed(context, _universe(context))
+    return {"mode": _mode(context, state["bar_close"], state["reselect_seq"]), "symbols": symbols}
 
 
-def refresh_history(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def refresh_history(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Fetch what has come since the last refresh, of every symbol; what gives no answer stays as it was."""
-    desk, until = runtime.context, state["bar_close"]
-    spec = desk.ground.spec
-    store = History(desk.folder.history, spec)
+    context, until = runtime.context, state["bar_close"]
+    spec = context.rules.spec
+    store = History(context.folder.history, spec)
     held = store.read()
-    since = _first_bar(desk, until)
+    since = _first_bar(context, until)
     before = {symbol: held.get(symbol) or SymbolHistory.start(symbol, since, spec) for symbol in state["symbols"]}
-    fresh = desk.market.fetch({symbol: history.wanted(until) for symbol, history in before.items()}, until)
-    keep = desk.profile.cointegration.formation // desk.timeframe + SPARE_BARS
-    moved = {name: before[name].refreshed(name, part, until, keep, desk.ground) for name, part in fresh.items()}
+    fresh = context.market.fetch({symbol: history.wanted(until) for symbol, history in before.items()}, until)
+    keep = context.profile.cointegration.formation // context.timeframe + SPARE_BARS
+    moved = {name: before[name].refreshed(name, part, until, keep, context.rules) for name, part in fresh.items()}
     store.write(held | moved)
     log.info("history", extra={"symbols": len(moved), "missing": sorted(set(before) - set(fresh))})
     return {}
 
 
-def screen_pairs(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def screen_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Run the screen on the formation window."""
-    desk, span = runtime.context, _span(state, runtime.context)
-    found = screen(_histories(state, desk), span, desk.profile, desk.timeframe)
+    context, span = runtime.context, _span(state, runtime.context)
+    found = screen(_histories(state, context), span, context.profile, context.timeframe)
     return {"screened": {"rows": list(found.rows), "tested": found.tested, "eligible": list(found.eligible)}}
 
 
-def open_pairs(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def open_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Warm the features of the selected pairs and publish them."""
-    desk, span, histories = runtime.context, _span(state, runtime.context), _histories(state, runtime.context)
-    pairs = [opened(row, histories, span, desk.ground) for row in state["screened"]["rows"]]
+    context, span, histories = runtime.context, _span(state, runtime.context), _histories(state, runtime.context)
+    pairs = [opened(row, histories, span, context.rules) for row in state["screened"]["rows"]]
     tested = int(state["screened"]["tested"])
     window = {"valid_from": span.start, "valid_until": span.end, "tested": tested}
-    _publish(desk, state, tuple(pairs), window)
+    _publish(context, state, tuple(pairs), window)
     return {}
 
 
-def retest_pairs(state: SlowState, runtime: Runtime[Desk]) -> SlowState:
+def retest_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
     """Test the active pairs on the latest formation length and publish what came out."""
-    desk, histories = runtime.context, _histories(state, runtime.context)
-    active, _ = desk.active_pairs()
-    settings, now = desk.profile.cointegration, state["bar_close"]
-    pairs = [retested(pair, histories, now, settings, desk.timeframe) for pair in active.pairs]
+    context, histories = runtime.context, _histories(state, runtime.context)
+    active, _ = context.active_pairs()
+    settings, now = context.profile.cointegration, state["bar_close"]
+    pairs = [retested(pair, histories, now, settings, context.timeframe) for pair in active.pairs]
     window = {"valid_from": active.valid_from, "valid_until": active.valid_until, "tested": active.tested}
-    _publish(desk, state, tuple(pairs), window)
+    _publish(context, state, tuple(pairs), window)
     return {}
 
 
@@ -102,9 +102,9 @@ def what_to_do(state: SlowState) -> Literal["screen_pairs", "retest_pairs"]:
     return "screen_pairs" if state["mode"] == "select" else "retest_pairs"
 
 
-def slow_tick_graph() -> StateGraph[SlowState, Desk, SlowState, SlowState]:
+def slow_tick_graph() -> StateGraph[SlowState, TickContext, SlowState, SlowState]:
     """Return the graph; compile it with or without a checkpointer."""
-    graph = StateGraph(SlowState, context_schema=Desk)
+    graph = StateGraph(SlowState, context_schema=TickContext)
     graph.add_node("load_control", load_control)
     graph.add_node("plan", plan)
     graph.add_node("refresh_history", refresh_history)
@@ -121,94 +121,94 @@ def slow_tick_graph() -> StateGraph[SlowState, Desk, SlowState, SlowState]:
     return graph
 
 
-def selection_due(desk: Desk, bar_close: int) -> bool:
+def selection_due(context: TickContext, bar_close: int) -> bool:
     """Return whether no pairs are selected for the window that ``bar_close`` lies in."""
-    active = _active(desk)
+    active = _active(context)
     return active is None or not active.valid_from <= bar_close < active.valid_until
 
 
-def _mode(desk: Desk, bar_close: int, reselect_seq: int) -> Literal["select", "retest"]:
-    asked = reselect_seq > _answered(desk)
-    return "select" if asked or selection_due(desk, bar_close) else "retest"
+def _mode(context: TickContext, bar_close: int, reselect_seq: int) -> Literal["select", "retest"]:
+    asked = reselect_seq > _answered(context)
+    return "select" if asked or selection_due(context, bar_close) else "retest"
 
 
-def _active(desk: Desk) -> ActivePairs | None:
+def _active(context: TickContext) -> ActivePairs | None:
     """Return the active pairs on disk, or none where they cannot be read."""
     try:
-        return desk.active_pairs()[0]
+        return context.active_pairs()[0]
     except PerpfutError as error:
         level = logging.INFO if isinstance(error, MissingInputError) else logging.WARNING  # before the first selection
         log.log(level, "no active pairs", extra={"cause": str(error)})
         return None
 
 
-def _answered(desk: Desk) -> int:
-    active = _active(desk)
+def _answered(context: TickContext) -> int:
+    active = _active(context)
     return active.reselect_seq if active is not None else 0
 
 
-def _requests(desk: Desk) -> int:
+def _requests(context: TickContext) -> int:
     try:
-        return desk.folder.read(GovernorOrder).reselect_seq
+        return context.folder.read(GovernorOrder).reselect_seq
     except PerpfutError:
-        return _answered(desk)
+        return _answered(context)
 
 
-def _allowed(desk: Desk, symbols: Iterable[str]) -> list[str]:
+def _allowed(context: TickContext, symbols: Iterable[str]) -> list[str]:
     """Return the symbols that the operator allows; an unreadable control file closes the fast tick, not this one."""
     try:
-        control = desk.folder.read(Control)
+        control = context.folder.read(Control)
     except PerpfutError:
         return sorted(symbols)
     chosen = set(symbols) - set(control.deny)
     return sorted(chosen if control.allow is None else chosen & set(control.allow))
 
 
-def _universe(desk: Desk) -> tuple[str, ...]:
+def _universe(context: TickContext) -> tuple[str, ...]:
     """Return the symbols to choose from that are listed now."""
-    named, listed = desk.profile.agent.symbols, desk.market.symbols()
+    named, listed = context.profile.agent.symbols, context.market.symbols()
     return listed if named is None else tuple(symbol for symbol in named if symbol in listed)
 
 
-def _first_bar(desk: Desk, until: int) -> int:
+def _first_bar(context: TickContext, until: int) -> int:
     """Return where a symbol's history begins."""
-    if desk.history_from is not None:
-        return desk.history_from
-    length = desk.profile.cointegration.formation + desk.profile.agent.warmup
-    return (until - length) // desk.timeframe * desk.timeframe
+    if context.history_from is not None:
+        return context.history_from
+    length = context.profile.cointegration.formation + context.profile.agent.warmup
+    return (until - length) // context.timeframe * context.timeframe
 
 
-def _span(state: SlowState, desk: Desk) -> Span:
-    return trading_span(state["bar_close"], desk.profile.cointegration)
+def _span(state: SlowState, context: TickContext) -> Span:
+    return trading_span(state["bar_close"], context.profile.cointegration)
 
 
-def _histories(state: SlowState, desk: Desk) -> dict[str, SymbolHistory]:
-    held = History(desk.folder.history, desk.ground.spec).read()
+def _histories(state: SlowState, context: TickContext) -> dict[str, SymbolHistory]:
+    held = History(context.folder.history, context.rules.spec).read()
     return {symbol: held[symbol] for symbol in state["symbols"] if symbol in held}
 
 
-def _publish(desk: Desk, state: SlowState, pairs: tuple[ActivePair, ...], window: dict[str, Any]) -> None:
+def _publish(context: TickContext, state: SlowState, pairs: tuple[ActivePair, ...], window: dict[str, Any]) -> None:
     document = ActivePairs(
         schema_version=SCHEMA_VERSION,
         kind="active_pairs",
-        seq=_next_seq(desk),
-        run_id=desk.run_id,
+        seq=_next_seq(context),
+        run_id=context.run_id,
         created_at=state["created_at"],
         bar_close=state["bar_close"],
-        timeframe=desk.timeframe,
-        slots=desk.profile.cointegration.top,
+        timeframe=context.timeframe,
+        slots=context.profile.cointegration.top,
         reselect_seq=state["reselect_seq"],
         pairs=pairs,
-        provenance=desk.provenance(),
+        provenance=context.provenance(),
         **window,
     )
-    desk.folder.write(document)
+    context.folder.write(document)
     log.info("active pairs", extra={"seq": document.seq, "pairs": [pair.pair for pair in pairs], **window})
 
 
-def _next_seq(desk: Desk) -> int:
+def _next_seq(context: TickContext) -> int:
     """Return a number above every one given before: of the document on disk, and of those that the fast tick saw."""
-    active, seen = _active(desk), desk.memory.pairs_seen.seq
+    active, seen = _active(context), context.memory.pairs_seen.seq
     if active is None and seen < 0:
-        return desk.clock.wall()
+        return context.clock.wall()
     return max(seen, active.seq if active is not None else 0) + 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.decision.publication import commit, publish
 from agent.decision.signal_assembly import failed
 from agent.graphs.checkpoints import Checkpoints
@@ -23,9 +23,9 @@ Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 @dataclass
 class Ticks:
-    """The graphs of one agent, compiled, with the desk that they work at."""
+    """The graphs of one agent, compiled, with the context that they run in."""
 
-    desk: Desk
+    context: TickContext
     """Ports and settings."""
     checkpoints: Checkpoints
     """Where graphs in flight are kept."""
@@ -50,17 +50,17 @@ class Ticks:
 
         Whatever goes wrong, everything goes flat: this is the one place that catches all exceptions.
         """
-        if bar_close <= self.desk.memory.bar_close:
-            publish(self.desk)
+        if bar_close <= self.context.memory.bar_close:
+            publish(self.context)
             return
         thread = f"fast-{bar_close}"
         self.checkpoints.forget_others(thread)
         try:
-            self.checkpoints.run(self.fast, thread, {"bar_close": bar_close}, self.desk)
+            self.checkpoints.run(self.fast, thread, {"bar_close": bar_close}, self.context)
         except Exception:
             log.exception("the fast tick failed", extra={"bar_close": bar_close})
-            if self.desk.memory.bar_close < bar_close:
-                commit(self.desk, failed(self.desk, bar_close))
+            if self.context.memory.bar_close < bar_close:
+                commit(self.context, failed(self.context, bar_close))
 
     def slow_tick(self, bar_close: int) -> bool:
         """Select or test pairs as of ``bar_close``; return whether it worked.
@@ -70,7 +70,7 @@ class Ticks:
         thread = f"slow-{bar_close}"
         self.checkpoints.forget_others(thread)
         try:
-            self.checkpoints.run(self.slow, thread, {"bar_close": bar_close}, self.desk)
+            self.checkpoints.run(self.slow, thread, {"bar_close": bar_close}, self.context)
         except Exception:
             log.exception("the slow tick failed", extra={"bar_close": bar_close})
             return False
@@ -87,7 +87,7 @@ class Ticks:
         thread = f"governor-{now}"
         self.checkpoints.forget_others(thread)
         try:
-            self.checkpoints.run(self.governor, thread, {"faults": []}, self.desk)
+            self.checkpoints.run(self.governor, thread, {"faults": []}, self.context)
         except Exception:
             log.exception("the governor failed", extra={"now": now})
             return False

@@ -147,7 +147,7 @@ class PerpfutExecutor(StrategyV2Base):
         await super().on_stop()
 
     def did_fill_order(self, event: OrderFilledEvent) -> None:
-        """Book a fill."""
+        """PairLedger a fill."""
         quantity = event.amount if event.trade_type is TradeType.BUY else -event.amount
         fee = sum((part.amount for part in event.trade_fee.flat_fees), Decimal(0))
         self._trader.fill(event.order_id, quantity, event.price, fee, self._now())
@@ -171,7 +171,7 @@ class PerpfutExecutor(StrategyV2Base):
         self.logger().warning(f"failed {event.order_id}: {event.error_message}")
 
     def did_complete_funding_payment(self, event: FundingPaymentCompletedEvent) -> None:
-        """Book a funding payment."""
+        """PairLedger a funding payment."""
         if event.trading_pair in self._symbols:
             self._trader.funding(event.amount)
 

@@ -39,7 +39,7 @@ ROUTING: Final = frozenset(
 """Arguments that say where to send a run, and are no part of it."""
 
 
-class Lull:
+class IdleGate:
     """The time between graphs, which others may wait for."""
 
     def __init__(self) -> None:
@@ -93,16 +93,16 @@ class PatientClient(Client):
     ----------
     clean : callable
         Returns a tree of JSON without secrets. What it fails on is lost, never sent as it is.
-    lull : Lull
+    idle : IdleGate
         Told when graphs start and end; waited for.
     **settings
         As for :class:`langsmith.Client`.
     """
 
-    def __init__(self, clean: Callable[[Any], Any], lull: Lull, **settings: Any) -> None:
+    def __init__(self, clean: Callable[[Any], Any], idle: IdleGate, **settings: Any) -> None:
         self.lost = 0
         """Operations that were dropped."""
-        self._clean, self._lull = clean, lull
+        self._clean, self._lull = clean, idle
         self._aside: Queue[Operation | None] = Queue(WAITING)
         self._failures, self._shut_until, self._closing = 0, 0.0, threading.Event()
         super().__init__(**settings)

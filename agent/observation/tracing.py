@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from agent.observation.logs import Redactor
 
 if TYPE_CHECKING:
-    from agent.observation.trace_export import Lull
+    from agent.observation.trace_export import IdleGate
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +66,11 @@ def tracing(redactor: Redactor) -> Iterator[Any]:
         with tracing_context(enabled=False):
             yield None
         return
-    from agent.observation.trace_export import Lull
+    from agent.observation.trace_export import IdleGate
 
-    lull = Lull()
-    spans = span_provider(lull) if mode() != "langsmith" else None
-    client = bounded_client(redactor, lull, spans)
+    idle = IdleGate()
+    spans = span_provider(idle) if mode() != "langsmith" else None
+    client = bounded_client(redactor, idle, spans)
     try:
         with tracing_context(enabled=True, client=client):
             yield client
@@ -92,14 +92,14 @@ def by_no_other_client() -> AbstractContextManager[object]:
     return nullcontext() if get_tracing_context().get("client") is not None else tracing_context(enabled=False)
 
 
-def bounded_client(redactor: Redactor, lull: "Lull", spans: Any = None) -> Any:
+def bounded_client(redactor: Redactor, idle: "IdleGate", spans: Any = None) -> Any:
     """Return a LangSmith client that can neither hold up its process nor send a secret.
 
     Parameters
     ----------
     redactor : Redactor
         Cleans everything that leaves.
-    lull : Lull
+    idle : IdleGate
         Told when graphs start and end; nothing is sent while one runs.
     spans : opentelemetry.sdk.trace.TracerProvider, optional
         Where spans go, in the modes that send any.
@@ -117,7 +117,7 @@ def bounded_client(redactor: Redactor, lull: "Lull", spans: Any = None) -> Any:
 
     return PatientClient(
         redactor.tree,
-        lull,
+        idle,
         timeout_ms=TIMEOUT_MS,
         retry_config=Retry(0),
         omit_traced_runtime_info=True,
@@ -127,7 +127,7 @@ def bounded_client(redactor: Redactor, lull: "Lull", spans: Any = None) -> Any:
     )
 
 
-def span_provider(lull: "Lull") -> Any:
+def span_provider(idle: "IdleGate") -> Any:
     """Return a provider of OpenTelemetry spans with one short try a batch, a bounded queue, and no hand in the exit."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -138,7 +138,7 @@ def span_provider(lull: "Lull") -> Any:
         """Exports between graphs."""
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            lull.wait()
+            idle.wait()
             return super().export(spans)
 
     resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "perpfut-agent")})

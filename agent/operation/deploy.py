@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from agent.decision.context import Brain
+from agent.decision.context import TradingPolicy
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import MissingInputError
 
 
-def deploy(profile: Profile, research: Path) -> Brain:
+def deploy(profile: Profile, research: Path) -> TradingPolicy:
     """Copy the profile's policy from a folder of research runs to where the agent looks for it, and return it.
 
     Parameters
@@ -39,7 +39,7 @@ def deploy(profile: Profile, research: Path) -> Brain:
         target = partial / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    brain = Brain.load(partial / "policies" / f"{name}.json", profile.agent.policy_sha256)
+    policy = TradingPolicy.load(partial / "policies" / f"{name}.json", profile.agent.policy_sha256)
     shutil.rmtree(run.path / "train", ignore_errors=True)
     partial.rename(run.path / "train")
-    return brain
+    return policy

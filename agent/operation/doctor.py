@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from agent.clock import SystemClock
-from agent.decision.context import load_brain, require_live_rules
+from agent.decision.context import load_policy, require_live_rules
 from agent.observation.tracing import wanted
 from agent.operation.import_guard import loaded_forbidden
 from agent.operation.session import live_market
@@ -48,11 +48,13 @@ def _rules(profile: Profile) -> str:
 
 def _policy(profile: Profile, run: Run) -> str:
     try:
-        brain = load_brain(profile, run)
+        policy = load_policy(profile, run)
     except PerpfutError as error:
         cause = f"no usable policy {profile.agent.policy}: {error.found}"
         raise type(error)(cause, error.expected, error.remedy) from error
-    return f"{profile.agent.policy}, {len(brain.spec.names)} features, weights {brain.policy.card.weights_sha256[:12]}"
+    return (
+        f"{profile.agent.policy}, {len(policy.spec.names)} features, weights {policy.exported.card.weights_sha256[:12]}"
+    )
 
 
 def _folder(folder: AgentFolder) -> str:

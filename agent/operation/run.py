@@ -76,15 +76,15 @@ class Scheduler:
 
     def __init__(self, opened: Session, slow: SlowProcess, hint: BarHint | None) -> None:
         self._session, self._slow, self._hint = opened, slow, hint
-        self._desk = opened.ticks.desk
+        self._context = opened.ticks.context
         self._tested = 0
 
     def run(self) -> None:
         """Tick until the session is stopped."""
-        timeframe, settled = self._desk.timeframe, False
+        timeframe, settled = self._context.timeframe, False
         while not self._session.clock.stop.is_set():
-            now = self._desk.clock.wall()
-            bar_close = max(now // timeframe * timeframe, self._desk.memory.bar_close + timeframe)
+            now = self._context.clock.wall()
+            bar_close = max(now // timeframe * timeframe, self._context.memory.bar_close + timeframe)
             if self._wait_for(bar_close):
                 return
             self._tick(bar_close)
@@ -97,35 +97,37 @@ class Scheduler:
         self._select(bar_close)
         self._beat(bar_close, "ticking")
         self._session.ticks.fast_tick(bar_close)
-        self._session.ticks.govern(self._desk.clock.wall())
+        self._session.ticks.govern(self._context.clock.wall())
         if self._hint is not None:
-            self._hint.follow(sorted({leg for track in self._desk.memory.tracks.values() for leg in track.legs}))
+            self._hint.follow(
+                sorted({leg for followed in self._context.memory.followed_pairs.values() for leg in followed.legs})
+            )
 
     def _select(self, bar_close: int) -> None:
         """Start a slow tick if one is due, and wait for it where this bar cannot do without."""
-        selection = selection_due(self._desk, bar_close)
-        if selection or bar_close - self._tested >= self._desk.profile.agent.retest:
+        selection = selection_due(self._context, bar_close)
+        if selection or bar_close - self._tested >= self._context.profile.agent.retest:
             self._slow.start(bar_close)
             self._tested = bar_close
         waited = 0
-        while selection and self._slow.busy() and waited < SELECTION_MS and not self._desk.clock.wait(100):
+        while selection and self._slow.busy() and waited < SELECTION_MS and not self._context.clock.wait(100):
             waited += 100
 
     def _wait_for(self, bar_close: int) -> bool:
         """Wait until a bar may be fetched, with a heartbeat; return True if the agent is stopped meanwhile."""
-        due = bar_close + self._desk.profile.agent.grace_ms
-        while (now := self._desk.clock.wall()) < due:
+        due = bar_close + self._context.profile.agent.grace_ms
+        while (now := self._context.clock.wall()) < due:
             self._beat(bar_close, "waiting")
             if self._hint is not None and now >= bar_close - BEAT_MS:
-                if self._hint.wait(bar_close, due - now) and self._desk.clock.wall() >= bar_close:
+                if self._hint.wait(bar_close, due - now) and self._context.clock.wall() >= bar_close:
                     break
-            elif self._desk.clock.wait(min(BEAT_MS, due - now)):
+            elif self._context.clock.wait(min(BEAT_MS, due - now)):
                 return True
         return self._session.clock.stop.is_set()
 
     def _beat(self, bar_close: int, doing: str) -> None:
         write_json(
-            self._desk.folder.heartbeat, {"time": self._desk.clock.wall(), "bar_close": bar_close, "doing": doing}
+            self._context.folder.heartbeat, {"time": self._context.clock.wall(), "bar_close": bar_close, "doing": doing}
         )
 
 
@@ -156,7 +158,7 @@ def run_agent(profile: Profile, slow_command: Sequence[str]) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, handle)
-        log.info("agent started", extra={"profile": profile.name, "folder": opened.ticks.desk.folder.path.name})
+        log.info("agent started", extra={"profile": profile.name, "folder": opened.ticks.context.folder.path.name})
         try:
             Scheduler(opened, slow, hint).run()
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.clock import SystemClock
-from agent.decision.context import Desk, open_brain, require_live_rules
+from agent.decision.context import TickContext, open_policy, require_live_rules
 from agent.feed.market import WIRES, LiveMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
@@ -74,11 +74,13 @@ def session(profile: Profile, kind: str, *, console: bool = True) -> Iterator[Se
         redactor = start_logging(folder.log(kind), console=console)
         market = live_market(profile, clock)
         stack.callback(market.close)
-        desk = Desk(profile, folder, market, clock, profile.agent.timeframe, open_brain(profile, run), _run_id(kind))
-        desk.annotator = _annotator(redactor)
+        context = TickContext(
+            profile, folder, market, clock, profile.agent.timeframe, open_policy(profile, run), _run_id(kind)
+        )
+        context.annotator = _annotator(redactor)
         checkpoints = stack.enter_context(open_checkpoints(folder.checkpoints(kind)))
         stack.enter_context(tracing(redactor))
-        yield Session(Ticks(desk, checkpoints), clock, market)
+        yield Session(Ticks(context, checkpoints), clock, market)
 
 
 def _run_id(kind: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from agent.decision.context import Brain, Desk, open_brain
+from agent.decision.context import TickContext, TradingPolicy, open_policy
 from agent.feed.market import LiveMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.slow_tick import selection_due
@@ -69,7 +69,7 @@ class VenueClock:
 class Stand:
     """Everything that a replay needs, set up."""
 
-    desk: Desk
+    context: TickContext
     clock: VenueClock
     venue: RunningExchange
 
@@ -103,17 +103,17 @@ def replay_venue(panel: Panel, start: int) -> Iterator[RunningExchange]:
 
 @contextmanager
 def replay_stand(
-    profile: Profile, panel: Panel, folder: AgentFolder, start: int, brain: Brain | None
+    profile: Profile, panel: Panel, folder: AgentFolder, start: int, policy: TradingPolicy | None
 ) -> Iterator[Stand]:
-    """Serve a panel from ``start`` on and yield a desk that looks at it through ccxt."""
+    """Serve a panel from ``start`` on and yield a context that sees it through ccxt."""
     with replay_venue(panel, start) as venue:
         config = profile.agent.exchange.model_copy(update={"url": venue.url, "weight_per_minute": None})
         market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), panel.timeframe)
         clock = VenueClock(venue.exchange)
         since = int(panel.open_time[0])
-        desk = Desk(profile, folder, market, clock, panel.timeframe, brain, "replay", history_from=since)
+        context = TickContext(profile, folder, market, clock, panel.timeframe, policy, "replay", history_from=since)
         try:
-            yield Stand(desk, clock, venue)
+            yield Stand(context, clock, venue)
         finally:
             market.close()
 
@@ -137,8 +137,8 @@ def replay(profile: Profile, run: Run, start: int, end: int, *, restarts: int = 
     MissingInputError
         The span is not on the panel, or the policy is not there.
     """
-    panel, brain = load_panel(run), open_brain(profile, run)
-    if brain is None:
+    panel, policy = load_panel(run), open_policy(profile, run)
+    if policy is None:
         raise MissingInputError(f"no policy {profile.agent.policy}", "one that was trained", "set agent.policy")
     first, last = int(panel.open_time[0]) + profile.cointegration.formation, int(panel.open_time[-1])
     if not first <= start < end <= last:
@@ -147,12 +147,12 @@ def replay(profile: Profile, run: Run, start: int, end: int, *, restarts: int = 
     profile = unhurried(profile if profile.agent.replay_limits else without_limits(profile))
     folder = replay_folder(run)
     shutil.rmtree(folder.path, ignore_errors=True)
-    with folder.lock(), replay_stand(profile, panel, folder, start, brain) as stand:
+    with folder.lock(), replay_stand(profile, panel, folder, start, policy) as stand:
         folder.write(standing_orders(start))
         bars = range(-(-start // panel.timeframe) * panel.timeframe, end, panel.timeframe)
         length = -(-len(bars) // (restarts + 1))
         for first_bar in range(0, len(bars), length):
-            walk(replace(stand, desk=stand.desk.restarted()), bars[first_bar : first_bar + length])
+            walk(replace(stand, context=stand.context.restarted()), bars[first_bar : first_bar + length])
     return folder
 
 
@@ -183,11 +183,11 @@ def tested_span(run: Run) -> tuple[int, int]:
 
 def walk(stand: Stand, bar_closes: range) -> None:
     """Let one process of the agent see these bars close."""
-    with open_checkpoints(stand.desk.folder.checkpoints()) as checkpoints:
-        ticks = Ticks(stand.desk, checkpoints)
+    with open_checkpoints(stand.context.folder.checkpoints()) as checkpoints:
+        ticks = Ticks(stand.context, checkpoints)
         for bar_close in track(bar_closes, label="replay", unit="bar"):
-            stand.clock.reach(bar_close + stand.desk.profile.agent.grace_ms)
-            if selection_due(stand.desk, bar_close):
+            stand.clock.reach(bar_close + stand.context.profile.agent.grace_ms)
+            if selection_due(stand.context, bar_close):
                 ticks.slow_tick(bar_close)
             ticks.fast_tick(bar_close)
 

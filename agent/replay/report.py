@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from langgraph.graph import StateGraph
 
-from agent.decision.context import Brain, open_brain
+from agent.decision.context import TradingPolicy, open_policy
 from agent.graphs.fast_tick import fast_tick_graph
 from agent.graphs.governor import governor_graph
 from agent.graphs.slow_tick import slow_tick_graph
@@ -74,11 +74,11 @@ def signal_table(signals: Iterable[Signal]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SIGNAL_COLUMNS))
 
 
-def evaluated(profile: Profile, run: Run, brain: Brain) -> tuple[Episodes, Rollout]:
+def evaluated(profile: Profile, run: Run, policy: TradingPolicy) -> tuple[Episodes, Rollout]:
     """Return the test span's episodes, and what the evaluation decides in them with the agent's policy and costs."""
     episodes = load_episodes(run).select("test")
-    costs = Costs(brain.fee_bps * BPS, profile.costs.slippage_bps * BPS)
-    return episodes, rollout(episodes, brain.policy, costs)
+    costs = Costs(policy.fee_bps * BPS, profile.costs.slippage_bps * BPS)
+    return episodes, rollout(episodes, policy.exported, costs)
 
 
 def parity_table(profile: Profile, run: Run, signals: Iterable[Signal]) -> pd.DataFrame:
@@ -87,10 +87,10 @@ def parity_table(profile: Profile, run: Run, signals: Iterable[Signal]) -> pd.Da
     Columns: ``window`` (UTC), ``pair``, ``decisions`` (bars that the agent decided on), ``equal`` (actions and prices
     equal to the last bit), ``interventions`` (bars at which a risk check changed the target), ``largest_difference``.
     """
-    brain = open_brain(profile, run)
-    if brain is None:
+    policy = open_policy(profile, run)
+    if policy is None:
         raise MissingInputError(f"no policy {profile.agent.policy}", "the one that was replayed", "set agent.policy")
-    episodes, research = evaluated(profile, run, brain)
+    episodes, research = evaluated(profile, run, policy)
     by_pair = {(row["bar_close"], row["pair"]): row for row in signal_table(signals).to_dict("records")}
     rows = []
     for episode, day in enumerate(episodes.pair_days.to_dict("records")):

@@ -4,7 +4,7 @@ from typing import Final
 
 import pandas as pd
 
-from agent.decision.context import open_brain, require_live_rules
+from agent.decision.context import open_policy, require_live_rules
 from agent.replay.replay import replay, tested_span
 from agent.replay.report import PARITY_COLUMNS, SIGNAL_COLUMNS, graph_edges, load_signals, parity_table, signal_table
 from perpfut_lib.artifacts import Run, StageFolder
@@ -45,4 +45,4 @@ def _obstacle(profile: Profile, run: Run) -> str:
         require_live_rules(profile)
     except ConfigError as error:
         return error.found
-    return "" if open_brain(profile, run) is not None else f"no policy {profile.agent.policy}"
+    return "" if open_policy(profile, run) is not None else f"no policy {profile.agent.policy}"

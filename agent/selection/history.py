@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from agent.decision.pair_update import KEPT_SETTLEMENTS, Ground, asset_rows, known_settlements
+from agent.decision.pair_update import KEPT_SETTLEMENTS, UpdateRules, asset_rows, known_settlements
 from agent.feed.market import NO_BARS, Slice, Wanted, settlement_due
 from agent.state.memory import Settlements
 from agent.state.sealed_file import read_sealed, write_sealed
@@ -63,7 +63,7 @@ class SymbolHistory:
         low, high = np.searchsorted(self.bars[:, 0], [start, end])
         return self.bars[low:high] if high - low == (end - start) // timeframe else None
 
-    def refreshed(self, symbol: str, fresh: Slice, until: int, keep: int, ground: Ground) -> "SymbolHistory":
+    def refreshed(self, symbol: str, fresh: Slice, until: int, keep: int, rules: UpdateRules) -> "SymbolHistory":
         """Return this history with what was fetched.
 
         Parameters
@@ -76,18 +76,18 @@ class SymbolHistory:
             Close of the newest bar, ms UTC.
         keep : int
             Number of bars to keep.
-        ground : Ground
+        rules : UpdateRules
             Features of the policy, and the timeframe.
         """
         events = known_settlements(self.settlements, fresh)
-        settled = fresh.bars[fresh.bars[:, 0] < until - ground.timeframe]
+        settled = fresh.bars[fresh.bars[:, 0] < until - rules.timeframe]
         bars = np.concatenate([self.bars[self.bars[:, 0] < self.settled], fresh.bars])
         return SymbolHistory(
             bars=bars[-keep:],
-            state=_scanned(ground.spec, symbol, self.state, settled, asset_rows(settled, events, ground.timeframe)),
+            state=_scanned(rules.spec, symbol, self.state, settled, asset_rows(settled, events, rules.timeframe)),
             settlements=events[-KEPT_SETTLEMENTS:],
             checked=until if self.wanted(until).settlements_since is not None else self.checked,
-            settled=max(self.settled, until - ground.timeframe),
+            settled=max(self.settled, until - rules.timeframe),
         )
 
 
@@ -146,9 +146,9 @@ def _scanned(spec: FeatureSpec, symbol: str, state: FeatureState, bars: Float2D,
     """Return the recursion of one symbol after further bars, in one scan."""
     if not len(bars):
         return state
-    track = state.assets[symbol]
-    moved, said = track.state.copy(), np.empty((len(rows), ASSET_COUNT))
+    followed = state.assets[symbol]
+    moved, said = followed.state.copy(), np.empty((len(rows), ASSET_COUNT))
     wanted = np.arange(len(rows)) >= len(rows) - spec.lookback
     scan_asset(spec.indicators, moved, rows, wanted, said)
-    recent = np.concatenate([track.recent, said[wanted]])[-spec.lookback :]
+    recent = np.concatenate([followed.recent, said[wanted]])[-spec.lookback :]
     return FeatureState(int(bars[-1, 0]), {symbol: AssetTrack(moved, recent)}, {})

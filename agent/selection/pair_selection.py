@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.decision.pair_update import Ground
+from agent.decision.pair_update import UpdateRules
 from agent.selection.history import SymbolHistory
 from agent.state.memory import filter_state
 from perpfut_lib.artifacts import ActivePair
@@ -90,7 +90,9 @@ def _liquid(
     return {name: bars[:, 4] for name, bars in whole.items() if traded[name] >= min_turnover}
 
 
-def opened(row: Mapping[str, Any], histories: Mapping[str, SymbolHistory], span: Span, ground: Ground) -> ActivePair:
+def opened(
+    row: Mapping[str, Any], histories: Mapping[str, SymbolHistory], span: Span, rules: UpdateRules
+) -> ActivePair:
     """Return a selected pair with its features warmed on the formation window, up to the last bar but one.
 
     Raises
@@ -99,15 +101,15 @@ def opened(row: Mapping[str, Any], histories: Mapping[str, SymbolHistory], span:
         A symbol's recursion does not reach that bar.
     """
     name, legs = f"{row['y']}~{row['x']}", (str(row["y"]), str(row["x"]))
-    last = span.start - 2 * ground.timeframe
+    last = span.start - 2 * rules.timeframe
     if any(histories[symbol].state.time != last for symbol in legs):
         raise ArtifactError(f"recursions of {name} that stop early", f"the bar that opens at {last}", "refresh again")
     state = FeatureState(last, {symbol: histories[symbol].state.assets[symbol] for symbol in legs}, {})
-    closes = _closes(histories, legs, span, ground.timeframe)
+    closes = _closes(histories, legs, span, rules.timeframe)
     numbers = {field: float(row[field]) for field in Pair._fields[:7]}
     times = {"formation_start": span.formation_start, "start": span.start, "end": span.end}
-    pair = Pair(**numbers, **{field: float(time) for field, time in times.items()}, timeframe=float(ground.timeframe))
-    state = open_pair(ground.spec, state, name, legs, pair, closes)
+    pair = Pair(**numbers, **{field: float(time) for field, time in times.items()}, timeframe=float(rules.timeframe))
+    state = open_pair(rules.spec, state, name, legs, pair, closes)
     settlements = {symbol: histories[symbol].settlements for symbol in legs}
     checked = min(histories[symbol].checked for symbol in legs)
     half_life = float(row["half_life"])

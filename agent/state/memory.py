@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from pydantic import JsonValue
 
-from agent.state.pair_ledger import Book, Pending
+from agent.state.pair_ledger import PairLedger, Pending
 from agent.state.sealed_file import read_sealed, seal_content
 from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
@@ -23,7 +23,7 @@ Settlements = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
-class Track:
+class FollowedPair:
     """One pair on one trading window, up to its last settled bar.
 
     The newest bar is never settled: exchanges correct it, so the next tick fetches it once more and steps over it anew.
@@ -45,7 +45,7 @@ class Track:
     """Closes of the last settled bar."""
     marks: tuple[float, float]
     """Last closes seen."""
-    book: Book
+    ledger: PairLedger
     """The pair's ledger."""
     queue: tuple[Pending, ...] = ()
     """Decisions that are not booked yet, in order."""
@@ -91,7 +91,7 @@ class Memory:
     """Newest active pairs seen."""
     capital: Capital = field(default_factory=Capital)
     """The portfolio."""
-    tracks: Mapping[str, Track] = field(default_factory=dict)
+    followed_pairs: Mapping[str, FollowedPair] = field(default_factory=dict)
     """By pair."""
     signal: Signal | None = None
     """The last signal, to be published again if that was cut short."""
@@ -102,7 +102,7 @@ def save(path: Path, memory: Memory) -> None:
     # orjson writes the same floats twenty times faster than json, but NaN as null.
     capital = memory.capital
     numbers = [capital.base, capital.equity, capital.peak, capital.account_start or 0.0]
-    if not np.isfinite(np.concatenate([numbers, *map(_numbers, memory.tracks.values())])).all():
+    if not np.isfinite(np.concatenate([numbers, *map(_numbers, memory.followed_pairs.values())])).all():
         raise ValueError("a memory with numbers that are not finite")
     seal_content(path, orjson.dumps(_to_json(memory)))
 
@@ -128,10 +128,10 @@ def load(path: Path, spec: FeatureSpec | None) -> Memory:
         raise ArtifactError(f"{path.name}: {str(error)[:300]}", "an intact memory", "look at the disk") from error
 
 
-def start_track(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> Track:
+def start_following(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> FollowedPair:
     """Return the track of a pair that was just selected; errors as for ``FeatureState.from_json``."""
     state = pair.filter_state
-    return Track(
+    return FollowedPair(
         pair=pair.pair,
         legs=(pair.y, pair.x),
         valid_from=valid_from,
@@ -140,14 +140,14 @@ def start_track(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> Track:
         checked=int(state["checked"]),  # type: ignore[arg-type]
         closes=_two(state["closes"]),
         marks=_two(state["closes"]),
-        book=Book(time=valid_from),
+        ledger=PairLedger(time=valid_from),
     )
 
 
 def filter_state(
     state: FeatureState, settlements: Mapping[str, Settlements], checked: int, closes: tuple[float, float]
 ) -> dict[str, JsonValue]:
-    """Return what the slow tick hands to :func:`start_track`."""
+    """Return what the slow tick hands to :func:`start_following`."""
     return {
         "features": state.to_json(),
         "settlements": {symbol: [list(event) for event in events] for symbol, events in settlements.items()},
@@ -156,9 +156,9 @@ def filter_state(
     }
 
 
-def decided(track: Track, pending: Pending, expires_at: int) -> Track:
+def decided(followed: FollowedPair, pending: Pending, expires_at: int) -> FollowedPair:
     """Return the track with one more decision in its queue."""
-    return replace(track, queue=(*track.queue, pending), expires_at=expires_at)
+    return replace(followed, queue=(*followed.queue, pending), expires_at=expires_at)
 
 
 def _to_json(memory: Memory) -> dict[str, Any]:
@@ -169,13 +169,13 @@ def _to_json(memory: Memory) -> dict[str, Any]:
         "control_seq": memory.control_seq,
         "pairs_seen": [memory.pairs_seen.seq, memory.pairs_seen.digest],
         "capital": memory.capital.model_dump(mode="json"),
-        "tracks": [_track_to_json(track) for track in memory.tracks.values()],
+        "tracks": [_followed_to_json(followed) for followed in memory.followed_pairs.values()],
         "signal": None if memory.signal is None else memory.signal.model_dump(mode="json"),
     }
 
 
 def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
-    tracks = [_track_from_json(track, spec) for track in tree["tracks"]] if spec is not None else []
+    followed_pairs = [_followed_from_json(followed, spec) for followed in tree["tracks"]] if spec is not None else []
     signal = tree["signal"]
     return Memory(
         seq=tree["seq"],
@@ -183,39 +183,39 @@ def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
         control_seq=tree["control_seq"],
         pairs_seen=Seen(*tree["pairs_seen"]),
         capital=Capital.model_validate_json(json.dumps(tree["capital"])),
-        tracks={track.pair: track for track in tracks},
+        followed_pairs={followed.pair: followed for followed in followed_pairs},
         signal=None if signal is None else Signal.model_validate_json(json.dumps(signal)),
     )
 
 
-def _numbers(track: Track) -> Float1D:
+def _numbers(followed: FollowedPair) -> Float1D:
     """Return every number of a track that must be finite: the recursion, the ledger, the decisions in the queue."""
-    book, numbers = track.book, [*track.closes, *track.marks]
-    numbers += [book.cash, book.quantity_y, book.quantity_x]
-    for pending in track.queue:
+    ledger, numbers = followed.ledger, [*followed.closes, *followed.marks]
+    numbers += [ledger.cash, ledger.quantity_y, ledger.quantity_x]
+    for pending in followed.queue:
         numbers += [*pending.marks, *(pending.weights or ())]
-    numbers += [rate for events in track.settlements.values() for _, rate in events]
-    records = [asset.state for asset in track.state.assets.values()]
-    records += [pair.state for pair in track.state.pairs.values()]
+    numbers += [rate for events in followed.settlements.values() for _, rate in events]
+    records = [asset.state for asset in followed.state.assets.values()]
+    records += [pair.state for pair in followed.state.pairs.values()]
     return np.concatenate([numbers, *(np.frombuffer(record.tobytes()) for record in records)])
 
 
-def _track_to_json(track: Track) -> dict[str, Any]:
+def _followed_to_json(followed: FollowedPair) -> dict[str, Any]:
     return {
-        "pair": track.pair,
-        "legs": list(track.legs),
-        "valid_from": track.valid_from,
-        "filter": filter_state(track.state, track.settlements, track.checked, track.closes),
-        "marks": list(track.marks),
-        "book": track.book.model_dump(mode="json"),
-        "queue": [pending.model_dump(mode="json") for pending in track.queue],
-        "expires_at": track.expires_at,
+        "pair": followed.pair,
+        "legs": list(followed.legs),
+        "valid_from": followed.valid_from,
+        "filter": filter_state(followed.state, followed.settlements, followed.checked, followed.closes),
+        "marks": list(followed.marks),
+        "book": followed.ledger.model_dump(mode="json"),
+        "queue": [pending.model_dump(mode="json") for pending in followed.queue],
+        "expires_at": followed.expires_at,
     }
 
 
-def _track_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> Track:
+def _followed_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> FollowedPair:
     state = tree["filter"]
-    return Track(
+    return FollowedPair(
         pair=tree["pair"],
         legs=(tree["legs"][0], tree["legs"][1]),
         valid_from=tree["valid_from"],
@@ -224,7 +224,7 @@ def _track_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> Track:
         checked=state["checked"],
         closes=_two(state["closes"]),
         marks=_two(tree["marks"]),
-        book=Book.model_validate_json(json.dumps(tree["book"])),
+        ledger=PairLedger.model_validate_json(json.dumps(tree["book"])),
         queue=tuple(Pending.model_validate_json(json.dumps(pending)) for pending in tree["queue"]),
         expires_at=tree["expires_at"],
     )

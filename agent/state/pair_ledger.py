@@ -24,7 +24,7 @@ class Pending(Part):
     """Prices that they were sized at."""
 
 
-class Book(Part):
+class PairLedger(Part):
     """Cash and units of one pair that started with equity 1; every decision before ``time`` is booked."""
 
     time: int
@@ -54,30 +54,30 @@ class Fill(NamedTuple):
     """Funding that one long unit pays until the next decision, quote currency."""
 
 
-def fill(book: Book, pending: Pending, met: Fill, costs: Costs, timeframe: int) -> Book:
+def fill(ledger: PairLedger, pending: Pending, met: Fill, costs: Costs, timeframe: int) -> PairLedger:
     """Return the book after a decision was filled and held to the next one, a bar later."""
     if pending.weights is None:
-        return hold(book, met, timeframe)
+        return hold(ledger, met, timeframe)
     (open_y, open_x), (funding_y, funding_x) = met.prices, met.funding
     mark_y, mark_x = pending.marks
     # Nothing that a holding remembers depends on the next fill, so any price will do in its place.
     prices = StepPrices(mark_y, mark_x, open_y, open_x, open_y, open_x, funding_y, funding_x, 0.0, 0.0)
-    after, _ = settle_step(book.holding(), pending.weights[0], pending.weights[1], prices, costs)
-    return _book(book.time + timeframe, after)
+    after, _ = settle_step(ledger.holding(), pending.weights[0], pending.weights[1], prices, costs)
+    return _ledger(ledger.time + timeframe, after)
 
 
-def hold(book: Book, met: Fill, timeframe: int) -> Book:
+def hold(ledger: PairLedger, met: Fill, timeframe: int) -> PairLedger:
     """Return the book after one bar without a trade: funding alone moves cash."""
-    paid = book.quantity_y * met.funding[0] + book.quantity_x * met.funding[1]
-    return book.model_copy(update={"time": book.time + timeframe, "cash": book.cash - paid})
+    paid = ledger.quantity_y * met.funding[0] + ledger.quantity_x * met.funding[1]
+    return ledger.model_copy(update={"time": ledger.time + timeframe, "cash": ledger.cash - paid})
 
 
-def flatten(book: Book, prices: tuple[float, float], costs: Costs, timeframe: int) -> Book:
+def flatten(ledger: PairLedger, prices: tuple[float, float], costs: Costs, timeframe: int) -> PairLedger:
     """Return the book after everything was sold at ``prices``: its signal had run out, or its window ended."""
     price_y, price_x = prices
     step = StepPrices(price_y, price_x, price_y, price_x, price_y, price_x, 0.0, 0.0, 0.0, 0.0)
-    after, _ = flatten_step(book.holding(), step, costs)
-    return _book(book.time + timeframe, after)
+    after, _ = flatten_step(ledger.holding(), step, costs)
+    return _ledger(ledger.time + timeframe, after)
 
 
 def funding_paid(settlements: Float2D, closes: Mapping[int, float], start: int, end: int, timeframe: int) -> float:
@@ -102,6 +102,6 @@ def funding_paid(settlements: Float2D, closes: Mapping[int, float], start: int, 
     return paid
 
 
-def _book(time: int, holding: Holding) -> Book:
+def _ledger(time: int, holding: Holding) -> PairLedger:
     quantity_y, quantity_x, cash = map(float, holding)
-    return Book(time=time, quantity_y=quantity_y, quantity_x=quantity_x, cash=cash)
+    return PairLedger(time=time, quantity_y=quantity_y, quantity_x=quantity_x, cash=cash)

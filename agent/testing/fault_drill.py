@@ -14,11 +14,11 @@ from typing import Final
 
 import pandas as pd
 
-from agent.decision.context import Brain, Desk
+from agent.decision.context import TickContext, TradingPolicy
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
 from agent.replay.replay import Stand, replay_stand, standing_orders, walk
-from agent.testing.fault_injection import SPOILS, Allowed, Spoil
+from agent.testing.fault_injection import FAULT_INJECTIONS, Allowed, FaultInjection
 from perpfut_lib.artifacts import AgentFolder, Leg, Signal
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import ArtifactError, PerpfutError
@@ -65,7 +65,7 @@ def exchange_faults(symbol: str) -> dict[str, AnyFault | None]:
 
 
 def drill(
-    profile: Profile, panel: Panel, brain: Brain, start: int, scratch: Path, *, share: float = 1.0
+    profile: Profile, panel: Panel, policy: TradingPolicy, start: int, scratch: Path, *, share: float = 1.0
 ) -> pd.DataFrame:
     """Run every case and return one row each.
 
@@ -75,7 +75,7 @@ def drill(
         Settings; requests are made impatient here, so that the drill does not wait.
     panel : Panel
         The market.
-    brain : Brain
+    policy : TradingPolicy
         The policy.
     start : int
         Start of a trading window with pairs, ms UTC.
@@ -91,25 +91,29 @@ def drill(
     """
     profile = _impatient(profile)
     healthy, bar_close = AgentFolder(scratch / "healthy"), start + BARS_BEFORE * panel.timeframe
-    with replay_stand(profile, panel, healthy, start, brain) as stand:
+    with replay_stand(profile, panel, healthy, start, policy) as stand:
         healthy.write(standing_orders(start))
         walk(stand, range(start, bar_close, panel.timeframe))
-        symbol = next(iter(stand.desk.memory.tracks.values())).legs[0]
+        symbol = next(iter(stand.context.memory.followed_pairs.values())).legs[0]
         stand.clock.reach(bar_close + profile.agent.grace_ms)
         honest = {forget: _honest(stand, healthy, bar_close, forget=forget) for forget in (False, True)}
         cases = []
         for (name, fault), bad in track(_chosen(exchange_faults(symbol), share), label="drill", unit="case"):
-            expected = Expected(honest[bad.forgets], stand.desk.memory.signal, bad.allowed, isinstance(fault, Revise))
+            expected = Expected(
+                honest[bad.forgets], stand.context.memory.signal, bad.allowed, isinstance(fault, Revise)
+            )
             with _fault(stand, fault):
-                signal = _ticked(bad.apply(_copied(stand.desk, scratch / "case")), bar_close)
+                signal = _ticked(bad.apply(_copied(stand.context, scratch / "case")), bar_close)
             cases.append(Case(name, bad.name, judge(signal, expected), " ".join(signal.reasons if signal else ())))
     return pd.DataFrame([vars(case) for case in cases])
 
 
-def _chosen(faults: dict[str, AnyFault | None], share: float) -> list[tuple[tuple[str, AnyFault | None], Spoil]]:
+def _chosen(
+    faults: dict[str, AnyFault | None], share: float
+) -> list[tuple[tuple[str, AnyFault | None], FaultInjection]]:
     """Return the cases to run: all single faults, and every 1/share-th of the double ones."""
-    work = [(fault, bad) for fault in faults.items() for bad in SPOILS]
-    single = [case for case in work if case[0][1] is None or case[1] is SPOILS[0]]
+    work = [(fault, bad) for fault in faults.items() for bad in FAULT_INJECTIONS]
+    single = [case for case in work if case[0][1] is None or case[1] is FAULT_INJECTIONS[0]]
     double = [case for case in work if case not in single]
     drawn = {int(number / share) for number in range(int(share * len(double)))}
     return single + [case for number, case in enumerate(double) if number in drawn]
@@ -173,31 +177,31 @@ def _legs(signal: Signal, pair: str) -> list[Leg]:
 
 def _honest(stand: Stand, healthy: AgentFolder, bar_close: int, *, forget: bool) -> Signal:
     """Return the signal of an undisturbed agent with the same memory, or with none but its last signal."""
-    desk = _copied(stand.desk, healthy.path.with_name("honest"))
+    context = _copied(stand.context, healthy.path.with_name("honest"))
     if forget:
-        desk.folder.memory.unlink()
-    signal = _ticked(desk, bar_close)
+        context.folder.memory.unlink()
+    signal = _ticked(context, bar_close)
     if signal is None:
         raise ArtifactError("no signal of the undisturbed agent", "one at every bar", "look at its log")
     return signal
 
 
-def _ticked(desk: Desk, bar_close: int) -> Signal | None:
+def _ticked(context: TickContext, bar_close: int) -> Signal | None:
     """Let a new process decide on one bar and return its signal, or none if there is no new one that can be read."""
-    with open_checkpoints(desk.folder.checkpoints()) as checkpoints:
-        Ticks(desk, checkpoints).fast_tick(bar_close)
+    with open_checkpoints(context.folder.checkpoints()) as checkpoints:
+        Ticks(context, checkpoints).fast_tick(bar_close)
     try:
-        signal = desk.folder.read(Signal)
+        signal = context.folder.read(Signal)
     except PerpfutError:
         return None
     return signal if signal.bar_close == bar_close else None
 
 
-def _copied(desk: Desk, path: Path) -> Desk:
-    """Return the desk of a new process in a copy of the folder."""
+def _copied(context: TickContext, path: Path) -> TickContext:
+    """Return the context of a new process in a copy of the folder."""
     shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(desk.folder.path, path)
-    return desk.restarted(replace(desk.folder, path=path))
+    shutil.copytree(context.folder.path, path)
+    return context.restarted(replace(context.folder, path=path))
 
 
 @contextmanager

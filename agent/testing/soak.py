@@ -47,16 +47,16 @@ def soak(ticks: Ticks, clock: ReplayClock, bar_closes: Sequence[int], every: int
     list of Sample
         The first one after ``every`` ticks.
     """
-    desk, samples, tested = ticks.desk, [], 0
+    context, samples, tested = ticks.context, [], 0
     for number, bar_close in enumerate(bar_closes, start=1):
-        clock.now = bar_close + desk.profile.agent.grace_ms
-        if selection_due(desk, bar_close) or bar_close - tested >= desk.profile.agent.retest:
+        clock.now = bar_close + context.profile.agent.grace_ms
+        if selection_due(context, bar_close) or bar_close - tested >= context.profile.agent.retest:
             ticks.slow_tick(bar_close)
             tested = bar_close
         ticks.fast_tick(bar_close)
         ticks.govern(clock.now)
         if number % every == 0:
-            samples.append(_sample(number, desk.folder.path))
+            samples.append(_sample(number, context.folder.path))
     return samples
 
 

@@ -13,7 +13,7 @@ from perpfut_lib.artifacts.contract import (
 )
 from perpfut_lib.artifacts.contract_feedback import GovernorOrder, Metrics, PerfSnapshot, Position, RetrainRequest
 from perpfut_lib.artifacts.contract_folder import AgentFolder
-from perpfut_lib.artifacts.contract_freshness import Clocks, Seen, Tolerance, Verdict, assess
+from perpfut_lib.artifacts.contract_freshness import Clocks, Freshness, Seen, Tolerance, assess
 from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
 from perpfut_lib.artifacts.published import list_published, publish, read_published
@@ -25,6 +25,7 @@ __all__ = [
     "AgentFolder",
     "Clocks",
     "Control",
+    "Freshness",
     "GovernorOrder",
     "Leg",
     "Manifest",
@@ -40,7 +41,6 @@ __all__ = [
     "Signal",
     "StageFolder",
     "Tolerance",
-    "Verdict",
     "assess",
     "decode",
     "encode",

@@ -11,7 +11,7 @@ from perpfut_lib.artifacts.contract import Document
 from perpfut_lib.artifacts.contract_io import content_digest
 
 
-class Verdict(StrEnum):
+class Freshness(StrEnum):
     """Fresh, or the one reason why not."""
 
     FRESH = "fresh"
@@ -66,7 +66,7 @@ def assess(
     clocks: Clocks,
     tolerance: Tolerance,
     digest: str | None = None,
-) -> tuple[Verdict, Seen]:
+) -> tuple[Freshness, Seen]:
     """Judge a document that was read and return what to remember.
 
     Parameters
@@ -86,22 +86,22 @@ def assess(
 
     Returns
     -------
-    verdict : Verdict
+    freshness : Freshness
         ``FRESH``, or why the document must not be acted on.
     seen : Seen
         Hand it to the next call. A refused sequence number never replaces a newer one.
     """
     digest = digest or content_digest(document)
     if document.seq < seen.seq:
-        return Verdict.REPLAYED, seen
+        return Freshness.REPLAYED, seen
     if document.seq == seen.seq and digest != seen.digest:
-        return Verdict.REUSED, seen
+        return Freshness.REUSED, seen
     if document.created_at > clocks.wall + tolerance.skew:
-        return Verdict.FUTURE, seen
+        return Freshness.FUTURE, seen
     if document.seq > seen.seq:
         seen = Seen(document.seq, digest, clocks.monotonic)
     if clocks.wall >= expires_at:
-        return Verdict.EXPIRED, seen
+        return Freshness.EXPIRED, seen
     if clocks.monotonic - seen.since >= tolerance.max_age:
-        return Verdict.AGED, seen
-    return Verdict.FRESH, seen
+        return Freshness.AGED, seen
+    return Freshness.FRESH, seen

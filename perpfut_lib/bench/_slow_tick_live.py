@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from agent.clock import ReplayClock
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.feed.market import LiveMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
@@ -57,9 +57,9 @@ def seconds_of_slow_ticks(assets: int) -> dict[str, float]:
             config = profile.agent.exchange.model_copy(update={"url": venue.recv()})
             market = LiveMarket(Exchange(replace(BINANCE, weight_per_minute=LOCAL_WEIGHT), config), MINUTE_MS)
             since = int(panel.open_time[0])
-            desk = Desk(profile, agent_folder, market, clock, MINUTE_MS, world.brain, history_from=since)
+            context = TickContext(profile, agent_folder, market, clock, MINUTE_MS, world.policy, history_from=since)
             agent_folder.write(standing_orders(START))
-            ticks, seconds = Ticks(desk, checkpoints), {}
+            ticks, seconds = Ticks(context, checkpoints), {}
             for name, moment in moments.items():
                 clock.now = moment + profile.agent.grace_ms
                 venue.send(clock.now)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from agent.clock import ReplayClock
-from agent.decision.context import Brain, Desk
+from agent.decision.context import TickContext, TradingPolicy
 from agent.feed.market import PanelMarket, Slice, Wanted
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
@@ -85,7 +85,7 @@ class FivePairs:
 
     profile: Profile
     panel: Panel
-    brain: Brain
+    policy: TradingPolicy
     start: int
     """Start of the first trading window, ms UTC."""
 
@@ -96,7 +96,7 @@ def five_pairs(folder: Path, settings: Sequence[str]) -> FivePairs:
     profile = load_profile("smoke", settings)
     pipeline.ensure("environment", profile, run_)
     start = int(load_episodes(run_).pair_days["start"].min())
-    return FivePairs(profile, load_panel(run_), _brain(folder, run_), start)
+    return FivePairs(profile, load_panel(run_), _policy(folder, run_), start)
 
 
 def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0, count: int = TICKS) -> dict[str, list[float]]:
@@ -115,15 +115,15 @@ def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0, count: 
     """
     clock, timed = ReplayClock(world.start), TimedFolder(folder)
     market = Stopwatch(world.panel, clock)
-    desk = Desk(world.profile, timed, market, clock, world.panel.timeframe, world.brain)
+    context = TickContext(world.profile, timed, market, clock, world.panel.timeframe, world.policy)
     timed.write(standing_orders(world.start))
     latency, whole, start = [], [], clock.now
-    with open_checkpoints(desk.folder.checkpoints()) as checkpoints:
-        ticks = Ticks(desk, checkpoints)
+    with open_checkpoints(context.folder.checkpoints()) as checkpoints:
+        ticks = Ticks(context, checkpoints)
         ticks.slow_tick(start)
         for number in range(count):
-            bar_close = start + number * desk.timeframe
-            clock.now = bar_close + desk.profile.agent.grace_ms
+            bar_close = start + number * context.timeframe
+            clock.now = bar_close + context.profile.agent.grace_ms
             if number == WARM:
                 ticks.settle()
             time.sleep(pause)
@@ -134,7 +134,7 @@ def seconds_of_ticks(world: FivePairs, folder: Path, pause: float = 0.0, count: 
     return {"data received to signal on disk": latency[WARM:], "whole tick": whole[WARM:]}
 
 
-def _brain(folder: Path, run_: Run) -> Brain:
+def _policy(folder: Path, run_: Run) -> TradingPolicy:
     """Return a policy of the usual size with random weights: what it decides does not matter here."""
     features, rng = load_features(run_), np.random.default_rng(1)
     sizes = (features.lookback * len(features.names) + 3, 64, 64, 1)
@@ -161,4 +161,4 @@ def _brain(folder: Path, run_: Run) -> Brain:
         training={"fee_bps": 4.5},
     )
     write_json(folder / "policy.json", card.model_dump(mode="json"))
-    return Brain.load(folder / "policy.json")
+    return TradingPolicy.load(folder / "policy.json")

@@ -88,7 +88,7 @@ def _indicators(year: _Year) -> BenchRow:
         with ThreadPoolExecutor(1) as pool:
             for stop in range(BLOCK_BARS, BARS + 1, BLOCK_BARS):
                 scans.advance(Block(stop - BLOCK_BARS, stop, none), pool)
-        return scans.heard().said[0]
+        return scans.scan_result().said[0]
 
     def error(said: Float2D, peer: pd.DataFrame) -> float:
         last = BARS // BLOCK_BARS * BLOCK_BARS

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.clock import ReplayClock
-from agent.decision.context import Desk
+from agent.decision.context import TickContext
 from agent.feed.market import PanelMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
@@ -28,11 +28,11 @@ def run() -> Iterator[BenchRow]:
         world = five_pairs(Path(folder), (*SETTINGS, "data.simulation.days=9"))
         clock, agent_folder = ReplayClock(world.start), AgentFolder(Path(folder) / "agent")
         market = PanelMarket(world.panel, clock)
-        desk = Desk(world.profile, agent_folder, market, clock, world.panel.timeframe, world.brain)
+        context = TickContext(world.profile, agent_folder, market, clock, world.panel.timeframe, world.policy)
         agent_folder.write(standing_orders(world.start))
-        bars = range(world.start, world.start + TICKS * desk.timeframe, desk.timeframe)
+        bars = range(world.start, world.start + TICKS * context.timeframe, context.timeframe)
         with open_checkpoints(agent_folder.checkpoints()) as checkpoints:
-            samples = soak(Ticks(desk, checkpoints), clock, bars, EVERY)
+            samples = soak(Ticks(context, checkpoints), clock, bars, EVERY)
     publish("agent/soak", {"git_commit": git_commit(), "samples": [asdict(sample) for sample in samples]})
     for field, text in (
         ("memory_mib", "resident memory"),

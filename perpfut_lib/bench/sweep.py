@@ -10,8 +10,8 @@ from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import Fitted, fit
+from perpfut_lib.train.fit import Fitted, fit
+from perpfut_lib.train.training_task import TrainingTask
 
 STEPS, REPEATS, WARM_STEPS = 393_216, 2, 8192
 GRID_AGENTS, GRID_STEPS = 3 * 10, 4_000_000
@@ -24,44 +24,48 @@ def run() -> Iterator[BenchRow]:
     """
     from distributed import LocalCluster
 
-    lessons = _lessons()
+    training_tasks = _lessons()
     threads = {"threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(n_workers=1, **threads) as one, LocalCluster(n_workers=2, **threads) as two:  # type: ignore[no-untyped-call]
         backends = [ComputeConfig(backend="dask", scheduler=each.scheduler_address) for each in (one, two)]
-        yield from _contest(lessons, backends, "dask", "one Dask worker")
-    yield from _contest(lessons, [ComputeConfig(workers=1), ComputeConfig(workers=2)], "local", "one process")
+        yield from _contest(training_tasks, backends, "dask", "one Dask worker")
+    yield from _contest(training_tasks, [ComputeConfig(workers=1), ComputeConfig(workers=2)], "local", "one process")
 
 
-def _contest(lessons: list[Lesson], backends: list[ComputeConfig], name: str, peer: str) -> Iterator[BenchRow]:
+def _contest(
+    training_tasks: list[TrainingTask], backends: list[ComputeConfig], name: str, peer: str
+) -> Iterator[BenchRow]:
     """Yield two workers beside one, in turn, and what the study's grid would take on two."""
     for backend in backends:
-        run_tasks(fit, [_brief(lesson) for lesson in lessons], backend)
+        run_tasks(fit, [_brief(training_task) for training_task in training_tasks], backend)
     seconds: list[list[float]] = [[], []]
     fitted: list[list[Fitted]] = [[], []]
     for _ in range(REPEATS):
         for turn, backend in enumerate(backends):
             start = time.perf_counter()
-            fitted[turn] = run_tasks(fit, lessons, backend)
+            fitted[turn] = run_tasks(fit, training_tasks, backend)
             seconds[turn].append(time.perf_counter() - start)
     single, double = (float(np.median(each)) for each in seconds)
     error = _difference(*fitted)
-    metric = f"{len(lessons)} agents of {STEPS:,} steps, two workers, {name}"
+    metric = f"{len(training_tasks)} agents of {STEPS:,} steps, two workers, {name}"
     yield BenchRow("sweep", metric, "s", double, single, peer, single / double, error)
-    hours = GRID_AGENTS * GRID_STEPS * double / (len(lessons) * STEPS) / 3600
+    hours = GRID_AGENTS * GRID_STEPS * double / (len(training_tasks) * STEPS) / 3600
     yield BenchRow("sweep", f"grid of 3 fees x 10 seeds x 4 M steps, {name}", "h", hours, None, None, None, None)
 
 
-def _lessons() -> list[Lesson]:
+def _lessons() -> list[TrainingTask]:
     task = Planted(features=40)
     train, check = planted_episodes(task, 200, 1), planted_episodes(task, 20, 2)
     settings = TrainConfig(total_steps=STEPS, evaluations=2)
     return [
-        Lesson(train, check, EnvConfig(), CostsConfig(), settings, fee, seed) for fee in (0.0, 4.5) for seed in (1, 2)
+        TrainingTask(train, check, EnvConfig(), CostsConfig(), settings, fee, seed)
+        for fee in (0.0, 4.5)
+        for seed in (1, 2)
     ]
 
 
-def _brief(lesson: Lesson) -> Lesson:
-    return replace(lesson, settings=lesson.settings.model_copy(update={"total_steps": WARM_STEPS}))
+def _brief(training_task: TrainingTask) -> TrainingTask:
+    return replace(training_task, settings=training_task.settings.model_copy(update={"total_steps": WARM_STEPS}))
 
 
 def _difference(ours: list[Fitted], other: list[Fitted]) -> float:

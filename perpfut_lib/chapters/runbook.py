@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from perpfut_lib.artifacts import Reason, Run, Verdict, read_published
+from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 
@@ -131,13 +131,13 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
 }
 """What each code means, and what to do about it."""
 
-VERDICTS: Final[Mapping[Verdict, str]] = {
-    Verdict.FRESH: "Acted on.",
-    Verdict.REPLAYED: "A lower number than one seen before: an old file was put back. Find out by whom.",
-    Verdict.REUSED: "The same number with other content: two writers. Stop one of them.",
-    Verdict.FUTURE: "Written later than now, beyond the allowed skew: mend the clocks of both machines.",
-    Verdict.EXPIRED: "Its time is over: the agent is late or down.",
-    Verdict.AGED: "The newest for too long by the monotonic clock: the agent is down, or the wall clock was set back.",
+FRESHNESS: Final[Mapping[Freshness, str]] = {
+    Freshness.FRESH: "Acted on.",
+    Freshness.REPLAYED: "A lower number than one seen before: an old file was put back. Find out by whom.",
+    Freshness.REUSED: "The same number with other content: two writers. Stop one of them.",
+    Freshness.FUTURE: "Written later than now, beyond the allowed skew: mend the clocks of both machines.",
+    Freshness.EXPIRED: "Its time is over: the agent is late or down.",
+    Freshness.AGED: "The newest for too long by the monotonic clock: the agent is down, or its clock was set back.",
 }
 """What a reader of a document concludes, and what that tells."""
 
@@ -148,9 +148,9 @@ def reason_codes(profile: Profile, run: Run) -> str:
     return markdown_table(pd.DataFrame(rows))
 
 
-def verdicts(profile: Profile, run: Run) -> str:
+def freshness_table(profile: Profile, run: Run) -> str:
     """Return every verdict of a document's reader."""
-    return markdown_table(pd.DataFrame([{"verdict": f"`{each}`", "means": VERDICTS[each]} for each in Verdict]))
+    return markdown_table(pd.DataFrame([{"verdict": f"`{each}`", "means": FRESHNESS[each]} for each in Freshness]))
 
 
 def alarms(profile: Profile, run: Run) -> str:

@@ -131,6 +131,6 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.alarms,
         runbook.containers,
         runbook.reason_codes,
-        runbook.verdicts,
+        runbook.freshness_table,
     )
 }

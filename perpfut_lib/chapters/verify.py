@@ -129,7 +129,7 @@ def _robustness_cells(profile: Profile, run: Run, own: pd.DataFrame) -> Iterator
     table = report.seeds_table(run)
     shown = table.loc[(fees[-1], fees[-1], "return (%)"), "interquartile mean"]
     yield Cell(last, table, "seeds, return", shown, middle, 2)
-    table = report.luck_table(run)
+    table = report.significance_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
     yield Cell(last, table, "luck, Sharpe ratio", _number(table.loc["Sharpe ratio", fees[-1]]), ratio, 2)
     folded = next(iter(fold_profiles(profile, run)))

@@ -82,7 +82,7 @@ def drill(
     """Run every fault of the exchange against every spoilt file, on a trained run; fail if an outcome is unsafe."""
     import tempfile
 
-    from agent.decision.context import open_brain
+    from agent.decision.context import open_policy
     from agent.observation.logs import start_logging
     from agent.replay.replay import tested_span
     from agent.testing import fault_drill as drills
@@ -91,12 +91,12 @@ def drill(
 
     chosen = load_profile(profile, settings or ())
     start_logging(None, console=False)
-    run, brain = Run.named(chosen.name), open_brain(chosen, Run.named(chosen.name))
-    if brain is None:
+    run, policy = Run.named(chosen.name), open_policy(chosen, Run.named(chosen.name))
+    if policy is None:
         raise MissingInputError(f"no policy {chosen.agent.policy}", "a trained one", "run the profile's chapters first")
     with tempfile.TemporaryDirectory() as scratch:
         start, _ = tested_span(run)
-        cases = drills.drill(chosen, load_panel(run), brain, start, Path(scratch), share=share)
+        cases = drills.drill(chosen, load_panel(run), policy, start, Path(scratch), share=share)
     if keep:
         content = {"git_commit": git_commit(), "profile": chosen.name, "cases": cases.to_dict("records")}
         publish("agent/drill", content)
@@ -195,8 +195,8 @@ def deploy(
     from agent.operation.deploy import deploy as hand_over
 
     chosen = load_profile(profile, settings or ())
-    brain = hand_over(chosen, research)
-    typer.echo(f"{chosen.agent.policy} of {chosen.name}, weights {brain.policy.card.weights_sha256[:12]}")
+    policy = hand_over(chosen, research)
+    typer.echo(f"{chosen.agent.policy} of {chosen.name}, weights {policy.exported.card.weights_sha256[:12]}")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal
 
-Algorithm = Literal["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
+Algorithm = Literal["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
 Preset = Literal["batched", "study"]
 
 STUDY: Final[dict[str, Any]] = {
@@ -33,7 +33,7 @@ STUDY: Final[dict[str, Any]] = {
 
 # Off-policy algorithms learn from old rewards, so their fee must not move; on-policy ones need some look-ahead.
 BATCHED: Final[dict[Algorithm, dict[str, Any]]] = {
-    "ppo": {},
+    "counterfactual-ppo": {},
     "sb3-ppo": {},
     "a2c": {"n_steps": 8, "gae_lambda": 0.8, "learning_rate": 7e-4},
     "sac": {"batch_size": 512, "learning_rate": 5e-4, "fee_ramp": (0.0, 0.0)},

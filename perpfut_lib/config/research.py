@@ -118,10 +118,10 @@ class TrainConfig(Section):
     """Values of the settings that are not given: ``batched``, tuned for each algorithm on many environments at once;
     ``study``, those of the original study (``perpfut_lib/config/presets.py`` lists both). A setting that is given
     keeps its value."""
-    algorithm: Algorithm = "ppo"
-    """``ppo``: PPO that follows the market with the sampled and with the mean action; ``sb3-ppo``, ``a2c``, ``sac``,
-    ``dqn``: Stable-Baselines3's own, unchanged; ``recurrent-ppo``: sb3-contrib's, with a memory (evaluated, but not
-    run live)."""
+    algorithm: Algorithm = "counterfactual-ppo"
+    """``counterfactual-ppo``: PPO that follows the market with the sampled and with the mean action; ``sb3-ppo``,
+    ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own, unchanged; ``recurrent-ppo``: sb3-contrib's, with a
+    memory (evaluated, but not run live)."""
     total_steps: int = Field(1_500_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     horizons: Literal["equal", "unequal"] = "equal"
@@ -146,9 +146,9 @@ class TrainConfig(Section):
     gamma: float = Field(0.99, gt=0, le=1)
     """Discount per bar."""
     gae_lambda: float = Field(0.95, ge=0, le=1)
-    """λ of generalised advantage estimation (all but ``ppo``, which follows the market itself)."""
+    """λ of generalised advantage estimation (all but ``counterfactual-ppo``, which follows the market itself)."""
     value_lambda: float = Field(0.95, ge=0, le=1)
-    """λ of the returns that the value network is fitted to (``ppo``)."""
+    """λ of the returns that the value network is fitted to (``counterfactual-ppo``)."""
     clip_range: float = Field(0.2, gt=0)
     """PPO's clip on the probability ratio."""
     entropy_coef: float = Field(0.0, ge=0)
@@ -164,11 +164,12 @@ class TrainConfig(Section):
     activation: Literal["relu", "tanh"] = "relu"
     """Activation of the hidden layers."""
     exploration: tuple[float, float, float] = (0.3, 0.2, 0.05)
-    """Standard deviation of the action at the start, where the fee begins to rise, and at the end (``ppo``)."""
+    """Standard deviation of the action at the start, where the fee begins to rise, and at the end
+    (``counterfactual-ppo``)."""
     log_std_init: float = -1.0
     """Initial log standard deviation of the action (``sb3-ppo``, ``a2c`` and ``recurrent-ppo``, which learn it)."""
     sde: bool = False
-    """State-dependent exploration, gSDE (all but ``ppo`` and ``dqn``)."""
+    """State-dependent exploration, gSDE (all but ``counterfactual-ppo`` and ``dqn``)."""
     replay_size: int = Field(131_072, ge=1)
     """Transitions that are remembered to learn from (``sac``, ``dqn``)."""
     learning_starts: int = Field(8_192, ge=0)
@@ -186,17 +187,19 @@ class TrainConfig(Section):
     fee_ramp: tuple[float, float] = (0.2, 0.5)
     """Shares of training between which the fee rises from zero to its full value, and the band with it."""
     band_per_root_fee: float = Field(0.6, ge=0)
-    """Half-width of the no-trade band in exposure, per cube root of the fee in basis points (``ppo``); 0 for none."""
+    """Half-width of the no-trade band in exposure, per cube root of the fee in basis points
+    (``counterfactual-ppo``); 0 for none."""
     sparsity: float = Field(1.0, ge=0)
     """Pull on the weights of each input of the policy per gradient step, in learning rates: inputs that say nothing
-    fall silent (``ppo``); 0 for none."""
+    fall silent (``counterfactual-ppo``); 0 for none."""
     averaging: float = Field(0.2, ge=0, le=1)
     """Length of the running mean of the weights, which is what is validated and exported, as a share of the gradient
-    steps so far (``ppo``); 0 for the weights themselves."""
+    steps so far (``counterfactual-ppo``); 0 for the weights themselves."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
     exploring_bars: int = Field(64, ge=0)
-    """Bars after which an environment starts anew at a random bar and exposure (``ppo``); 0 for whole episodes."""
+    """Bars after which an environment starts anew at a random bar and exposure
+    (``counterfactual-ppo``); 0 for whole episodes."""
     threads: int = Field(1, ge=1)
     """Torch threads per agent."""
     evaluations: int = Field(10, ge=1)
@@ -221,7 +224,7 @@ class TrainConfig(Section):
 
     def band(self, fee_bps: float) -> float:
         """Return the half-width of the no-trade band at a fee: it grows with the cube root of proportional costs."""
-        return self.band_per_root_fee * fee_bps ** (1.0 / 3.0) if self.algorithm == "ppo" else 0.0
+        return self.band_per_root_fee * fee_bps ** (1.0 / 3.0) if self.algorithm == "counterfactual-ppo" else 0.0
 
 
 class EvaluateConfig(Section):

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
 
 from perpfut_lib.accounting import Costs, Sizing
+from perpfut_lib.env.counterfactual_paths import CounterfactualPaths, Path, follow_counterfactuals
 from perpfut_lib.env.episodes import Episodes
 from perpfut_lib.env.kernel import Outcome, Rules, State, make_outcome, make_state, reset_all, step_all
 from perpfut_lib.env.spaces import action_space, exposures, observation_space
-from perpfut_lib.env.twins import Path, Twins, follow_twins
 from perpfut_lib.types import Float2D, Float32
 
 
@@ -134,9 +134,9 @@ class PairTradingVecEnv(VecEnv):
         for future in beside:
             future.result()
 
-    def follow_twins(self, path: Path, other: Float2D, discount: float, out: Twins) -> None:
+    def follow_counterfactuals(self, path: Path, other: Float2D, discount: float, out: CounterfactualPaths) -> None:
         """Compare every decision of a path with another one under the present rules and costs; nothing moves."""
-        follow_twins(self._world, self._rules, self._costs, path, (other, discount), out)
+        follow_counterfactuals(self._world, self._rules, self._costs, path, (other, discount), out)
 
     def set_sizing(self, sizing: Sizing) -> None:
         """Widen or narrow the no-trade band from the next step on."""

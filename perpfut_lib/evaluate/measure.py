@@ -20,7 +20,7 @@ class Trial:
     """Which agent was tested at which cost."""
 
     agent: str
-    """Name of the policy: ``ppo`` or a baseline."""
+    """Name of the policy: ``counterfactual-ppo`` or a baseline."""
     train_fee_bps: float
     """Fee that it was trained with; NaN for a baseline that is not trained."""
     test_fee_bps: float

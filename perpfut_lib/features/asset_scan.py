@@ -20,12 +20,12 @@ from perpfut_lib.features.asset import (
     Indicators,
     log_price,
 )
-from perpfut_lib.features.asset_tile import Tile, describe
+from perpfut_lib.features.asset_chunk import Chunk, describe
 from perpfut_lib.indicators import averaged, extend, lagged, recent_values, refill, strength
 from perpfut_lib.types import Bool1D, Float1D, Float2D
 
-TILE: Final = 512  # bars whose intermediate values fit into the nearest caches
-TILE_ROWS: Final = len(Tile._fields)
+CHUNK: Final = 512  # bars whose intermediate values fit into the nearest caches
+CHUNK_ROWS: Final = len(Chunk._fields)
 
 
 def step_asset(indicators: Indicators, state: Any, bar: AssetBar) -> Float1D:
@@ -62,11 +62,11 @@ def scan_fields(
     """
     close, (said, column) = fields[3], where
     count = close.shape[0]
-    tile = _blank_tile(indicators, min(count, TILE))
+    chunk = _blank_chunk(indicators, min(count, CHUNK))
     first = 0
     while first < count:
         stop = first
-        while stop < count and stop - first < TILE and not math.isnan(close[stop]):
+        while stop < count and stop - first < CHUNK and not math.isnan(close[stop]):
             stop += 1
         if stop == first:
             if wanted[first]:
@@ -74,18 +74,18 @@ def scan_fields(
             logs[first] = lagged(state.logs, 0)
             first += 1
             continue
-        _advance(indicators, state, close[first:stop], fields[4][first:stop], tile)
-        logs[first:stop] = tile.logs[LONGEST_RETURN : LONGEST_RETURN + stop - first]
+        _advance(indicators, state, close[first:stop], fields[4][first:stop], chunk)
+        logs[first:stop] = chunk.logs[LONGEST_RETURN : LONGEST_RETURN + stop - first]
         if wanted[first:stop].any():
-            describe(indicators, tile, fields, (first, stop), (said, column + first))
+            describe(indicators, chunk, fields, (first, stop), (said, column + first))
         first = stop
 
 
 @njit(cache=True, error_model="numpy")
-def _blank_tile(indicators: Indicators, size: int) -> Tile:
+def _blank_chunk(indicators: Indicators, size: int) -> Chunk:
     # One allocation for all: with one each, a tile's memory would cost a tenth of its arithmetic.
-    rows, recent = np.empty((TILE_ROWS, size + LONGEST_RETURN)), size + indicators.rsi - 1
-    return Tile(
+    rows, recent = np.empty((CHUNK_ROWS, size + LONGEST_RETURN)), size + indicators.rsi - 1
+    return Chunk(
         rows[0], rows[1, : size + indicators.mean], rows[2, :recent], rows[3, :size], rows[4, :size], rows[5, :size],
         rows[6, :size], rows[7, :size], rows[8, :size], rows[9, :size], rows[10, :size], rows[11, :size],
         rows[12, :size], rows[13, :recent], rows[14, :recent],
@@ -93,25 +93,25 @@ def _blank_tile(indicators: Indicators, size: int) -> Tile:
 
 
 @njit(cache=True, error_model="numpy")
-def _advance(indicators: Indicators, state: AssetState, close: Float1D, volume: Float1D, tile: Tile) -> None:
+def _advance(indicators: Indicators, state: AssetState, close: Float1D, volume: Float1D, chunk: Chunk) -> None:
     """Go through a tile bar by bar; every bar has a price."""
     count = close.shape[0]
     if state.bars == 0.0:
         _start(indicators, state, close[0], volume[0])
     state.bars += count
-    recent_values(state.logs, tile.logs[:LONGEST_RETURN])
-    recent_values(state.closes.window, tile.closes[: indicators.mean])
-    recent_values(state.rsi_recent, tile.rsi[: indicators.rsi - 1])
-    logs, closes = tile.logs[LONGEST_RETURN:], tile.closes[indicators.mean :]
+    recent_values(state.logs, chunk.logs[:LONGEST_RETURN])
+    recent_values(state.closes.window, chunk.closes[: indicators.mean])
+    recent_values(state.rsi_recent, chunk.rsi[: indicators.rsi - 1])
+    logs, closes = chunk.logs[LONGEST_RETURN:], chunk.closes[indicators.mean :]
     for t in range(count):
         logs[t] = log_price(close[t])
         closes[t] = close[t]
-    _average_flow(indicators, state, volume, tile)
-    _average_prices(indicators, state, close, tile)
-    _sum_closes(state, tile, count)
-    rsi = tile.rsi[indicators.rsi - 1 :]
+    _average_flow(indicators, state, volume, chunk)
+    _average_prices(indicators, state, close, chunk)
+    _sum_closes(state, chunk, count)
+    rsi = chunk.rsi[indicators.rsi - 1 :]
     for t in range(count):
-        rsi[t] = strength(tile.gain[t], tile.loss[t])
+        rsi[t] = strength(chunk.gain[t], chunk.loss[t])
     extend(state.logs, logs[:count])
     extend(state.closes.window, closes[:count])
     extend(state.rsi_recent, rsi[:count])
@@ -129,21 +129,21 @@ def _start(indicators: Indicators, state: AssetState, price: float, volume: floa
 
 
 @njit(cache=True, error_model="numpy")
-def _average_flow(indicators: Indicators, state: AssetState, volumes: Float1D, tile: Tile) -> None:
+def _average_flow(indicators: Indicators, state: AssetState, volumes: Float1D, chunk: Chunk) -> None:
     """Average squared log returns and volume; count rises less falls among the last MOVES."""
-    logs = tile.logs[LONGEST_RETURN - MOVES - 1 :]
+    logs = chunk.logs[LONGEST_RETURN - MOVES - 1 :]
     variance, balance, volume = state.variance, state.balance, state.volume
     for t in range(volumes.shape[0]):
         change = logs[MOVES + 1 + t] - logs[MOVES + t]
         variance = averaged(variance, change * change, 1.0 - indicators.decay, False)
         balance += _sign(change) - _sign(logs[t + 1] - logs[t])
         volume = averaged(volume, volumes[t], 1.0 - indicators.volume_decay, False)
-        tile.variance[t], tile.balance[t], tile.volume[t] = variance, balance, volume
+        chunk.variance[t], chunk.balance[t], chunk.volume[t] = variance, balance, volume
     state.variance, state.balance, state.volume = variance, balance, volume
 
 
 @njit(cache=True, error_model="numpy")
-def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, tile: Tile) -> None:
+def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, chunk: Chunk) -> None:
     """Average rises and falls (Wilder), and prices (MACD)."""
     last, gain, loss = state.rsi.last, state.rsi.gain, state.rsi.loss
     fast, slow, signal = state.macd.fast, state.macd.slow, state.macd.signal
@@ -156,25 +156,25 @@ def _average_prices(indicators: Indicators, state: AssetState, close: Float1D, t
         fast, slow = averaged(fast, price, fast_weight, False), averaged(slow, price, slow_weight, False)
         line, last = fast - slow, price
         signal = averaged(signal, line, signal_weight, False)
-        tile.gain[t], tile.loss[t], tile.line[t], tile.signal[t] = gain, loss, line, signal
+        chunk.gain[t], chunk.loss[t], chunk.line[t], chunk.signal[t] = gain, loss, line, signal
     state.rsi.last, state.rsi.gain, state.rsi.loss = last, gain, loss
     state.macd.fast, state.macd.slow, state.macd.signal = fast, slow, signal
 
 
 @njit(cache=True, error_model="numpy")
-def _sum_closes(state: AssetState, tile: Tile, count: int) -> None:
+def _sum_closes(state: AssetState, chunk: Chunk, count: int) -> None:
     """Keep the sum of the moving mean's window; afresh once in every window, so that rounding cannot pile up."""
     size, cursor, total = state.closes.window.values.shape[0], state.closes.window.cursor, state.closes.total
-    entering = tile.closes[size:]
+    entering = chunk.closes[size:]
     for t in range(count):
         cursor += 1
         if cursor == size:
             cursor, total = 0, 0.0
-            for held in tile.closes[t + 1 : t + 1 + size]:
+            for held in chunk.closes[t + 1 : t + 1 + size]:
                 total += held
         else:
-            total += entering[t] - tile.closes[t]
-        tile.total[t] = total
+            total += entering[t] - chunk.closes[t]
+        chunk.total[t] = total
     state.closes.total = total
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from numba import njit
 
 from perpfut_lib.features.asset import AssetBar, Indicators, asset_dtype
-from perpfut_lib.features.asset_scan import TILE, scan_fields
+from perpfut_lib.features.asset_scan import CHUNK, scan_fields
 from perpfut_lib.features.settlement import KnownFunding, settlements, walk_funding
 from perpfut_lib.features.spec import ASSET_COUNT
 from perpfut_lib.store.panel import Panel
@@ -53,7 +53,7 @@ class Market(NamedTuple):
         return cls(candles, panel.open_time + panel.timeframe, stamps, rates, bounds)
 
 
-class Heard(NamedTuple):
+class ScanResult(NamedTuple):
     """What all symbols said over a block."""
 
     said: Float3D
@@ -90,17 +90,17 @@ class SymbolScan:
                 self._walk((self._done, stop), pool, threads)
                 self._done = stop
 
-    def heard(self) -> Heard:
+    def scan_result(self) -> ScanResult:
         """Return what the symbols said over the rows of the block."""
-        return Heard(self._said, self._first, self.logs)
+        return ScanResult(self._said, self._first, self.logs)
 
     def _walk(self, rows: tuple[int, int], pool: ThreadPoolExecutor, threads: int) -> None:
         """Step over rows that lie all before the block, or all inside, at most as many as a block has."""
         place = max(rows[0] - self._first, 0)  # rows before the block are wanted by nobody, and not written
 
         def scan(columns: Int1D) -> None:
-            heard = (self._wanted, (self._said, place), self.logs)
-            scan_symbols(self._indicators, self._states, self._market, (columns, rows), heard)
+            scan_result = (self._wanted, (self._said, place), self.logs)
+            scan_symbols(self._indicators, self._states, self._market, (columns, rows), scan_result)
 
         list(pool.map(scan, np.array_split(self._used, threads)))
 
@@ -111,18 +111,18 @@ def scan_symbols(
     states: Any,
     market: Market,
     what: tuple[Int1D, tuple[int, int]],
-    heard: tuple[Bool2D, tuple[Float3D, int], Float2D],
+    scan_result: tuple[Bool2D, tuple[Float3D, int], Float2D],
 ) -> None:
     """Step the ``states`` (N,) of some symbols in place through some rows of the market.
 
-    ``what`` are the symbols' columns and the rows; ``heard`` are the rows wanted (N, T), the table of what is said
+    ``what`` are the symbols' columns and the rows; ``scan_result`` are the rows wanted (N, T), the table of quantities
     (N, fields of AssetQuantities, ≥ rows) with the column of the first row in it, and the log closes (N, T).
     """
-    (columns, (start, stop)), (wanted, (said, place), logs) = what, heard
-    bars = np.empty((FIELDS, TILE))
-    # Tile by tile, so that what the symbols' columns share of a panel's memory is read into the caches once.
-    for first in range(start, stop, TILE):
-        last = min(first + TILE, stop)
+    (columns, (start, stop)), (wanted, (said, place), logs) = what, scan_result
+    bars = np.empty((FIELDS, CHUNK))
+    # Chunk by tile, so that what the symbols' columns share of a panel's memory is read into the caches once.
+    for first in range(start, stop, CHUNK):
+        last = min(first + CHUNK, stop)
         rows = bars[:, : last - first]
         fields = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
         known = KnownFunding(rows[5], rows[6], rows[7])

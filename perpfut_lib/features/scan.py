@@ -10,7 +10,7 @@ import pandas as pd
 from numba import njit
 
 from perpfut_lib.features.asset import AssetBar, Indicators
-from perpfut_lib.features.block import Block, Heard, SymbolScan, wanted_rows
+from perpfut_lib.features.block import Block, ScanResult, SymbolScan, wanted_rows
 from perpfut_lib.features.pair import PAIR, Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.settlement import known_funding
 from perpfut_lib.features.spec import PAIR_COUNT, FeatureSpec, IntTable, assemble
@@ -79,7 +79,7 @@ def compute(
     scans = _symbols(spec, panel, episodes, shape[1], blocks)
 
     def scan(numbers: Int1D) -> None:
-        scan_episodes((spec.indicators, spec.picks), episodes, numbers, scans.heard(), out)
+        scan_episodes((spec.indicators, spec.picks), episodes, numbers, scans.scan_result(), out)
 
     with ThreadPoolExecutor(threads) as pool:
         for block in track(blocks, label="features", unit="block"):
@@ -135,15 +135,15 @@ def _blocks(firsts: Int1D, length: int) -> Iterator[Block]:
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def scan_episodes(
-    what: tuple[Indicators, IntTable], episodes: Episodes, numbers: Int1D, heard: Heard, out: Float3D
+    what: tuple[Indicators, IntTable], episodes: Episodes, numbers: Int1D, scan_result: ScanResult, out: Float3D
 ) -> None:
     """Write the episodes ``numbers`` into ``out`` (E, K + L, F); ``what`` are the indicators and what features pick."""
     (indicators, picks), length = what, out.shape[1]
     said = np.empty((length, PAIR_COUNT))
     for number in numbers:
-        _scan_pair(indicators, episodes, number, heard.logs, said)
-        place = episodes.firsts[number] - heard.first
-        y, x = heard.said[episodes.columns[number, 0]], heard.said[episodes.columns[number, 1]]
+        _scan_pair(indicators, episodes, number, scan_result.logs, said)
+        place = episodes.firsts[number] - scan_result.first
+        y, x = scan_result.said[episodes.columns[number, 0]], scan_result.said[episodes.columns[number, 1]]
         rows = slice(place, place + length)
         assemble(said, y[:, rows], x[:, rows], picks, out[number])
 

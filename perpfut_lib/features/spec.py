@@ -19,7 +19,7 @@ Transform = Literal["none", "log", "asinh", "sqrt", "fisher", "soft"]
 TRANSFORMS: Final[tuple[Transform, ...]] = ("none", "log", "asinh", "sqrt", "fisher", "soft")
 LEAST_ARGUMENT: Final = 1e-8
 RELATION: Final = ("alpha", "beta", "correlation", "pvalue", "half_life")  # fixed over a pair's trading window
-TILE: Final = 64  # rows whose features fit into the nearest cache
+CHUNK: Final = 64  # rows whose features fit into the nearest cache
 BETA: Final = PairQuantities._fields.index("beta")
 DAILY_FUNDING: Final = AssetQuantities._fields.index("daily_funding_bps")
 
@@ -128,11 +128,11 @@ def assemble(pair: Float2D, y: Float2D, x: Float2D, picks: IntTable, rows: Float
     -(f_y - β f_x) / (1 + |β|) with daily rates f.
     """
     # Written one after the other, and then row by row, which is how memory takes them in fastest.
-    tile, carry = np.empty((picks.shape[0], TILE)), np.empty(TILE)
-    for first in range(0, rows.shape[0], TILE):
-        stop = min(first + TILE, rows.shape[0])
+    chunk, carry = np.empty((picks.shape[0], CHUNK)), np.empty(CHUNK)
+    for first in range(0, rows.shape[0], CHUNK):
+        stop = min(first + CHUNK, rows.shape[0])
         for k in range(picks.shape[0]):
-            column, how, values = picks[k, 0], (picks[k, 1], picks[k, 2]), tile[k, : stop - first]
+            column, how, values = picks[k, 0], (picks[k, 1], picks[k, 2]), chunk[k, : stop - first]
             if column == QUANTITY_COUNT - 1:
                 for t in range(first, stop):
                     beta = pair[t, BETA]
@@ -146,7 +146,7 @@ def assemble(pair: Float2D, y: Float2D, x: Float2D, picks: IntTable, rows: Float
                 _pick(x[column - PAIR_COUNT - ASSET_COUNT, first:stop], how, values)
         for t in range(first, stop):
             for k in range(picks.shape[0]):
-                rows[t, k] = tile[k, t - first]
+                rows[t, k] = chunk[k, t - first]
 
 
 @njit(cache=True, error_model="numpy")

@@ -25,7 +25,7 @@ class PolicyCard(BaseModel):
 
     schema_version: Literal[1] = 1
     algorithm: str
-    """Learning algorithm, such as ``ppo``."""
+    """Learning algorithm, such as ``counterfactual-ppo``."""
     feature_names: tuple[str, ...]
     """Features of one row, in order."""
     lookback: int

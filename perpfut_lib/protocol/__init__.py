@@ -1,12 +1,12 @@
 """The whole protocol on worlds whose truth is known: how often it sees an edge in noise, and how often it finds one."""
 
 from perpfut_lib.protocol.power import Plan, run_plan
-from perpfut_lib.protocol.trial import Verdict, judge_world
+from perpfut_lib.protocol.trial import TrialResult, judge_world
 from perpfut_lib.protocol.worlds import World, coarser, placebo_panel, prepare, simulated_panel
 
 __all__ = [
     "Plan",
-    "Verdict",
+    "TrialResult",
     "World",
     "coarser",
     "judge_world",

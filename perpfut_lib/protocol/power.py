@@ -81,9 +81,9 @@ def world_rows(plan: Plan, policy: str, edge: float, seed: int) -> list[dict[str
         world = prepare(coarser(simulated_panel(profile.data.simulation), plan.bars), profile)
     except NoPairsError:
         return [named | {"fee_bps": fee, "significant": False, "pairs": 0} for fee in profile.costs.fees_bps]
-    steps = plan.agent_steps if policy == "ppo" else 0
-    verdicts = judge_world(world, plan.resampling(), ppo_steps=steps)
-    return [named | {"pairs": len(world.episodes)} | asdict(verdict) for verdict in verdicts]
+    steps = plan.agent_steps if policy == "counterfactual-ppo" else 0
+    results = judge_world(world, plan.resampling(), ppo_steps=steps)
+    return [named | {"pairs": len(world.episodes)} | asdict(result) for result in results]
 
 
 def world_profile(policy: str, edge: float, seed: int) -> Profile:
@@ -103,7 +103,7 @@ def _kinds(plan: Plan) -> Iterator[tuple[str, float, int]]:
             yield "rules", edge, seed
     for edge in (0.0, plan.agent_edge):
         for seed in range(plan.agents):
-            yield "ppo", edge, AGENT_SEEDS + seed
+            yield "counterfactual-ppo", edge, AGENT_SEEDS + seed
 
 
 def _plain(value: Any) -> Any:

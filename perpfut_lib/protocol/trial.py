@@ -15,8 +15,8 @@ from perpfut_lib.policies import Network, Policy, ZScoreRule, forward, make_netw
 from perpfut_lib.protocol.worlds import World
 from perpfut_lib.statistics import Resampling, Shape
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
-from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import fit
+from perpfut_lib.train.fit import fit
+from perpfut_lib.train.training_task import TrainingTask
 from perpfut_lib.types import Float1D, Float2D, Float3D, Float32
 
 ENTRIES: Final = (1.0, 1.5, 2.0, 2.5, 3.0)
@@ -25,7 +25,7 @@ TESTED: Final = "test"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrialResult:
     """What the protocol says of one world at one fee."""
 
     fee_bps: float
@@ -74,7 +74,7 @@ class _SideBySide:
         return np.concatenate([rule.act(block) for rule, block in zip(self.policies, blocks, strict=True)])
 
 
-def judge_world(world: World, resampling: Resampling, *, ppo_steps: int = 0) -> list[Verdict]:
+def judge_world(world: World, resampling: Resampling, *, ppo_steps: int = 0) -> list[TrialResult]:
     """Return the verdict on one world at every fee.
 
     Rules are tuned on training and validation days by their net Sharpe ratio; the best one is tested once. An edge is
@@ -92,13 +92,13 @@ def judge_world(world: World, resampling: Resampling, *, ppo_steps: int = 0) -> 
     """
     candidates = {} if ppo_steps else dict(rules(world))
     targets = _targets(world, list(candidates.values()))
-    verdicts = []
+    results = []
     for fee in world.profile.costs.fees_bps:
         if ppo_steps:
-            candidates = {"ppo": _agent(world, fee, ppo_steps)}
+            candidates = {"counterfactual-ppo": _agent(world, fee, ppo_steps)}
             targets = _targets(world, list(candidates.values()))
-        verdicts.append(judge(list(candidates), _daily(world, targets, fee), fee, resampling))
-    return verdicts
+        results.append(judge(list(candidates), _daily(world, targets, fee), fee, resampling))
+    return results
 
 
 def rules(world: World) -> Iterator[tuple[str, Policy]]:
@@ -110,13 +110,13 @@ def rules(world: World) -> Iterator[tuple[str, Policy]]:
                 yield f"z-score {entry:g}/{leave:g}", ZScoreRule(world.layout, entry, leave, sizing)
 
 
-def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resampling: Resampling) -> Verdict:
+def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resampling: Resampling) -> TrialResult:
     """Choose by the daily returns before the test (n, N), and judge the choice by those of the test (m, N)."""
     before, after = days
     best = int(np.argmax(np.nan_to_num(statistics.sharpe(before.T), nan=0.0)))
     returns = after[:, best]
     if np.ptp(returns) == 0.0:
-        return Verdict(fee, names[best], np.nan, np.nan, 0.0, 1.0, False)
+        return TrialResult(fee, names[best], np.nan, np.nan, 0.0, 1.0, False)
     interval = statistics.bootstrap_ci(returns, statistics.sharpe, resampling)
     ratios = statistics.sharpe(after.T) / np.sqrt(DAYS_PER_YEAR)
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
@@ -124,7 +124,7 @@ def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resamplin
     deflated = statistics.deflated_sharpe(ratios[best], shape, trials=len(names), variance=1.0 / len(returns))
     spa = statistics.spa_pvalue(np.zeros(len(returns)), after[:, np.ptp(after, axis=0) > 0.0], resampling)
     agreed = interval.lower > 0.0 and deflated >= resampling.level and spa <= 1.0 - resampling.level
-    return Verdict(fee, names[best], interval.estimate, interval.lower, deflated, spa, bool(agreed))
+    return TrialResult(fee, names[best], interval.estimate, interval.lower, deflated, spa, bool(agreed))
 
 
 def _targets(world: World, policies: list[Policy]) -> Float3D:
@@ -140,10 +140,10 @@ def _agent(world: World, fee: float, steps: int) -> Policy:
     profile = world.profile
     settings = profile.train.model_copy(update={"total_steps": steps})
     train, check = world.episodes.select("train"), world.episodes.select("validate")
-    lesson = Lesson(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
-    squash = settings.algorithm == "ppo"
-    network = make_network(fit(lesson).layers, activation=settings.activation, squash=squash)
-    return _Fitted(network, lesson.rules().sizing)
+    training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
+    squash = settings.algorithm == "counterfactual-ppo"
+    network = make_network(fit(training_task).layers, activation=settings.activation, squash=squash)
+    return _Fitted(network, training_task.rules().sizing)
 
 
 def _daily(world: World, targets: Float3D, fee: float) -> tuple[Float2D, Float2D]:

@@ -35,6 +35,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
+from perpfut_lib.report.findings import findings, headline, recorded
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -57,11 +58,11 @@ from perpfut_lib.report.operation import (
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
     folds_table,
-    luck_table,
     placebo_table,
     plot_power,
     power_table,
     seeds_table,
+    significance_table,
 )
 from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
@@ -74,7 +75,6 @@ from perpfut_lib.report.tables import (
     pair_table,
     window_table,
 )
-from perpfut_lib.report.verdicts import findings, headline, recorded
 
 __all__ = [
     "NOTHING",
@@ -109,7 +109,6 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
-    "luck_table",
     "measures_table",
     "noise_table",
     "over_published",
@@ -143,6 +142,7 @@ __all__ = [
     "replay_obstacle",
     "risk_aversion_table",
     "seeds_table",
+    "significance_table",
     "speed_machines",
     "speed_table",
     "status_table",

@@ -30,7 +30,7 @@ def lone_faults_table(source: Source, agent: str | None = None) -> pd.DataFrame:
 
 def agents(table: pd.DataFrame) -> tuple[str, str]:
     """Return the names of the learned agent, which is that of its algorithm, and of the rule beside it."""
-    return next((name for name in table["agent"] if name != RULE), "ppo"), RULE
+    return next((name for name in table["agent"] if name != RULE), "counterfactual-ppo"), RULE
 
 
 def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:

@@ -26,12 +26,12 @@ def seeds_table(source: Source) -> pd.DataFrame:
     return pd.DataFrame(shown).set_index(["trained at (bps)", "tested at (bps)", "measure"]).sort_index()
 
 
-def luck_table(source: Source) -> pd.DataFrame:
+def significance_table(source: Source) -> pd.DataFrame:
     """Return the tests for luck, one row a test, one column a fee; probabilities and p-values as fractions.
 
     Figures are text, because rows differ in their decimals; a dash where a test has nothing to judge.
     """
-    luck = read_result(source, "luck").set_index("fee_bps")
+    significance = read_result(source, "significance").set_index("fee_bps")
     titles = {
         "days": "test days",
         "sharpe": "Sharpe ratio",
@@ -41,10 +41,12 @@ def luck_table(source: Source) -> pd.DataFrame:
         "deflated": "deflated Sharpe ratio",
         "overfitting": "probability of backtest overfitting",
     }
-    tests = [name for name in luck if name.startswith("spa ")]
+    tests = [name for name in significance if name.startswith("spa ")]
     titles |= {name: f"SPA: p-value, does any agent beat {name.removeprefix('spa ')}?" for name in tests}
-    shown = {title: [decimals(value, DIGITS.get(name, 3)) for value in luck[name]] for name, title in titles.items()}
-    return pd.DataFrame(shown, index=luck.index).T.rename_axis(index="test", columns="fee (bps)")
+    shown = {
+        title: [decimals(value, DIGITS.get(name, 3)) for value in significance[name]] for name, title in titles.items()
+    }
+    return pd.DataFrame(shown, index=significance.index).T.rename_axis(index="test", columns="fee (bps)")
 
 
 def folds_table(source: Source) -> pd.DataFrame:

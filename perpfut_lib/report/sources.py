@@ -25,7 +25,7 @@ STAGES: Final = ("evaluate", "attribution", "robustness")
 TABLES: Final = {
     "evaluate": ("metrics", "costs"),
     "attribution": ("ladder", "sweep"),
-    "robustness": ("seeds", "luck", "folds", "placebos"),
+    "robustness": ("seeds", "significance", "folds", "placebos"),
 }
 """Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
@@ -35,7 +35,7 @@ LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
     "ladder": load_ladder,
     "sweep": load_sweep,
     "seeds": lambda run: load_checks(run, "seeds"),
-    "luck": lambda run: load_checks(run, "luck"),
+    "significance": lambda run: load_checks(run, "significance"),
     "folds": lambda run: load_checks(run, "folds"),
     "placebos": lambda run: load_checks(run, "placebos"),
 }

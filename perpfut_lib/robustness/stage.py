@@ -12,15 +12,15 @@ from perpfut_lib.evaluate.stage import resampling_of
 from perpfut_lib.progress import track
 from perpfut_lib.protocol import judge_world, placebo_panel, prepare
 from perpfut_lib.robustness.folds import walk_forward
-from perpfut_lib.robustness.tests import luck_table, seeds_table
+from perpfut_lib.robustness.tests import seeds_table, significance_table
 from perpfut_lib.store.stage import load_panel
 
-CHECKS: Final = ("seeds", "luck", "folds", "placebos")
+CHECKS: Final = ("seeds", "significance", "folds", "placebos")
 PLACEBO_FEATURES: Final = ("spread_z",)
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
-    """Write ``seeds``, ``luck``, ``folds`` and ``placebos`` as parquet.
+    """Write ``seeds``, ``significance``, ``folds`` and ``placebos`` as parquet.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         Where artifacts go.
     """
     folder.write_table("seeds.parquet", seeds_table(profile, run))
-    folder.write_table("luck.parquet", luck_table(profile, run))
+    folder.write_table("significance.parquet", significance_table(profile, run))
     folder.write_table("folds.parquet", walk_forward(profile, run))
     folder.write_table("placebos.parquet", placebos(profile, run))
 
 
 def load_checks(run: Run, name: str) -> pd.DataFrame:
-    """Return one table of the stage: ``seeds``, ``luck``, ``folds`` or ``placebos``."""
+    """Return one table of the stage: ``seeds``, ``significance``, ``folds`` or ``placebos``."""
     return run.stage("robustness").read_table(f"{name}.parquet")
 
 

@@ -42,7 +42,7 @@ def seeds_table(profile: Profile, run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def luck_table(profile: Profile, run: Run) -> pd.DataFrame:
+def significance_table(profile: Profile, run: Run) -> pd.DataFrame:
     """Return one row per fee: what the tests say of the agent that was trained and tested at it, all seeds pooled.
 
     Columns: ``fee_bps``, ``days``, ``sharpe``, ``detectable`` (least Sharpe ratio that so many days find with a power
@@ -53,11 +53,14 @@ def luck_table(profile: Profile, run: Run) -> pd.DataFrame:
     """
     days, curves, trials = load_days(run), load_curves(run), count_trials(profile)
     return pd.DataFrame(
-        [{"fee_bps": fee, "trials": trials, **_luck(profile, days, curves, fee)} for fee in profile.costs.fees_bps]
+        [
+            {"fee_bps": fee, "trials": trials, **_significance(profile, days, curves, fee)}
+            for fee in profile.costs.fees_bps
+        ]
     )
 
 
-def _luck(profile: Profile, days: pd.DataFrame, curves: pd.DataFrame, fee: float) -> dict[str, Any]:
+def _significance(profile: Profile, days: pd.DataFrame, curves: pd.DataFrame, fee: float) -> dict[str, Any]:
     learner = profile.train.algorithm
     returns = trial_days(pooled_days(days), learner, fee, fee)["return"].to_numpy(np.float64)
     found: dict[str, Any] = {

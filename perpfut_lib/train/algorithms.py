@@ -15,11 +15,11 @@ from perpfut_lib.env import PairTradingVecEnv
 from perpfut_lib.env.spaces import exposures
 from perpfut_lib.policies import Lstm
 from perpfut_lib.train.counterfactual import CounterfactualPPO
-from perpfut_lib.train.lesson import Layers
+from perpfut_lib.train.training_task import Layers
 from perpfut_lib.types import Float32
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
-SQUASHED = ("ppo", "sac")
+SQUASHED = ("counterfactual-ppo", "sac")
 
 
 class Weights(NamedTuple):
@@ -128,7 +128,7 @@ def _dqn(settings: TrainConfig, **shared: Any) -> DQN:
 
 
 _MAKERS: dict[str, Callable[..., BaseAlgorithm]] = {
-    "ppo": _ppo,
+    "counterfactual-ppo": _ppo,
     "sb3-ppo": _sb3_ppo,
     "a2c": _a2c,
     "sac": _sac,

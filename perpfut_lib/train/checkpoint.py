@@ -20,7 +20,7 @@ from perpfut_lib.artifacts import source_hash, write_bytes
 from perpfut_lib.config import hash_json
 from perpfut_lib.env import PairTradingVecEnv
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.train.lesson import Lesson
+from perpfut_lib.train.training_task import TrainingTask
 
 COUNTERS: Final = (
     "num_timesteps",
@@ -34,15 +34,15 @@ REPLAY: Final = ("observations", "next_observations", "actions", "rewards", "don
 EXPLORATION: Final = ("exploration_mat", "exploration_matrices")
 
 
-def lesson_digest(lesson: Lesson) -> str:
+def task_digest(training_task: TrainingTask) -> str:
     """Return the SHA-256 of all that the trained weights follow from: settings, data, code, versions."""
     digest = hashlib.sha256()
-    for episodes in (lesson.train, lesson.validate):
+    for episodes in (training_task.train, training_task.validate):
         for array in (episodes.features, *episodes.market, episodes.hedge_ratio):
             digest.update(np.ascontiguousarray(array).data)
     versions = {name: metadata.version(name) for name in ("torch", "stable_baselines3", "sb3_contrib", "numpy")}
-    settings = {name: getattr(lesson, name).model_dump(mode="json") for name in ("env", "costs", "settings")}
-    plain = {"fee": lesson.fee_bps, "seed": lesson.seed, "code": source_hash("perpfut_lib.train.ppo")}
+    settings = {name: getattr(training_task, name).model_dump(mode="json") for name in ("env", "costs", "settings")}
+    plain = {"fee": training_task.fee_bps, "seed": training_task.seed, "code": source_hash("perpfut_lib.train.fit")}
     return hash_json({"data": digest.hexdigest(), **plain, **settings, **versions})
 
 

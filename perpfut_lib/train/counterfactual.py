@@ -18,7 +18,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from perpfut_lib.env import PairTradingVecEnv
-from perpfut_lib.env.twins import make_path, make_twins
+from perpfut_lib.env.counterfactual_paths import make_counterfactual_paths, make_path
 from perpfut_lib.types import Float32
 
 PORTFOLIO = 3  # weight_y, weight_x and cash close every observation
@@ -87,7 +87,7 @@ class CounterfactualPPO(PPO):
         steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
         self.value_lambda, self.sparsity, self.averaging = value_lambda, sparsity, averaging
         self._seen, self._next = torch.zeros(steps, count, size), torch.zeros(steps, count, size)
-        self._path, self._twins = make_path(steps, count), make_twins(steps, count)
+        self._path, self._counterfactuals = make_path(steps, count), make_counterfactual_paths(steps, count)
         self._value = torch.zeros(steps + 1, count)
         names = ("action", "log_prob", "reward", "alive", "advantage", "returns")
         self._rollout = {name: torch.zeros(steps, count) for name in names}
@@ -144,15 +144,17 @@ class CounterfactualPPO(PPO):
 
     def _compare(self, env: PairTradingVecEnv) -> None:
         """Write the advantages of the imagined actions over those taken."""
-        twins, advantage = self._twins, self._rollout["advantage"]
-        env.follow_twins(self._path, self._rollout["action"].numpy().astype(np.float64), self.gamma, twins)
-        advantage.copy_(torch.from_numpy(twins.difference))
-        start, row = (torch.from_numpy(index) for index in (twins.last >= 0).nonzero())
-        last = torch.from_numpy(twins.last)[start, row]
+        counterfactuals, advantage = self._counterfactuals, self._rollout["advantage"]
+        env.follow_counterfactuals(
+            self._path, self._rollout["action"].numpy().astype(np.float64), self.gamma, counterfactuals
+        )
+        advantage.copy_(torch.from_numpy(counterfactuals.difference))
+        start, row = (torch.from_numpy(index) for index in (counterfactuals.last >= 0).nonzero())
+        last = torch.from_numpy(counterfactuals.last)[start, row]
         taken = self._next[last, row]
-        twin, weights = taken.clone(), torch.from_numpy(twins.weights)[start, row]
-        twin[:, -PORTFOLIO:-1], twin[:, -1] = weights, 1.0 - weights.abs().sum(1)
-        gap = self.policy.value(twin) - self.policy.value(taken)
+        counterfactual, weights = taken.clone(), torch.from_numpy(counterfactuals.weights)[start, row]
+        counterfactual[:, -PORTFOLIO:-1], counterfactual[:, -1] = weights, 1.0 - weights.abs().sum(1)
+        gap = self.policy.value(counterfactual) - self.policy.value(taken)
         advantage[start, row] += self.gamma ** (last - start + 1) * gap
         # Full exposure bounds what an action can do. Were samples beyond it worth no more than the bound, the noise
         # would look harmless there and draw the policy to the bound: so they are worth what the slope up to it says.

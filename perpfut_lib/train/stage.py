@@ -15,9 +15,9 @@ from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, PolicyCard, load_policy, pack_weights
 from perpfut_lib.progress import tallied
 from perpfut_lib.train.algorithms import SQUASHED
-from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import Fitted, fit
-from perpfut_lib.train.school import Logbook
+from perpfut_lib.train.fit import Fitted, fit
+from perpfut_lib.train.trainer import Logbook
+from perpfut_lib.train.training_task import TrainingTask
 
 CURVES = "curves.parquet"
 
@@ -35,22 +35,22 @@ class TrainedPolicy:
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write ``policies/*.json`` with their weights, and the learning curves."""
-    lessons, features = make_lessons(profile, run), load_features(run)
+    training_tasks, features = make_lessons(profile, run), load_features(run)
     curves = []
-    for lesson, fitted in zip(lessons, train_all(lessons, profile.compute, run), strict=True):
-        _export(folder, profile, features, lesson, fitted)
+    for training_task, fitted in zip(training_tasks, train_all(training_tasks, profile.compute, run), strict=True):
+        _export(folder, profile, features, training_task, fitted)
         rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
-        curves.append(pd.DataFrame({"fee_bps": lesson.fee_bps, "seed": lesson.seed, **rows}))
+        curves.append(pd.DataFrame({"fee_bps": training_task.fee_bps, "seed": training_task.seed, **rows}))
     folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
 
 
-def make_lessons(profile: Profile, run: Run) -> list[Lesson]:
+def make_lessons(profile: Profile, run: Run) -> list[TrainingTask]:
     """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
     episodes, settings = load_episodes(run), profile.train
     train, validate = episodes.select("train"), episodes.select("validate")
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     return [
-        Lesson(train, validate, profile.env, profile.costs, budgeted, fee, seed)
+        TrainingTask(train, validate, profile.env, profile.costs, budgeted, fee, seed)
         for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
         for seed in seeds
     ]
@@ -63,19 +63,21 @@ def budgets(profile: Profile) -> list[TrainConfig]:
     return [full, *[half if full.horizons == "unequal" else full] * others]
 
 
-def train_all(lessons: list[Lesson], compute: ComputeConfig, run: Run) -> list[Fitted]:
+def train_all(training_tasks: list[TrainingTask], compute: ComputeConfig, run: Run) -> list[Fitted]:
     """Train every agent, with a bar over all their steps; what a killed attempt has done is not done again."""
     scratch, events = run.scratch("train"), run.path / "tensorboard"
     tally = scratch / "steps"
     assignments = []
-    for number, lesson in enumerate(lessons):
-        checkpoint = scratch / f"{agent_name(lesson)}.pt" if compute.checkpoint else None
-        folder = events / agent_name(lesson) if compute.tensorboard else None
+    for number, training_task in enumerate(training_tasks):
+        checkpoint = scratch / f"{agent_name(training_task)}.pt" if compute.checkpoint else None
+        folder = events / agent_name(training_task) if compute.tensorboard else None
         if folder and not (checkpoint and checkpoint.is_file()):
             shutil.rmtree(folder, ignore_errors=True)  # of another training
-        assignments.append(Assignment(lesson, Logbook(checkpoint, compute.checkpoint, folder, tally, number)))
-    total = sum(lesson.settings.total_steps for lesson in lessons)
-    with tallied(tally, tasks=len(lessons), label=f"training {len(lessons)} agents", total=total, unit="step"):
+        assignments.append(Assignment(training_task, Logbook(checkpoint, compute.checkpoint, folder, tally, number)))
+    total = sum(training_task.settings.total_steps for training_task in training_tasks)
+    with tallied(
+        tally, tasks=len(training_tasks), label=f"training {len(training_tasks)} agents", total=total, unit="step"
+    ):
         return run_tasks(carry_out, assignments, compute)
 
 
@@ -83,18 +85,18 @@ def train_all(lessons: list[Lesson], compute: ComputeConfig, run: Run) -> list[F
 class Assignment:
     """One agent to be trained, wherever that is."""
 
-    lesson: Lesson
+    training_task: TrainingTask
     logbook: Logbook
 
 
 def carry_out(assignment: Assignment) -> Fitted:
     """Train one agent."""
-    return fit(assignment.lesson, assignment.logbook)
+    return fit(assignment.training_task, assignment.logbook)
 
 
-def agent_name(lesson: Lesson) -> str:
+def agent_name(training_task: TrainingTask) -> str:
     """Return the name of an agent's files."""
-    return f"fee-{lesson.fee_bps:g}_seed-{lesson.seed}"
+    return f"fee-{training_task.fee_bps:g}_seed-{training_task.seed}"
 
 
 def load_policies(run: Run) -> list[TrainedPolicy]:
@@ -109,9 +111,11 @@ def load_curves(run: Run) -> pd.DataFrame:
     return run.stage("train").read_table(CURVES)
 
 
-def _export(folder: StageFolder, profile: Profile, features: Features, lesson: Lesson, fitted: Fitted) -> None:
-    content, name = pack_weights(fitted.layers, fitted.lstm), agent_name(lesson)
-    sizing, settings = lesson.rules().sizing, lesson.settings
+def _export(
+    folder: StageFolder, profile: Profile, features: Features, training_task: TrainingTask, fitted: Fitted
+) -> None:
+    content, name = pack_weights(fitted.layers, fitted.lstm), agent_name(training_task)
+    sizing, settings = training_task.rules().sizing, training_task.settings
     card = PolicyCard(
         algorithm=settings.algorithm,
         feature_names=features.names,
@@ -126,20 +130,20 @@ def _export(folder: StageFolder, profile: Profile, features: Features, lesson: L
         **sizing._asdict(),
         weights_file=f"{name}.safetensors",
         weights_sha256=hashlib.sha256(content).hexdigest(),
-        training=_provenance(profile, lesson, fitted),
+        training=_provenance(profile, training_task, fitted),
     )
     folder.write_bytes(f"policies/{name}.safetensors", content)
     folder.write_json(f"policies/{name}.json", card.model_dump(mode="json"))
 
 
-def _provenance(profile: Profile, lesson: Lesson, fitted: Fitted) -> dict[str, Any]:
+def _provenance(profile: Profile, training_task: TrainingTask, fitted: Fitted) -> dict[str, Any]:
     return {
         "profile": profile.name,
-        "fee_bps": lesson.fee_bps,
-        "seed": lesson.seed,
-        "total_steps": lesson.settings.total_steps,
+        "fee_bps": training_task.fee_bps,
+        "seed": training_task.seed,
+        "total_steps": training_task.settings.total_steps,
         "config_hash": profile.sections_hash(("train", "env", "costs")),
-        "settings": lesson.settings.model_dump(mode="json"),
+        "settings": training_task.settings.model_dump(mode="json"),
         "validation": asdict(fitted.score),
         "abstains": fitted.abstains,
     }

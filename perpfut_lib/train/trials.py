@@ -10,8 +10,8 @@ from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.policies import forward, make_network
 from perpfut_lib.policies.oracle import solve_oracle
-from perpfut_lib.train.lesson import Lesson, Score, validate
-from perpfut_lib.train.ppo import Fitted, fit
+from perpfut_lib.train.fit import Fitted, fit
+from perpfut_lib.train.training_task import Score, TrainingTask, validate
 from perpfut_lib.types import Float1D, Float32
 
 VALIDATION_EPISODES, TEST_EPISODES = 100, 500
@@ -27,13 +27,13 @@ class Trial:
     fee_bps: float
     seed: int
 
-    def lesson(self) -> Lesson:
+    def training_task(self) -> TrainingTask:
         """Return what is trained on: about as many bars as steps, so that few are seen twice."""
         count = math.ceil(self.settings.total_steps / self.task.length)
         train = planted_episodes(self.task, count, FIRST_TRAINING_SEED + self.seed)
         check = planted_episodes(self.task, VALIDATION_EPISODES, VALIDATION_SEED)
         settings = self.settings.model_copy(update={"abstain": False})  # what would be exported follows from the score
-        return Lesson(train, check, EnvConfig(), CostsConfig(), settings, self.fee_bps, self.seed)
+        return TrainingTask(train, check, EnvConfig(), CostsConfig(), settings, self.fee_bps, self.seed)
 
 
 def run_trial(trial: Trial) -> dict[str, Any]:
@@ -46,9 +46,9 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         of them; ``utility``, ``exposure`` and ``turnover`` a day on the test episodes; ``oracle``, the utility of the
         oracle's policy on the same episodes, and ``program``, the utility that its dynamic program expects.
     """
-    lesson = trial.lesson()
-    fitted = fit(lesson)
-    own, oracle, program = compare(trial, lesson, fitted)
+    training_task = trial.training_task()
+    fitted = fit(training_task)
+    own, oracle, program = compare(trial, training_task, fitted)
     return {
         "fee_bps": trial.fee_bps,
         "seed": trial.seed,
@@ -65,11 +65,13 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def compare(trial: Trial, lesson: Lesson, fitted: Fitted) -> tuple[Score, Score, float]:
+def compare(trial: Trial, training_task: TrainingTask, fitted: Fitted) -> tuple[Score, Score, float]:
     """Return the scores of agent and oracle on the same fresh episodes, and what the dynamic program expects."""
-    test = replace(lesson, validate=planted_episodes(trial.task, TEST_EPISODES, TEST_SEED))
-    settings = lesson.settings
-    network = make_network(fitted.layers, activation=settings.activation, squash=settings.algorithm == "ppo")
+    test = replace(training_task, validate=planted_episodes(trial.task, TEST_EPISODES, TEST_SEED))
+    settings = training_task.settings
+    network = make_network(
+        fitted.layers, activation=settings.activation, squash=settings.algorithm == "counterfactual-ppo"
+    )
 
     def act(observation: Float32) -> Float1D:
         actions = np.empty(len(observation))

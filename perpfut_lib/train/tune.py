@@ -16,10 +16,10 @@ from perpfut_lib.artifacts import source_hash, write_json
 from perpfut_lib.config import hash_json
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.progress import meter
-from perpfut_lib.train.checkpoint import lesson_digest
-from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import fit
-from perpfut_lib.train.school import Logbook
+from perpfut_lib.train.checkpoint import task_digest
+from perpfut_lib.train.fit import fit
+from perpfut_lib.train.trainer import Logbook
+from perpfut_lib.train.training_task import TrainingTask
 
 RECORD: Final = "trials.json"
 PEERS: Final = 4
@@ -41,7 +41,8 @@ _ALL: Final = {"learning_rate": _log(1e-4, 3e-3), "gamma": _one_of(0.95, 0.98, 0
 _CLIPPED: Final = _ALL | {"batch_size": _one_of(1024, 2048, 4096), "n_epochs": _one_of(2, 4, 6, 10)}
 _REPLAYED: Final = _ALL | {"gradient_steps": _one_of(4, 8, 16, 32), "tau": _log(1e-3, 3e-2)}
 SPACE: Final[dict[str, dict[str, Suggest]]] = {
-    "ppo": _CLIPPED | {"band_per_root_fee": _one_of(0.4, 0.5, 0.6, 0.7), "exploring_bars": _one_of(32, 64, 128)},
+    "counterfactual-ppo": _CLIPPED
+    | {"band_per_root_fee": _one_of(0.4, 0.5, 0.6, 0.7), "exploring_bars": _one_of(32, 64, 128)},
     "sb3-ppo": _CLIPPED | {"gae_lambda": _one_of(0.0, 0.5, 0.8, 0.95)},
     "recurrent-ppo": _CLIPPED | {"gae_lambda": _one_of(0.0, 0.5, 0.8, 0.95), "lstm": _one_of(16, 32, 64)},
     "a2c": _ALL | {"n_steps": _one_of(4, 8, 16, 32), "gae_lambda": _one_of(0.0, 0.5, 0.8, 0.95)},
@@ -68,7 +69,7 @@ class MedianRule(optuna.pruners.BasePruner):
 class Search:
     """A study of the settings of some lessons that differ in fee and seed."""
 
-    lessons: list[Lesson]
+    training_tasks: list[TrainingTask]
     folder: Path
     """Where the study lies; the same folder and lessons go on with it."""
 
@@ -105,19 +106,19 @@ class Search:
 
     def name(self) -> str:
         """Return what identifies the study: data, settings, code, and what is searched."""
-        lessons = [lesson_digest(lesson) for lesson in self.lessons]
-        return hash_json([source_hash("perpfut_lib.train.tune"), *lessons])[:16]
+        training_tasks = [task_digest(training_task) for training_task in self.training_tasks]
+        return hash_json([source_hash("perpfut_lib.train.tune"), *training_tasks])[:16]
 
     def storage(self) -> str:
         """Return the address of the database."""
         return f"sqlite:///{self.folder / 'study.sqlite'}"
 
     def _space(self) -> dict[str, Suggest]:
-        return SPACE[self.lessons[0].settings.algorithm]
+        return SPACE[self.training_tasks[0].settings.algorithm]
 
     def _ask(self, study: optuna.Study) -> None:
         """Do one trial. Its seed counts finished trials, so it asks what an uninterrupted study would have asked."""
-        seed = self.lessons[0].settings.first_seed + len(study.get_trials(states=DONE))
+        seed = self.training_tasks[0].settings.first_seed + len(study.get_trials(states=DONE))
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
         study.pruner = MedianRule()
         study.optimize(self._utility, n_trials=1)
@@ -127,16 +128,18 @@ class Search:
         chosen = {name: suggest(trial, name) for name, suggest in self._space().items()}
         trial.set_user_attr("settings", chosen)
         best: list[float] = []
-        for lesson in self.lessons:
-            settings = lesson.settings.model_copy(update=chosen)
+        for training_task in self.training_tasks:
+            settings = training_task.settings.model_copy(update=chosen)
             best.append(
-                fit(replace(lesson, settings=settings), Logbook(report=self._reporter(trial, best))).score.utility
+                fit(
+                    replace(training_task, settings=settings), Logbook(report=self._reporter(trial, best))
+                ).score.utility
             )
         return float(np.mean(best))
 
     def _reporter(self, trial: optuna.Trial, best: list[float]) -> Callable[[int, float], None]:
         """Return what tells the pruner the mean utility of the agents so far, the best validation of each."""
-        settings, top = self.lessons[0].settings, -np.inf
+        settings, top = self.training_tasks[0].settings, -np.inf
         early = np.ceil(settings.fee_ramp[1] * settings.evaluations)
 
         def report(number: int, utility: float) -> None:
@@ -158,7 +161,7 @@ class Search:
         counted = [optuna.load_study(study_name=name, storage=self.storage()) for name in names]
         return {
             "objective": "mean over fees and seeds of the best validation utility, reward per episode",
-            "algorithm": self.lessons[0].settings.algorithm,
+            "algorithm": self.training_tasks[0].settings.algorithm,
             "study": study.study_name,
             "trials": sum(len(each.get_trials(states=DONE)) for each in counted),
             "completed": len(whole),

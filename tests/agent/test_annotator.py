@@ -77,7 +77,7 @@ def orders_under_losses(stage, annotator):
     """Let the governor see a drawdown and return all its orders."""
     start, orders = stage.world.windows()[0][0], []
     with stage.started() as ticks:
-        ticks.desk.annotator = annotator
+        ticks.context.annotator = annotator
         for minute in range(6):
             stage.clock.now = start + minute * MINUTE
             report(stage, minute, 10_000 if minute < 3 else 8_900)

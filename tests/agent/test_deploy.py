@@ -16,8 +16,8 @@ def target(tmp_path, monkeypatch):
 
 def test_the_agent_gets_the_policy_that_was_named_and_no_other(world, target):
     """Card, weights and manifest arrive; the agent's own loader takes them."""
-    brain = deploy(world.profile, world.run.path.parent)
-    assert brain.digest == world.brain.digest
+    policy = deploy(world.profile, world.run.path.parent)
+    assert policy.digest == world.policy.digest
     there = sorted(path.name for path in target.stage("train").path.rglob("*") if path.is_file())
     name = world.profile.agent.policy
     assert there == sorted(["manifest.json", f"{name}.json", f"{name}.safetensors"])

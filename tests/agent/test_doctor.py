@@ -117,11 +117,11 @@ def test_a_policy_that_nobody_asked_for_is_told(world, policies):
     """Weights with another hash than ``agent.policy_sha256`` are named, with both hashes."""
     line = verdict(world, policy_sha256="0" * 64)
     assert line.state == "bad"
-    assert world.policy.card.weights_sha256 in line.text
+    assert world.exported.card.weights_sha256 in line.text
     assert "0" * 64 in line.text
 
 
 def test_a_sound_policy_is_told(world, policies):
     """Nothing spoilt: features and hash."""
     line = verdict(world)
-    assert (line.state, world.policy.card.weights_sha256[:12] in line.text) == ("ok", True)
+    assert (line.state, world.exported.card.weights_sha256[:12] in line.text) == ("ok", True)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from agent.testing.fault_drill import BARS_BEFORE, Expected, drill, exchange_faults, judge, matrix, unsafe
-from agent.testing.fault_injection import SPOILS
+from agent.testing.fault_injection import FAULT_INJECTIONS
 from perpfut_lib.artifacts import Reason
 from tests.agent.documents import signal
 
@@ -14,7 +14,7 @@ from tests.agent.documents import signal
 def cases(world, tmp_path_factory):
     start = world.windows()[0][0]
     share = float(os.environ.get("PERPFUT_DRILL_SHARE", "0.25"))
-    return drill(world.profile, world.panel, world.brain, start, tmp_path_factory.mktemp("drill"), share=share)
+    return drill(world.profile, world.panel, world.policy, start, tmp_path_factory.mktemp("drill"), share=share)
 
 
 def test_no_outcome_is_unsafe(cases):
@@ -22,7 +22,7 @@ def test_no_outcome_is_unsafe(cases):
 
     All single faults and a quarter of the double ones; ``PERPFUT_DRILL_SHARE=1`` runs all of them.
     """
-    assert len(cases) >= len(exchange_faults("A")) + len(SPOILS) + 80
+    assert len(cases) >= len(exchange_faults("A")) + len(FAULT_INJECTIONS) + 80
     assert unsafe(cases).empty, unsafe(cases).to_string()
 
 
@@ -40,7 +40,7 @@ def test_the_drill_reaches_every_answer(cases):
     assert table.loc["nothing", "clock wrong"] == "flat"
     assert table.loc["control: missing", "none"] == "flat"
     assert table.loc["memory: missing", "none"] == "decided"
-    closing = table.loc[[item.name for item in SPOILS if item.allowed == "flat"]]
+    closing = table.loc[[item.name for item in FAULT_INJECTIONS if item.allowed == "flat"]]
     assert closing.isin(["flat", ""]).all(axis=None)
     assert BARS_BEFORE > 1
 

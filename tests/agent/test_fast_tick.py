@@ -77,11 +77,11 @@ def test_a_gap_is_never_filled_and_what_comes_late_is_caught_up(stage, start, wo
         stage.market.fetch = honest
         for number in range(3, 6):
             assert reports(stage.bar(ticks, start + number * BAR))[pair].status == "active"
-    spec = world.brain.spec
-    mine, theirs = (load(one.folder.memory, spec).tracks[pair] for one in (stage, smooth))
+    spec = world.policy.spec
+    mine, theirs = (load(one.folder.memory, spec).followed_pairs[pair] for one in (stage, smooth))
     assert mine.state.to_json() == theirs.state.to_json()
     assert (mine.closes, mine.marks, mine.settlements) == (theirs.closes, theirs.marks, theirs.settlements)
-    assert mine.book.time == theirs.book.time
+    assert mine.ledger.time == theirs.ledger.time
 
 
 def test_a_pair_without_data_goes_flat_after_a_few_bars(stage, start):
@@ -115,10 +115,10 @@ def test_after_an_absence_the_ledger_knows_that_the_signal_ran_out(stage, start)
         signal = stage.bar(ticks, start + BAR)
     with stage.started() as ticks:
         stage.bar(ticks, start + 30 * BAR)
-        track = next(iter(ticks.desk.memory.tracks.values()))
+        followed = next(iter(ticks.context.memory.followed_pairs.values()))
     assert signal.expires_at == start + (1 + stage.profile.agent.expiry_bars) * BAR
-    assert (track.book.quantity_y, track.book.quantity_x) == (0.0, 0.0)
-    assert track.book.cash != 1.0
+    assert (followed.ledger.quantity_y, followed.ledger.quantity_x) == (0.0, 0.0)
+    assert followed.ledger.cash != 1.0
 
 
 def test_a_short_absence_holds(stage, start):
@@ -128,8 +128,8 @@ def test_a_short_absence_holds(stage, start):
         stage.bar(ticks, start + BAR)
     with stage.started() as ticks:
         stage.bar(ticks, start + 3 * BAR)
-        track = next(iter(ticks.desk.memory.tracks.values()))
-    assert track.book.quantity_y != 0.0
+        followed = next(iter(ticks.context.memory.followed_pairs.values()))
+    assert followed.ledger.quantity_y != 0.0
 
 
 def test_a_tick_that_comes_too_late_is_flat_by_name(stage, start):
@@ -142,7 +142,7 @@ def test_a_tick_that_comes_too_late_is_flat_by_name(stage, start):
         stage.bar(ticks, start)
         stage.clock.now = late
         ticks.fast_tick(start + BAR)
-        signal = ticks.desk.memory.signal
+        signal = ticks.context.memory.signal
         after = stage.bar(ticks, late)
     assert signal.reasons == (Reason.TOO_LATE,)
     assert signal.pairs
@@ -168,7 +168,7 @@ def test_at_the_end_of_a_window_everything_is_flat(stage, world, start):
         stage.bar(ticks, end - 2 * BAR)
         stage.clock.now = end + stage.grace
         ticks.fast_tick(end)
-        signal = ticks.desk.memory.signal
+        signal = ticks.context.memory.signal
     assert signal.legs == ()
     assert signal.reasons == (Reason.PAIRS_EXPIRED,)
 
@@ -176,9 +176,9 @@ def test_at_the_end_of_a_window_everything_is_flat(stage, world, start):
 def test_without_a_policy_everything_is_flat(stage, start):
     """A policy that does not fit its hash is no policy: flat, with the reason."""
     stage.bars(start, start + BAR)
-    mindless = stage.with_brain(None)
-    mindless.bars(start + BAR, start + 2 * BAR)
-    signal = mindless.decided[start + BAR]
+    flat_agent = stage.with_policy(None)
+    flat_agent.bars(start + BAR, start + 2 * BAR)
+    signal = flat_agent.decided[start + BAR]
     assert Reason.POLICY_MISMATCH in signal.reasons
     assert not any(leg.weight for leg in signal.legs)
     stage.bars(start + 2 * BAR, start + 3 * BAR)
@@ -218,12 +218,12 @@ def test_the_operator_s_cap_scales_the_position_and_the_ledger(stage, start):
     first = stage.decided[start]
     assert sum(abs(leg.weight) for leg in first.legs) == pytest.approx(gross / 2)
     assert first.reasons == (Reason.EXPOSURE_CAPPED,)
-    spec = stage.world.brain.spec
+    spec = stage.world.policy.spec
     capped, whole = load(stage.folder.memory, spec), None
     free.bars(start + BAR, start + 2 * BAR)
     whole = load(free.folder.memory, spec)
-    for name, track in capped.tracks.items():
-        assert track.book.quantity_y == pytest.approx(whole.tracks[name].book.quantity_y / 2)
+    for name, followed in capped.followed_pairs.items():
+        assert followed.ledger.quantity_y == pytest.approx(whole.followed_pairs[name].ledger.quantity_y / 2)
 
 
 def test_the_graph_is_drawn_from_the_code():

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from perpfut_lib.artifacts import Clocks, Seen, Tolerance, Verdict, assess
+from perpfut_lib.artifacts import Clocks, Freshness, Seen, Tolerance, assess
 from tests.agent.documents import MINUTE, NOW, signal
 
 TOLERANCE = Tolerance(skew=2_000, max_age=3 * MINUTE)
@@ -17,10 +17,10 @@ def judge(document, seen=None, wall=NOW, monotonic=0):
 def test_a_new_document_is_fresh_until_it_expires():
     """Valid in [created - skew, expires): the edges are exact."""
     edges = {
-        NOW - 2_001: Verdict.FUTURE,
-        NOW - 2_000: Verdict.FRESH,
-        NOW + 3 * MINUTE - 1: Verdict.FRESH,
-        NOW + 3 * MINUTE: Verdict.EXPIRED,
+        NOW - 2_001: Freshness.FUTURE,
+        NOW - 2_000: Freshness.FRESH,
+        NOW + 3 * MINUTE - 1: Freshness.FRESH,
+        NOW + 3 * MINUTE: Freshness.EXPIRED,
     }
     assert {wall: judge(signal(), wall=wall)[0] for wall in edges} == edges
 
@@ -28,28 +28,28 @@ def test_a_new_document_is_fresh_until_it_expires():
 def test_an_old_sequence_number_is_a_replay():
     """A file put back from yesterday is refused although its own clock window may still be open."""
     _, seen = judge(signal(seq=8))
-    assert judge(signal(seq=7), seen)[0] == Verdict.REPLAYED
+    assert judge(signal(seq=7), seen)[0] == Freshness.REPLAYED
 
 
 def test_a_sequence_number_names_one_content():
     """The same number with other content is refused, with the same content it is the same document."""
     _, seen = judge(signal())
-    assert judge(signal(), seen)[0] == Verdict.FRESH
-    assert judge(signal(run_id="other"), seen)[0] == Verdict.REUSED
+    assert judge(signal(), seen)[0] == Freshness.FRESH
+    assert judge(signal(run_id="other"), seen)[0] == Freshness.REUSED
 
 
 def test_a_stopped_wall_clock_does_not_keep_a_document_young():
     """The monotonic age ends what a wall clock that stands still would keep alive."""
     _, seen = judge(signal())
-    assert judge(signal(), seen, monotonic=3 * MINUTE - 1)[0] == Verdict.FRESH
-    assert judge(signal(), seen, monotonic=3 * MINUTE)[0] == Verdict.AGED
+    assert judge(signal(), seen, monotonic=3 * MINUTE - 1)[0] == Freshness.FRESH
+    assert judge(signal(), seen, monotonic=3 * MINUTE)[0] == Freshness.AGED
 
 
 def test_a_document_from_the_future_is_not_remembered():
     """A writer with a wrong clock cannot lock out the right one that follows with a lower number."""
     _, seen = judge(signal(seq=900, created_at=NOW + MINUTE))
     assert seen == Seen()
-    assert judge(signal(seq=8), seen)[0] == Verdict.FRESH
+    assert judge(signal(seq=8), seen)[0] == Freshness.FRESH
 
 
 class Readers(RuleBasedStateMachine):
@@ -88,11 +88,11 @@ class Readers(RuleBasedStateMachine):
     @invariant()
     def never_acts_on_a_stale_document(self):
         """Act on the newest document met only, inside its window, while it is young."""
-        verdict, self.seen = judge(self.current, self.seen, self.wall, self.monotonic)
+        freshness, self.seen = judge(self.current, self.seen, self.wall, self.monotonic)
         if self.current.created_at <= self.wall + TOLERANCE.skew:
             self.met.setdefault(self.current.seq, self.monotonic)
             self.highest = max(self.highest, self.current.seq)
-        if verdict == Verdict.FRESH:
+        if freshness == Freshness.FRESH:
             assert self.current.seq == self.highest
             assert self.current.created_at - TOLERANCE.skew <= self.wall < self.current.expires_at
             assert self.monotonic - self.met[self.current.seq] < TOLERANCE.max_age

@@ -59,7 +59,7 @@ def test_a_snapshot_counts_once(stage):
     for _ in range(5):
         govern(stage)
     with stage.started() as ticks:
-        assert len(read_memory(ticks.desk).state.points) == 1
+        assert len(read_memory(ticks.context).state.points) == 1
 
 
 def test_a_corrupt_report_is_told_not_taken(stage):
@@ -84,7 +84,7 @@ def test_lost_cointegration_makes_the_slow_tick_select_anew(stage, world):
     start = world.windows()[0][0]
     with stage.started() as ticks:
         stage.bar(ticks, start)
-        first, _ = ticks.desk.active_pairs()
+        first, _ = ticks.context.active_pairs()
     lost = tuple(pair.model_copy(update={"pvalue_now": 0.9}) for pair in first.pairs)
     stage.folder.write(first.model_copy(update={"pairs": lost, "seq": first.seq + 1}))
     stage.profile = stage.profile.model_copy(
@@ -98,11 +98,11 @@ def test_lost_cointegration_makes_the_slow_tick_select_anew(stage, world):
     with stage.started() as ticks:
         stage.clock.now = start + 5 * MINUTE
         assert ticks.slow_tick(start + 5 * MINUTE)
-        answer, _ = ticks.desk.active_pairs()
+        answer, _ = ticks.context.active_pairs()
         assert (answer.reselect_seq, answer.valid_from) == (1, start + 5 * MINUTE)
         assert answer.valid_until == first.valid_until
         assert ticks.slow_tick(start + 6 * MINUTE)
-        again, _ = ticks.desk.active_pairs()
+        again, _ = ticks.context.active_pairs()
     assert again.valid_from == answer.valid_from
 
 

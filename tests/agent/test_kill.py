@@ -160,7 +160,7 @@ def test_killed_in_a_node_of_the_governor(stage, node):
         in_a_process(tick(stage, now, "governor", module=governor, node=node, after=number % 2 == 1))
         assert in_a_process(tick(stage, now, "governor")) == 0
     with stage.started() as ticks:
-        memory = governor.read_memory(ticks.desk)
+        memory = governor.read_memory(ticks.context)
     assert [point.equity for point in memory.state.points] == [10_000.0 + number for number in range(TIMES)]
     assert stage.folder.read(GovernorOrder) == memory.order.model_copy(
         update={"seal": stage.folder.read(GovernorOrder).seal}

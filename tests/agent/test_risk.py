@@ -48,19 +48,19 @@ def target(action=0.9, beta=0.8, slot=0.2, **changes):
 
 def test_what_is_in_order_passes_unchanged():
     """No check touches a target inside every limit, to the last bit."""
-    verdict = check([target()], FINE, LIMITS)
-    assert verdict.weights == {"AAA~BBB": target().weights}
-    assert verdict.reasons == {"AAA~BBB": ()}
-    assert (verdict.overall, verdict.kill, verdict.scale) == ((), False, 1.0)
+    risk_result = check([target()], FINE, LIMITS)
+    assert risk_result.weights == {"AAA~BBB": target().weights}
+    assert risk_result.reasons == {"AAA~BBB": ()}
+    assert (risk_result.overall, risk_result.kill, risk_result.scale) == ((), False, 1.0)
 
 
 @pytest.mark.parametrize("code", WHOLE)
 def test_a_fault_of_the_whole_flattens_everything(code):
     """Each fault of the whole tick closes every pair and names itself."""
-    verdict = check([target(), target(pair="CCC~DDD", symbols=("CCC", "DDD"))], WHOLE[code], LIMITS)
-    assert code in verdict.overall
-    assert set(verdict.weights.values()) == {(0.0, 0.0)}
-    assert verdict.kill == (code == Reason.KILLED)
+    risk_result = check([target(), target(pair="CCC~DDD", symbols=("CCC", "DDD"))], WHOLE[code], LIMITS)
+    assert code in risk_result.overall
+    assert set(risk_result.weights.values()) == {(0.0, 0.0)}
+    assert risk_result.kill == (code == Reason.KILLED)
 
 
 def test_book_drawdown_flattens_everything():
@@ -99,43 +99,43 @@ def test_missing_performance_matters_where_it_is_required():
 def test_a_fault_of_one_pair_closes_it_alone(code, changes, situation):
     """Each fault of a pair closes both of its legs, names itself, and leaves the other pair as it was."""
     other = target(pair="CCC~AAA", symbols=("CCC", "AAA"))
-    verdict = check([target(**changes), other], situation, LIMITS)
-    assert code in verdict.reasons["AAA~BBB"]
-    assert verdict.weights == {"AAA~BBB": (0.0, 0.0), "CCC~AAA": other.weights}
-    assert verdict.overall == ()
+    risk_result = check([target(**changes), other], situation, LIMITS)
+    assert code in risk_result.reasons["AAA~BBB"]
+    assert risk_result.weights == {"AAA~BBB": (0.0, 0.0), "CCC~AAA": other.weights}
+    assert risk_result.overall == ()
 
 
 def test_a_held_pair_stays():
     """Holding is not a fault: the target stays, also where the legs have drifted apart."""
     held = target(weights=(0.1, -0.06), held=True, faults=(Reason.HELD,))
-    verdict = check([held], FINE, LIMITS)
-    assert verdict.weights == {"AAA~BBB": (0.1, -0.06)}
-    assert verdict.reasons == {"AAA~BBB": (Reason.HELD,)}
+    risk_result = check([held], FINE, LIMITS)
+    assert risk_result.weights == {"AAA~BBB": (0.1, -0.06)}
+    assert risk_result.reasons == {"AAA~BBB": (Reason.HELD,)}
 
 
 def test_a_crowded_symbol_closes_all_its_pairs():
     """Two pairs that meet in one symbol above its limit are both closed; a third one stays."""
     limits = LIMITS.model_copy(update={"max_symbol_exposure": 0.15})
     pairs = [target(), target(pair="AAA~CCC", symbols=("AAA", "CCC")), target(pair="DDD~EEE", symbols=("DDD", "EEE"))]
-    verdict = check(pairs, FINE, limits)
-    assert verdict.closed == {"AAA~BBB", "AAA~CCC"}
-    assert verdict.reasons["AAA~CCC"] == (Reason.SYMBOL_EXPOSURE,)
+    risk_result = check(pairs, FINE, limits)
+    assert risk_result.closed == {"AAA~BBB", "AAA~CCC"}
+    assert risk_result.reasons["AAA~CCC"] == (Reason.SYMBOL_EXPOSURE,)
 
 
 def test_total_exposure_and_liquidation_close_everything():
     """More gross than allowed, or a liquidation too near, leaves nothing."""
     for code, update in ((Reason.TOTAL_EXPOSURE, {"max_total_exposure": 0.1}), (Reason.LIQUIDATION, {})):
         limits = LIMITS.model_copy(update=update or {"min_liquidation_distance": 10.0})
-        verdict = check([target()], FINE, limits)
-        assert verdict.overall == (code,)
-        assert verdict.closed == {"AAA~BBB"}
+        risk_result = check([target()], FINE, limits)
+        assert risk_result.overall == (code,)
+        assert risk_result.closed == {"AAA~BBB"}
 
 
 def test_the_operator_s_cap_scales():
     """The cap is met by scaling all targets alike; what falls below the smallest notional then goes."""
-    verdict = check([target()], replace(FINE, control=control(max_exposure=0.09)), LIMITS)
-    assert sum(map(abs, verdict.weights["AAA~BBB"])) == pytest.approx(0.09)
-    assert verdict.overall == (Reason.EXPOSURE_CAPPED,)
+    risk_result = check([target()], replace(FINE, control=control(max_exposure=0.09)), LIMITS)
+    assert sum(map(abs, risk_result.weights["AAA~BBB"])) == pytest.approx(0.09)
+    assert risk_result.overall == (Reason.EXPOSURE_CAPPED,)
     none = check([target()], replace(FINE, control=control(max_exposure=0.0)), LIMITS)
     assert none.weights["AAA~BBB"] == (0.0, 0.0)
 
@@ -146,8 +146,8 @@ def test_the_distance_to_liquidation_is_that_of_the_ledger():
     distance = float(liquidation_distance(2 * weights[0], -2 * weights[1], LIMITS.maintenance_margin))
     for least, closed in ((distance, False), (np.nextafter(distance, np.inf), True)):
         limits = LIMITS.model_copy(update={"min_liquidation_distance": least})
-        verdict = check([target()], replace(FINE, account=account), limits)
-        assert (Reason.LIQUIDATION in verdict.overall) is closed
+        risk_result = check([target()], replace(FINE, account=account), limits)
+        assert (Reason.LIQUIDATION in risk_result.overall) is closed
 
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -215,9 +215,9 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def no_limit_is_broken(self):
         """Hold every limit, told independently of the checks."""
-        verdict = check(self.pairs.values(), self.situation, self.limits)
+        risk_result = check(self.pairs.values(), self.situation, self.limits)
         orders, account = self.situation.control, self.situation.account
-        gross = sum(abs(weight) for legs in verdict.weights.values() for weight in legs)
+        gross = sum(abs(weight) for legs in risk_result.weights.values() for weight in legs)
         ceiling = min(0.8, orders.max_exposure if orders and orders.max_exposure is not None else 0.8)
         assert gross <= ceiling * (1 + 1e-12)
         if account:
@@ -225,13 +225,13 @@ class Trading(RuleBasedStateMachine):
         for symbol in "ABCD":
             parts = [
                 abs(weight)
-                for name, legs in verdict.weights.items()
+                for name, legs in risk_result.weights.items()
                 for leg, weight in zip(name.split("~"), legs, strict=True)
                 if leg == symbol
             ]
             assert sum(parts) <= 0.35 * (1 + 1e-12)
             assert not (orders and symbol in orders.deny and any(parts))
-        for name, legs in verdict.weights.items():
+        for name, legs in risk_result.weights.items():
             assert sum(map(abs, legs)) <= 1.5 * 0.2
             if any(legs):
                 assert legs[0] * self.pairs[name].weights[0] > 0

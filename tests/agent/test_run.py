@@ -92,7 +92,7 @@ def test_doctor_names_what_is_missing(home, world):
     assert done.exit_code == 1
     write_control(home, Orders("pause"))
     told = lines("doctor", "--offline")
-    assert world.policy.card.weights_sha256[:12] in told["policy"]["text"]
+    assert world.exported.card.weights_sha256[:12] in told["policy"]["text"]
     assert {name for name, line in told.items() if line["state"] == "bad"} <= {"imports"}  # this process may hold torch
     wrong = lines("doctor", "--offline", "--set", "agent.policy=other")
     assert wrong["policy"]["state"] == "bad"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.decision.context import Brain
+from agent.decision.context import TradingPolicy
 from agent.graphs.checkpoints import open_checkpoints
 from agent.observation.logs import start_logging
 from agent.state.memory import load
@@ -43,10 +43,10 @@ def test_a_crafted_pickle_is_refused_everywhere(world, tmp_path):
     (tmp_path / "bomb.safetensors").write_bytes(bomb)
     (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(ArtifactError):
-        Brain.load(tmp_path / "card.json")
+        TradingPolicy.load(tmp_path / "card.json")
     (tmp_path / "memory.json").write_bytes(bomb)
     with pytest.raises(ArtifactError):
-        load(tmp_path / "memory.json", world.brain.spec)
+        load(tmp_path / "memory.json", world.policy.spec)
     with pytest.raises(ArtifactError):
         decode(bomb, Signal)
     with (

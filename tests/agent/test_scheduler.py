@@ -117,4 +117,4 @@ def test_a_selection_that_never_ends_holds_a_bar_up_only_so_long(scheduled):
     delays = [at - bar for bar, at in zip(done["fast"], done["at"], strict=True) if bar > start]
     assert max(delays) <= SELECTION_MS + stage.profile.agent.grace_ms + 200
     with stage.started() as ticks:
-        assert ticks.desk.memory.signal.legs == ()
+        assert ticks.context.memory.signal.legs == ()

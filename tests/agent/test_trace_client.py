@@ -8,7 +8,7 @@ import pytest
 
 from agent.observation import trace_export as traces
 from agent.observation.logs import Redactor
-from agent.observation.trace_export import Lull
+from agent.observation.trace_export import IdleGate
 from agent.observation.tracing import TIMEOUT_MS, bounded_client, tracing
 from perpfut_lib.bench._trace_endpoints import receiving
 
@@ -156,32 +156,32 @@ def test_time_outs_are_the_clients_own(receiver, monkeypatch):
 
 def test_a_lull_begins_with_the_end_of_a_graph():
     """Whoever waits for a lull is let go by the end of the graph, long before the patience is over."""
-    lull, order = Lull(), []
-    lull.begin()
-    waiting = threading.Thread(target=lambda: (lull.wait(DEADLINE), order.append("sent")))
+    idle, order = IdleGate(), []
+    idle.begin()
+    waiting = threading.Thread(target=lambda: (idle.wait(DEADLINE), order.append("sent")))
     waiting.start()
     waiting.join(0.02)
     order.append("end")
-    lull.end()
+    idle.end()
     waiting.join(DEADLINE)
     assert order == ["end", "sent"]
 
 
 def test_patience_and_hurry_end_every_wait():
     """While a graph runs and runs, a wait is over when its patience is, and at once when the client closes."""
-    lull = Lull()
-    lull.begin()
-    lull.wait(0.0)
-    lull.hurry()
-    lull.wait(DEADLINE)
+    idle = IdleGate()
+    idle.begin()
+    idle.wait(0.0)
+    idle.hurry()
+    idle.wait(DEADLINE)
 
 
 def test_roots_tell_when_a_graph_runs(receiver, monkeypatch):
     """The start of a root begins the graph and its end ends it; runs below it change nothing."""
-    told, lull = [], Lull()
-    monkeypatch.setattr(lull, "begin", lambda: told.append("begin"))
-    monkeypatch.setattr(lull, "end", lambda: told.append("end"))
-    client = bounded_client(Redactor(), lull)
+    told, idle = [], IdleGate()
+    monkeypatch.setattr(idle, "begin", lambda: told.append("begin"))
+    monkeypatch.setattr(idle, "end", lambda: told.append("end"))
+    client = bounded_client(Redactor(), idle)
     root = started(client)
     node = started(client, parent_run_id=root["run_id"])
     ended(client, node, parent_run_id=root["run_id"])

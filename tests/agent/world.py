@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.clock import ReplayClock
-from agent.decision.context import Brain, Desk
+from agent.decision.context import TickContext, TradingPolicy
 from agent.feed.market import MarketData, PanelMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.slow_tick import selection_due
@@ -68,14 +68,14 @@ class World:
         return self.run.path / "train" / "policies" / f"{self.profile.agent.policy}.json"
 
     @cached_property
-    def brain(self) -> Brain:
+    def policy(self) -> TradingPolicy:
         """Return the policy as the agent has it."""
-        return Brain.load(self.card)
+        return TradingPolicy.load(self.card)
 
     @property
-    def policy(self) -> ExportedPolicy:
+    def exported(self) -> ExportedPolicy:
         """Return the policy as the evaluation has it."""
-        return self.brain.policy
+        return self.policy.exported
 
     def windows(self) -> list[tuple[int, int]]:
         """Return the test span's trading windows, ms UTC."""
@@ -149,7 +149,7 @@ class Stage:
     clock: ReplayClock
     market: MarketData
     profile: Profile
-    brain: Brain | None
+    policy: TradingPolicy | None
     grace: int = 1_500
     decided: dict[int, object] = field(default_factory=dict)
     """Signals by bar."""
@@ -160,7 +160,7 @@ class Stage:
         clock = ReplayClock(world.windows()[0][0])
         profile = load_profile("smoke", (*SETTINGS, *overrides)) if overrides else world.profile
         market = PanelMarket(world.panel, clock)
-        stage = cls(world, AgentFolder(path), clock, market, profile, world.brain)
+        stage = cls(world, AgentFolder(path), clock, market, profile, world.policy)
         stage.allow()
         return stage
 
@@ -171,28 +171,28 @@ class Stage:
         head = {"schema_version": 1, "kind": "control", "run_id": "operator", "created_at": self.clock.now}
         self.folder.write(Control(**head, seq=seq, **values))
 
-    def desk(self) -> Desk:
-        """Return a desk that remembers nothing but what is on disk: what a new process would have."""
+    def context(self) -> TickContext:
+        """Return a context that remembers nothing but what is on disk: what a new process would have."""
         since = int(self.world.panel.open_time[0])
         timeframe = self.world.panel.timeframe
-        return Desk(
-            self.profile, self.folder, self.market, self.clock, timeframe, self.brain, "test", history_from=since
+        return TickContext(
+            self.profile, self.folder, self.market, self.clock, timeframe, self.policy, "test", history_from=since
         )
 
     @contextmanager
     def started(self) -> Iterator[Ticks]:
         """Start the agent's process."""
         with open_checkpoints(self.folder.checkpoints()) as checkpoints:
-            yield Ticks(self.desk(), checkpoints)
+            yield Ticks(self.context(), checkpoints)
 
     def bar(self, ticks: Ticks, bar_close: int) -> object:
         """Let one bar close and return the signal."""
         self.clock.now = bar_close + self.grace
-        if selection_due(ticks.desk, bar_close):
+        if selection_due(ticks.context, bar_close):
             ticks.slow_tick(bar_close)
         ticks.fast_tick(bar_close)
-        self.decided[bar_close] = ticks.desk.memory.signal
-        return ticks.desk.memory.signal
+        self.decided[bar_close] = ticks.context.memory.signal
+        return ticks.context.memory.signal
 
     def bars(self, start: int, end: int) -> None:
         """Run one process over the bars that close in [``start``, ``end``)."""
@@ -200,6 +200,6 @@ class Stage:
             for bar_close in range(start, end, self.world.panel.timeframe):
                 self.bar(ticks, bar_close)
 
-    def with_brain(self, brain: Brain | None) -> "Stage":
+    def with_policy(self, policy: TradingPolicy | None) -> "Stage":
         """Return the same agent with another policy."""
-        return replace(self, brain=brain)
+        return replace(self, policy=policy)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.executor.intent import Heard, Intent, Patience, judge, look
+from agent.executor.intent import Intent, Patience, ReadState, judge, look
 from perpfut_lib.artifacts import Clocks, Leg, Signal, Tolerance, write_document
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from tests.agent.documents import MINUTE, NOW, control, signal
@@ -17,11 +17,11 @@ def at(seconds: float, monotonic: float | None = None) -> Clocks:
     return Clocks(NOW + int(seconds * 1000), int((seconds if monotonic is None else monotonic) * 1000) + 1_000_000)
 
 
-def listened(*steps, patience=PATIENCE, heard=None) -> Intent:
+def listened(*steps, patience=PATIENCE, read_state=None) -> Intent:
     """Return the intent after the last of (signal, control, seconds)."""
-    heard = heard or Heard()
+    read_state = read_state or ReadState()
     for found, order, seconds in steps:
-        heard, intent = judge(found, order, heard, at(seconds), patience)
+        read_state, intent = judge(found, order, read_state, at(seconds), patience)
     return intent
 
 
@@ -110,8 +110,8 @@ def test_a_signal_beyond_the_executors_own_limit_is_not_believed():
 
 def test_what_was_heard_survives_a_restart_but_ages_do_not():
     """After a restart a replayed signal is still refused, and the newest one is young again."""
-    heard, _ = judge(signal(), control(), Heard(), at(1), PATIENCE)
-    again = Heard.from_json(heard.to_json(), 5)
+    read_state, _ = judge(signal(), control(), ReadState(), at(1), PATIENCE)
+    again = ReadState.from_json(read_state.to_json(), 5)
     assert judge(signal(seq=6), control(), again, Clocks(NOW, 10), PATIENCE)[1].reason == "replayed"
     assert judge(signal(), control(), again, Clocks(NOW, 10), PATIENCE)[1].mode == "follow"
 
@@ -121,8 +121,8 @@ def test_files_are_read_and_judged(tmp_path):
     files = (tmp_path / "signal.json", tmp_path / "control.json")
     write_document(files[0], signal(), b"k" * 32)
     write_document(files[1], control(), b"k" * 32)
-    assert look(files, b"k" * 32, Heard(), at(1), PATIENCE)[1].mode == "follow"
-    assert look(files, b"x" * 32, Heard(), at(1), PATIENCE)[1] == Intent("wait", "unreadable")
+    assert look(files, b"k" * 32, ReadState(), at(1), PATIENCE)[1].mode == "follow"
+    assert look(files, b"x" * 32, ReadState(), at(1), PATIENCE)[1] == Intent("wait", "unreadable")
 
 
 def test_an_empty_signal_is_followed_to_flat():

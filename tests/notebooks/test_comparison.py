@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _write(folder, name, kept_on, *kept):
     """Write a chapter whose two cells show a table and a sentence, with ``kept`` as what they showed before."""
     sources = (
-        "import pandas as pd\npd.DataFrame({'return': [1.25, -3.5]}, index=['ppo', 'flat'])",
+        "import pandas as pd\npd.DataFrame({'return': [1.25, -3.5]}, index=['counterfactual-ppo', 'flat'])",
         "'it traded on 5 days'",
     )
     notebook = nbformat.v4.new_notebook(metadata={"perpfut": {"stage": "train", "processor": kept_on}})
@@ -30,7 +30,7 @@ def test_a_changed_output_is_noticed(tmp_path):
     """Proves that a planted figure fails here and only here, and that a planted word fails on any processor."""
     import pandas as pd
 
-    def table(first, row="ppo"):
+    def table(first, row="counterfactual-ppo"):
         shown = pd.DataFrame({"return": [first, -3.5]}, index=[row, "flat"])
         return {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
 

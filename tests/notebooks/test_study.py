@@ -107,7 +107,13 @@ def test_published_results_read_back_bit_for_bit_and_a_changed_one_is_refused(sm
     hashes = write_results(smoke.profile, smoke.run)
     assert write_results(smoke.profile, smoke.run) == hashes
     assert published_profiles() == published_profiles("ladder") == ["smoke"]
-    for make in (report.fee_table, report.cost_table, report.ladder_table, report.luck_table, report.folds_table):
+    for make in (
+        report.fee_table,
+        report.cost_table,
+        report.ladder_table,
+        report.significance_table,
+        report.folds_table,
+    ):
         pd.testing.assert_frame_equal(make("smoke"), make(smoke.run))
     manifest = (tmp_path / "artifacts" / "published" / "smoke" / "manifest.json").read_text()
     assert str(ROOT) not in manifest

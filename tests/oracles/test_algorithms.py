@@ -17,7 +17,7 @@ from perpfut_lib.policies import ExportedPolicy, PolicyCard, load_policy, pack_w
 from perpfut_lib.train.algorithms import SQUASHED, acting_weights, actor, make_model
 
 EPISODES = planted_episodes(Planted(length=120, features=4), 6, seed=1)
-ALGORITHMS = ["ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
+ALGORITHMS = ["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
 
 
 def lively_model(algorithm, **settings):
@@ -133,7 +133,7 @@ def test_the_vector_environment_offers_discrete_exposures():
 
 def test_acting_for_validation_is_prediction_bit_for_bit():
     """Proves that the short way to the mean action gives the bits of Stable-Baselines3's own."""
-    _, model = lively_model("ppo")
+    _, model = lively_model("counterfactual-ppo")
     seen = np.random.default_rng(3).normal(size=(16, model.observation_space.shape[0])).astype(np.float32)
     predicted, _ = model.predict(seen, deterministic=True)
     assert actor(model)(seen).tobytes() == predicted.tobytes()

@@ -6,7 +6,7 @@ import pytest
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.policies.oracle import solve_oracle
-from perpfut_lib.train.lesson import Lesson, validate
+from perpfut_lib.train.training_task import TrainingTask, validate
 
 
 @pytest.mark.parametrize(("fee", "utility"), [(0.0, 271.0), (1.44, 222.0), (4.5, 170.0)])
@@ -18,7 +18,7 @@ def test_utility_of_the_reference_task(fee, utility):
 def test_the_environment_pays_the_oracle_what_the_program_says():
     """Proves that the compiled environment and the program describe the same task, fee and flattening included."""
     task = Planted(length=480, features=1)
-    plan = Lesson(
+    plan = TrainingTask(
         planted_episodes(task, 1, 0), planted_episodes(task, 1500, 1), EnvConfig(), CostsConfig(),
         TrainConfig(band_per_root_fee=0.0), 1.44, 0,
     )  # fmt: skip

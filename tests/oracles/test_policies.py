@@ -27,7 +27,7 @@ def export(folder, network, activation, *, squash=False):
     content = pack_weights(layers)
     (folder / "policy.safetensors").write_bytes(content)
     card = PolicyCard(
-        algorithm="ppo",
+        algorithm="counterfactual-ppo",
         feature_names=tuple(f"f{i}" for i in range(FEATURES)),
         lookback=1,
         feature_spec={},

@@ -30,8 +30,8 @@ def test_the_verdict_keeps_its_size_on_worthless_candidates():
     generator, reported = np.random.default_rng(0), 0
     for draw in range(100):
         days = generator.normal(0.0, 0.01, (40, 12))
-        verdict = judge([str(k) for k in range(12)], (days[:20], days[20:]), 0.0, Resampling(1, 100, 0.95, draw))
-        reported += verdict.significant
+        result = judge([str(k) for k in range(12)], (days[:20], days[20:]), 0.0, Resampling(1, 100, 0.95, draw))
+        reported += result.significant
     assert reported <= 5
 
 
@@ -41,15 +41,15 @@ def test_the_verdict_chooses_by_the_past_and_judges_by_the_future():
     days = generator.normal(0.0, 0.01, (2, 30, 3))
     days[0, :, 1] += 0.02
     days[1, :, 2] += 0.02
-    verdict = judge(["a", "b", "c"], (days[0], days[1]), 1.5, Resampling(1, 100))
-    assert verdict.chosen == "b" and not verdict.significant
+    result = judge(["a", "b", "c"], (days[0], days[1]), 1.5, Resampling(1, 100))
+    assert result.chosen == "b" and not result.significant
     days[1, :, 1] += 0.02
     assert judge(["a", "b", "c"], (days[0], days[1]), 1.5, Resampling(1, 100)).significant
 
 
 def test_a_candidate_that_never_trades_is_no_edge():
-    verdict = judge(["flat"], (np.zeros((10, 1)), np.zeros((10, 1))), 0.0, Resampling(1, 50))
-    assert not verdict.significant and np.isnan(verdict.sharpe)
+    result = judge(["flat"], (np.zeros((10, 1)), np.zeros((10, 1))), 0.0, Resampling(1, 50))
+    assert not result.significant and np.isnan(result.sharpe)
 
 
 def test_coarser_bars_by_hand(panel):

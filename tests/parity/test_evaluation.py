@@ -38,7 +38,7 @@ def test_every_curve_is_the_sum_of_its_flows(smoke):
 def test_every_agent_is_tested_at_every_fee(smoke):
     metrics = load_metrics(smoke.run)
     fees = len(smoke.profile.costs.fees_bps)
-    trained = metrics[metrics["agent"] == "ppo"]
+    trained = metrics[metrics["agent"] == "counterfactual-ppo"]
     assert (trained["seed"] != ALL_SEEDS).sum() == fees * fees * smoke.profile.train.seeds
     assert (trained["seed"] == ALL_SEEDS).sum() == fees * fees
     assert (metrics.groupby("agent").size()[[*BASELINES]] == fees).all()
@@ -48,7 +48,9 @@ def test_every_agent_is_tested_at_every_fee(smoke):
 def test_returns_are_recomputed_from_raw_ledgers(smoke, span):
     """One cell of the table, from the ledger on disk: capital split over slots, compounded over windows."""
     fee, seed = smoke.profile.costs.fees_bps[1], smoke.profile.train.first_seed
-    ledger = smoke.run.stage("evaluate").read_table(f"ledgers/{ledger_name(Trial('ppo', fee, fee, seed))}")
+    ledger = smoke.run.stage("evaluate").read_table(
+        f"ledgers/{ledger_name(Trial('counterfactual-ppo', fee, fee, seed))}"
+    )
     net = ledger["price"] + ledger["funding"] - ledger["fees"] - ledger["slippage"]
     start = span.episodes.pair_days["start"].to_numpy()[ledger["episode"]]
     growth = 1.0 + net.groupby(start).sum() / span.slots
@@ -106,4 +108,4 @@ def test_an_agent_is_named_by_its_algorithm(smoke):
     assert trial.agent == "sac"
     assert ledger_name(trial).startswith("sac_train-")
     with pytest.raises(ConfigError, match="some of sac"):
-        next(agents(other.changed({"evaluate.only": ["ppo"]}), smoke.run))
+        next(agents(other.changed({"evaluate.only": ["counterfactual-ppo"]}), smoke.run))

@@ -51,7 +51,7 @@ def test_replay_equals_research_with_restarts(world, tmp_path):
     for low, high in itertools.pairwise(cuts):
         stage.bars(times[low], times[high - 1] + 1)
     assert_equal(world, load_signals(stage.folder), windows)
-    _, research = evaluated(world.profile, world.run, world.brain)
+    _, research = evaluated(world.profile, world.run, world.policy)
     assert np.abs(research.action).mean() > 0.1
 
 
@@ -94,7 +94,7 @@ def test_every_selection_is_the_study_s(world, tmp_path):
         with stage.started() as ticks:
             stage.clock.now = start + stage.grace
             assert ticks.slow_tick(start)
-            found, _ = ticks.desk.active_pairs()
+            found, _ = ticks.context.active_pairs()
         days = world.episodes.pair_days
         wanted = days[days["start"] == start]
         assert [pair.pair for pair in found.pairs] == [f"{row.y}~{row.x}" for row in wanted.itertuples()]
@@ -116,7 +116,7 @@ def test_the_universe_is_the_study_s(world, tmp_path):
     with stage.started() as ticks:
         stage.clock.now = start + stage.grace
         assert ticks.slow_tick(start)
-        found, _ = ticks.desk.active_pairs()
+        found, _ = ticks.context.active_pairs()
     windows = trading_windows(world.panel.grid(), stage.profile.cointegration, stage.profile.split)
     tests = window_tests(world.panel, windows[windows["start"] == start].reset_index(drop=True), stage.profile)
     assert found.tested == len(tests) // 2 == len(eligible) * (len(eligible) - 1) // 2

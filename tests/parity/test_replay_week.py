@@ -79,5 +79,5 @@ def test_a_week_replays_to_the_bit(world):
     assert (table["decisions"] == DAY_MS // BAR).all()
     assert (table["equal"] == table["decisions"]).all()
     assert (table["interventions"] == 0).all()
-    _, research = evaluated(world.profile, world.run, world.brain)
+    _, research = evaluated(world.profile, world.run, world.policy)
     assert (research.action != 0.0).mean() > 0.9

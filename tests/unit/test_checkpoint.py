@@ -14,10 +14,10 @@ from perpfut_lib.config import ComputeConfig, CostsConfig, EnvConfig, TrainConfi
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.errors import ArtifactError
 from perpfut_lib.policies import pack_weights
-from perpfut_lib.train.lesson import Lesson
-from perpfut_lib.train.ppo import fit
-from perpfut_lib.train.school import Logbook
+from perpfut_lib.train.fit import fit
 from perpfut_lib.train.stage import train_all
+from perpfut_lib.train.trainer import Logbook
+from perpfut_lib.train.training_task import TrainingTask
 
 TASK = Planted(length=60, features=4)
 TRAIN, CHECK = planted_episodes(TASK, 30, 1), planted_episodes(TASK, 5, 2)
@@ -29,9 +29,9 @@ class InterruptError(Exception):
     """Stands for anything that ends a training."""
 
 
-def lesson(algorithm="ppo", seed=3, **settings):
+def training_task(algorithm="counterfactual-ppo", seed=3, **settings):
     chosen = TrainConfig(algorithm=algorithm, hidden=(8, 8), lstm=4, abstain=False, **{**SMALL, **REPLAY, **settings})
-    return Lesson(TRAIN, CHECK, EnvConfig(), CostsConfig(), chosen, 1.44, seed)
+    return TrainingTask(TRAIN, CHECK, EnvConfig(), CostsConfig(), chosen, 1.44, seed)
 
 
 def outcome(fitted):
@@ -43,7 +43,7 @@ def outcome(fitted):
 @pytest.mark.parametrize(
     ("algorithm", "sde"),
     [
-        ("ppo", False),
+        ("counterfactual-ppo", False),
         ("sb3-ppo", False),
         ("sb3-ppo", True),
         ("a2c", False),
@@ -55,7 +55,7 @@ def outcome(fitted):
 )
 def test_an_interrupted_training_ends_in_the_same_bits(tmp_path, algorithm, sde):
     """Interrupted twice, at other moments than its checkpoints: weights, curve and score are those of one go."""
-    plan, reports = lesson(algorithm, sde=sde), []
+    plan, reports = training_task(algorithm, sde=sde), []
 
     def report(number, utility):
         reports.append(number)
@@ -76,7 +76,7 @@ def test_an_interrupted_training_ends_in_the_same_bits(tmp_path, algorithm, sde)
 class Doomed:
     """A training whose first attempt kills its process at the fourth validation."""
 
-    plan: Lesson
+    plan: TrainingTask
     folder: Path
 
 
@@ -96,7 +96,7 @@ def train_and_die_once(task):
 
 def test_a_killed_process_costs_what_came_after_its_checkpoint(tmp_path):
     """SIGKILL in the middle: another worker goes on from the checkpoint and ends in the bits of a quiet training."""
-    task = Doomed(lesson(), tmp_path)
+    task = Doomed(training_task(), tmp_path)
     fitted, _ = run_tasks(train_and_die_once, [task, None], ComputeConfig(workers=2))
     assert outcome(fitted) == outcome(fit(task.plan))
     reports = [int(number) for number in (task.folder / "reports").read_text().split()]
@@ -105,12 +105,18 @@ def test_a_killed_process_costs_what_came_after_its_checkpoint(tmp_path):
 
 def test_finished_agents_are_kept_until_their_stage_is_complete(tmp_path, monkeypatch):
     """After a crash between two agents the first is read, not trained; a complete stage leaves nothing behind."""
-    run, lessons, compute = Run(tmp_path / "run"), [lesson(seed=1), lesson(seed=2)], ComputeConfig(workers=1)
-    first = train_all(lessons, compute, run)
-    monkeypatch.setattr("perpfut_lib.train.ppo.make_model", None)
-    assert [outcome(fitted) for fitted in train_all(lessons, compute, run)] == [outcome(fitted) for fitted in first]
+    run, training_tasks, compute = (
+        Run(tmp_path / "run"),
+        [training_task(seed=1), training_task(seed=2)],
+        ComputeConfig(workers=1),
+    )
+    first = train_all(training_tasks, compute, run)
+    monkeypatch.setattr("perpfut_lib.train.fit.make_model", None)
+    assert [outcome(fitted) for fitted in train_all(training_tasks, compute, run)] == [
+        outcome(fitted) for fitted in first
+    ]
     with pytest.raises(TypeError):
-        train_all([lesson(seed=1, gamma=0.9)], compute, run)  # of another lesson: trained anew
+        train_all([training_task(seed=1, gamma=0.9)], compute, run)  # of another lesson: trained anew
     with run.commit("train", {}):
         assert run.scratch("train").is_dir()
     assert not run.scratch("train").exists()
@@ -120,7 +126,7 @@ def test_steps_and_event_files_are_written_where_they_belong(tmp_path):
     """The bar counts environment steps; event files appear if asked for, hold the curve, and change no bit."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run, plan = Run(tmp_path / "run"), lesson("sb3-ppo")
+    run, plan = Run(tmp_path / "run"), training_task("sb3-ppo")
     (quiet,) = train_all([plan], ComputeConfig(workers=1), run)
     assert np.fromfile(run.scratch("train") / "steps", np.int64).tolist() == [2048]
     assert not (run.path / "tensorboard").exists()
@@ -138,5 +144,5 @@ def test_what_is_not_a_checkpoint_is_refused_and_never_executed(tmp_path):
     file = tmp_path / "agent.pt"
     file.write_bytes(b"\x80\x04cos\nsystem\n(S'touch " + str(tmp_path / "owned").encode() + b"'\ntR.")
     with pytest.raises(ArtifactError, match="expected a checkpoint"):
-        fit(lesson(), Logbook(file))
+        fit(training_task(), Logbook(file))
     assert not (tmp_path / "owned").exists()

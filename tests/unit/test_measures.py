@@ -56,15 +56,17 @@ def test_days_strung_together_keep_the_window_that_they_belong_to():
 
 
 def test_seeds_side_by_side_are_means_of_their_days():
-    one = days_of(concatenate(flows())).assign(agent="ppo", train_fee_bps=1.0, test_fee_bps=1.0)
+    one = days_of(concatenate(flows())).assign(agent="counterfactual-ppo", train_fee_bps=1.0, test_fee_bps=1.0)
     both = [one.assign(seed=1), one.assign(seed=2, **{"return": 0.0})]
     pooled = pooled_days(pd.concat(both, ignore_index=True))
-    assert trial_days(pooled, "ppo", 1.0, 1.0)["return"].tolist() == pytest.approx([0.015, -0.005, 0.015])
+    assert trial_days(pooled, "counterfactual-ppo", 1.0, 1.0)["return"].tolist() == pytest.approx(
+        [0.015, -0.005, 0.015]
+    )
 
 
 def test_positions_to_price_anew_are_those_at_the_own_fee():
     fees = (0.0, 4.5)
-    assert Trial("ppo", 4.5, 4.5, 1).priced_anew(fees)
-    assert not Trial("ppo", 4.5, 0.0, 1).priced_anew(fees)
+    assert Trial("counterfactual-ppo", 4.5, 4.5, 1).priced_anew(fees)
+    assert not Trial("counterfactual-ppo", 4.5, 0.0, 1).priced_anew(fees)
     assert Trial("z-score", float("nan"), 0.0, 0).priced_anew(fees)
     assert not Trial("z-score", float("nan"), 4.5, 0).priced_anew(fees)

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from agent.decision.governor_rules import RULES
-from perpfut_lib.artifacts import Reason, Run, Verdict, read_published
+from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.chapters import runbook
 from perpfut_lib.cli.application import application
 from perpfut_lib.config import AgentConfig, AlarmConfig, GovernorConfig, load_profile
@@ -32,8 +32,8 @@ def test_every_reason_code_has_its_line():
 
 def test_every_verdict_has_its_line():
     """So with what a reader concludes about a document."""
-    assert set(runbook.VERDICTS) == set(Verdict)
-    assert all(f"`{verdict}`" in _page(runbook.verdicts) for verdict in Verdict)
+    assert set(runbook.FRESHNESS) == set(Freshness)
+    assert all(f"`{freshness}`" in _page(runbook.freshness_table) for freshness in Freshness)
 
 
 def test_every_alarm_of_the_governor_has_its_line_and_its_thresholds():

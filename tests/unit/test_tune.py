@@ -17,17 +17,17 @@ from perpfut_lib.env import Episodes
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.train import tune
-from perpfut_lib.train.lesson import Lesson, Score
-from perpfut_lib.train.ppo import Fitted
+from perpfut_lib.train.fit import Fitted
+from perpfut_lib.train.training_task import Score, TrainingTask
 from perpfut_lib.train.tune import SPACE, Search, as_overrides
 
 TASK = Planted(length=60, features=4)
 
 
-def lessons(algorithm="ppo"):
+def training_tasks(algorithm="counterfactual-ppo"):
     train, check = planted_episodes(TASK, 30, 1), planted_episodes(TASK, 5, 2)
     settings = TrainConfig(algorithm=algorithm, n_envs=32, n_steps=16, total_steps=1024, evaluations=1, hidden=(8,))
-    return [Lesson(train, check, EnvConfig(), CostsConfig(), settings, fee, 1) for fee in (0.0, 4.5)]
+    return [TrainingTask(train, check, EnvConfig(), CostsConfig(), settings, fee, 1) for fee in (0.0, 4.5)]
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Doomed:
     def run(self):
         trained = tune.fit
 
-        def fit(lesson, logbook):
+        def fit(training_task, logbook):
             fits = self.folder / "fits"
             fits.write_text((fits.read_text() if fits.exists() else "") + "x")
             if len(fits.read_text()) == 4:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return trained(lesson, logbook)
+            return trained(training_task, logbook)
 
         tune.fit = fit
-        return Search(lessons(), self.folder / "study").run(2)
+        return Search(training_tasks(), self.folder / "study").run(2)
 
 
 def run_doomed(task):
@@ -57,21 +57,21 @@ def run_doomed(task):
 def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path):
     """SIGKILL in the second of three trials: every trial asks and answers what an uninterrupted study does."""
     run_tasks(run_doomed, [Doomed(tmp_path), None], ComputeConfig(workers=2))
-    resumed = Search(lessons(), tmp_path / "study").run(3)
-    quiet = Search(lessons(), tmp_path / "quiet").run(3)
+    resumed = Search(training_tasks(), tmp_path / "study").run(3)
+    quiet = Search(training_tasks(), tmp_path / "quiet").run(3)
     assert resumed == quiet
     assert resumed["trials"] == resumed["completed"] == len(resumed["history"]) == 3
     assert len((tmp_path / "fits").read_text()) == 2 + 2 + 2  # one whole trial, the killed one, the same one again
-    assert Search(lessons(), tmp_path / "study").run(2) == resumed  # enough trials are there already
+    assert Search(training_tasks(), tmp_path / "study").run(2) == resumed  # enough trials are there already
     assert json.loads((tmp_path / "study" / "trials.json").read_text()) == resumed
 
 
 def fake_fit(utility):
     """Return a training that reports and returns a utility that follows from its settings."""
 
-    def fit(lesson, logbook):
-        value = utility(lesson)
-        for number in range(1, lesson.settings.evaluations + 2):
+    def fit(training_task, logbook):
+        value = utility(training_task)
+        for number in range(1, training_task.settings.evaluations + 2):
             logbook.report(number, value)
         return Fitted([], [], [], [], Score(value, 0.0, 0.0), False)
 
@@ -80,8 +80,10 @@ def fake_fit(utility):
 
 def test_hopeless_trials_are_pruned_and_counted(tmp_path, monkeypatch):
     """The best settings are those with the highest mean utility over fees; a pruned trial counts as a trial."""
-    monkeypatch.setattr(tune, "fit", fake_fit(lambda lesson: 1e3 * lesson.settings.learning_rate - lesson.fee_bps))
-    record = Search(lessons(), tmp_path).run(12)
+    monkeypatch.setattr(
+        tune, "fit", fake_fit(lambda training_task: 1e3 * training_task.settings.learning_rate - training_task.fee_bps)
+    )
+    record = Search(training_tasks(), tmp_path).run(12)
     values = [entry["value"] for entry in record["history"] if entry["state"] == "complete"]
     assert record["pruned"] > 0 and record["trials"] == 12 == record["pruned"] + record["completed"]
     assert (
@@ -89,15 +91,15 @@ def test_hopeless_trials_are_pruned_and_counted(tmp_path, monkeypatch):
         == max(values)
         == pytest.approx(1e3 * record["best"]["settings"]["learning_rate"] - 2.25)
     )
-    other = [Lesson(**{**vars(each), "seed": 2}) for each in lessons()]
+    other = [TrainingTask(**{**vars(each), "seed": 2}) for each in training_tasks()]
     assert Search(other, tmp_path).run(1)["trials"] == 13  # another study in the same folder: its trials add up
 
 
 def test_the_printed_settings_are_valid_overrides(tmp_path, monkeypatch):
     """What is printed can be put into a profile, for every algorithm, and is what was tried."""
-    monkeypatch.setattr(tune, "fit", fake_fit(lambda lesson: lesson.settings.learning_rate))
+    monkeypatch.setattr(tune, "fit", fake_fit(lambda training_task: training_task.settings.learning_rate))
     for algorithm in SPACE:
-        record = Search(lessons(algorithm), tmp_path / algorithm).run(2)
+        record = Search(training_tasks(algorithm), tmp_path / algorithm).run(2)
         best = yaml.safe_load(as_overrides(record))["train"]
         overrides = [f"train.{name}={value}" for name, value in best.items()]
         chosen = load_profile("smoke", [f"train.algorithm={algorithm}", *overrides]).train
@@ -108,7 +110,7 @@ def test_the_printed_settings_are_valid_overrides(tmp_path, monkeypatch):
 def test_two_processes_do_not_share_a_study(tmp_path):
     """A second search in the same folder is refused while the first one is at work."""
     with tune._alone(tmp_path / "lock"), pytest.raises(ConfigError, match="one process a study"):
-        Search(lessons(), tmp_path).run(1)
+        Search(training_tasks(), tmp_path).run(1)
 
 
 SETTINGS = (

@@ -29,8 +29,8 @@ class Path(NamedTuple):
     """The episode was cut short after it, (T, N)."""
 
 
-class Twins(NamedTuple):
-    """How the way with one other decision compares with the way taken after it; see :func:`follow_twins`."""
+class CounterfactualPaths(NamedTuple):
+    """How the way with one other decision compares with the way taken after it; see :func:`follow_counterfactuals`."""
 
     difference: Float32
     """Discounted sum of rewards less that of the way taken, until both hold the same or the path ends, (T, N)."""
@@ -47,15 +47,17 @@ def make_path(steps: int, count: int) -> Path:
     return Path(*places, np.zeros((*shape, 3)), np.zeros(shape), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
 
 
-def make_twins(steps: int, count: int) -> Twins:
+def make_counterfactual_paths(steps: int, count: int) -> CounterfactualPaths:
     """Return room for the comparison of as many decisions."""
     shape = (steps, count)
-    return Twins(np.zeros(shape, np.float32), np.zeros(shape, np.int64), np.zeros((*shape, 2), np.float32))
+    return CounterfactualPaths(
+        np.zeros(shape, np.float32), np.zeros(shape, np.int64), np.zeros((*shape, 2), np.float32)
+    )
 
 
 @njit(cache=True)
-def follow_twins(
-    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[Float2D, float], out: Twins
+def follow_counterfactuals(
+    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[Float2D, float], out: CounterfactualPaths
 ) -> None:
     """Compare every decision of a path with another one, each followed by the actions that the path took.
 
@@ -65,36 +67,39 @@ def follow_twins(
     steps, count = path.action.shape
     for row in range(count):
         for start in range(steps):
-            out.difference[start, row], out.last[start, row], out.weights[start, row] = follow_twin(
+            out.difference[start, row], out.last[start, row], out.weights[start, row] = follow_counterfactual(
                 world, rules, costs, path, (start, row, other[start, row], discount)
             )
 
 
 @njit(cache=True)
-def follow_twin(
+def follow_counterfactual(
     world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[int, int, float, float]
 ) -> tuple[float, int, tuple[float, float]]:
-    """Return one row of :class:`Twins`; ``chosen`` is (first decision, environment, its other action, discount)."""
+    """Return one row of :class:`CounterfactualPaths`.
+
+    ``chosen`` is (first decision, environment, its other action, discount).
+    """
     start, row, action, discount = chosen
     episode, step = path.episode[start, row], path.step[start, row]
     holding = path.holding[start, row]
     taken = Holding(holding[0], holding[1], holding[2])
     taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[start, row]))
-    twin = Holding(holding[0], holding[1], holding[2])
-    twin, reward = advance(world, rules, costs, (episode, step), (twin, action))
+    counterfactual = Holding(holding[0], holding[1], holding[2])
+    counterfactual, reward = advance(world, rules, costs, (episode, step), (counterfactual, action))
     difference, weight, now = reward - own, discount, start
     while not path.terminated[now, row]:
         step += 1
         prices = prices_at(world.market, episode, step)
-        twin_y, twin_x, _ = held_weights(twin, prices)
+        other_y, other_x, _ = held_weights(counterfactual, prices)
         taken_y, taken_x, _ = held_weights(taken, prices)
-        if abs(twin_y - taken_y) < COUPLED and abs(twin_x - taken_x) < COUPLED:
+        if abs(other_y - taken_y) < COUPLED and abs(other_x - taken_x) < COUPLED:
             break
         if path.truncated[now, row] or now + 1 == path.action.shape[0]:
-            return difference, now, (twin_y, twin_x)
+            return difference, now, (other_y, other_x)
         now += 1
         taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[now, row]))
-        twin, reward = advance(world, rules, costs, (episode, step), (twin, path.action[now, row]))
+        counterfactual, reward = advance(world, rules, costs, (episode, step), (counterfactual, path.action[now, row]))
         difference += weight * (reward - own)
         weight *= discount
     return difference, -1, (0.0, 0.0)

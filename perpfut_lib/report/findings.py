@@ -30,8 +30,8 @@ def recorded() -> str:
 
 def findings(source: Source) -> str:
     """Return, fee by fee, what was found, whether it survives every test for luck, and what would make it pay."""
-    luck = read_result(source, "luck").set_index("fee_bps")
-    return "\n".join(_judged(row, luck.loc[row["test_fee_bps"]]) for row in _own(source))
+    significance = read_result(source, "significance").set_index("fee_bps")
+    return "\n".join(_judged(row, significance.loc[row["test_fee_bps"]]) for row in _own(source))
 
 
 def _own(source: Source) -> list[Row]:
@@ -65,35 +65,37 @@ def _sentence(row: Row) -> str:
 
 def _of_profile(name: str) -> str:
     title = read_published(f"{name}/{MANIFEST}")["title"]
-    judged = f"\n{_luck(name)}" if name in published_profiles("luck") else ""
+    judged = f"\n{_significance(name)}" if name in published_profiles("significance") else ""
     return f"**`{name}`**: {title}\n\n{headline(name)}{judged}"
 
 
-def _luck(name: str) -> str:
+def _significance(name: str) -> str:
     """Return what is left of the Sharpe ratios after the number of trials is counted."""
-    luck = read_result(name, "luck")
-    passed = [f"{row.fee_bps:g}" for row in luck.itertuples() if row.deflated >= LIKELY]
+    significance = read_result(name, "significance")
+    passed = [f"{row.fee_bps:g}" for row in significance.itertuples() if row.deflated >= LIKELY]
     told = f"at {', '.join(passed)} bps" if passed else "at none of the fees"
     return (
-        f"- Over {int(luck['days'].max())} days a Sharpe ratio below {luck['detectable'].max():.1f} cannot be told "
-        f"from zero. After {int(luck['trials'].max())} trials the deflated Sharpe ratio is significant **{told}**."
+        f"- Over {int(significance['days'].max())} days a Sharpe ratio below {significance['detectable'].max():.1f} "
+        f"cannot be told from zero. After {int(significance['trials'].max())} trials the deflated Sharpe ratio is "
+        f"significant **{told}**."
     )
 
 
-def _judged(row: Row, luck: "pd.Series[Any]") -> str:
+def _judged(row: Row, significance: "pd.Series[Any]") -> str:
     if row["turnover_per_day"] == 0.0:
         return f"{_returned(row)}: it did not trade, because nothing that it learned gained on the validation span."
-    sure = row["return_lower"] > 0.0 and luck["deflated"] >= LIKELY and luck["spa flat"] <= 1.0 - LIKELY
+    sure = row["return_lower"] > 0.0 and significance["deflated"] >= LIKELY and significance["spa flat"] <= 1.0 - LIKELY
     tests = (
-        f"{_interval(row)}, deflated Sharpe ratio {luck['deflated']:.2f} over {int(luck['trials'])} trials, "
-        f"SPA p-value against not trading {luck['spa flat']:.2f}"
+        f"{_interval(row)}, deflated Sharpe ratio {significance['deflated']:.2f} "
+        f"over {int(significance['trials'])} trials, "
+        f"SPA p-value against not trading {significance['spa flat']:.2f}"
     )
     verdict = "**significant** by all three tests" if sure else "**not significant**: at least one test calls it luck"
     if row["days"] < FEW_DAYS:
         verdict = "**not significant**: so few days make every interval and test too sure of itself"
     return (
         f"{_returned(row)} ({tests}): {verdict}. {_pays(row)} A test of this length finds an edge with a power of "
-        f"80 % only from a Sharpe ratio of {luck['detectable']:.1f} on."
+        f"80 % only from a Sharpe ratio of {significance['detectable']:.1f} on."
     )
 
 

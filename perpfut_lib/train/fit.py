@@ -12,9 +12,9 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from perpfut_lib.env import PairTradingVecEnv, make_costs
 from perpfut_lib.policies import Lstm
 from perpfut_lib.train.algorithms import Weights, make_model
-from perpfut_lib.train.checkpoint import lesson_digest, read_checkpoint, write_checkpoint
-from perpfut_lib.train.lesson import Layers, Lesson, Score
-from perpfut_lib.train.school import Logbook, School, pack, unpack
+from perpfut_lib.train.checkpoint import read_checkpoint, task_digest, write_checkpoint
+from perpfut_lib.train.trainer import Logbook, Trainer, pack, unpack
+from perpfut_lib.train.training_task import Layers, Score, TrainingTask
 
 UNWATCHED = Logbook()
 
@@ -39,45 +39,49 @@ class Fitted:
     """Recurrent layer before the network."""
 
 
-def fit(lesson: Lesson, logbook: Logbook = UNWATCHED) -> Fitted:
+def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
     """Train one agent; same seed, same machine and same number of threads: same bits, whether interrupted or not.
 
     Parameters
     ----------
-    lesson : Lesson
+    training_task : TrainingTask
         What it is trained on.
     logbook : Logbook
         Where it leaves checkpoints and event files. A training that was killed goes on from its checkpoint; one that
         was finished is read from it.
     """
-    digest = lesson_digest(lesson) if logbook.checkpoint else ""
+    digest = task_digest(training_task) if logbook.checkpoint else ""
     before = read_checkpoint(logbook.checkpoint, digest)
     if before and "fitted" in before:
         return _unpacked(before["fitted"])
-    settings = lesson.settings
+    settings = training_task.settings
     torch.set_num_threads(settings.threads)
-    env = make_training_env(lesson)
-    model = make_model(settings, env, lesson.seed)
-    school = School(lesson, env, logbook, digest)
+    env = make_training_env(training_task)
+    model = make_model(settings, env, training_task.seed)
+    trainer = Trainer(training_task, env, logbook, digest)
     with _events(model, logbook):
-        model.learn(settings.total_steps, callback=school)
-    abstains = settings.abstain and school.best_score.utility <= 0.0
-    weights = school.best.flat() if abstains else school.best
+        model.learn(settings.total_steps, callback=trainer)
+    abstains = settings.abstain and trainer.best_score.utility <= 0.0
+    weights = trainer.best.flat() if abstains else trainer.best
     fitted = Fitted(
-        weights.layers, school.steps, school.seconds, school.utilities, school.best_score, abstains, weights.lstm
+        weights.layers, trainer.steps, trainer.seconds, trainer.utilities, trainer.best_score, abstains, weights.lstm
     )
     if logbook.checkpoint:
         write_checkpoint(logbook.checkpoint, {"lesson": digest, "fitted": _packed(fitted)})
     return fitted
 
 
-def make_training_env(lesson: Lesson) -> PairTradingVecEnv:
+def make_training_env(training_task: TrainingTask) -> PairTradingVecEnv:
     """Return the environments that an agent is trained on, at no fee and without a band."""
-    settings = lesson.settings
-    exploring = settings.algorithm == "ppo" and settings.exploring_bars > 0
-    rules = lesson.rules(0.0)._replace(max_bars=settings.exploring_bars) if exploring else lesson.rules(0.0)
-    costs = make_costs(0.0, lesson.costs)
-    env = PairTradingVecEnv(lesson.train, rules, costs, n_envs=settings.n_envs, seed=lesson.seed, exploring=exploring)
+    settings = training_task.settings
+    exploring = settings.algorithm == "counterfactual-ppo" and settings.exploring_bars > 0
+    rules = (
+        training_task.rules(0.0)._replace(max_bars=settings.exploring_bars) if exploring else training_task.rules(0.0)
+    )
+    costs = make_costs(0.0, training_task.costs)
+    env = PairTradingVecEnv(
+        training_task.train, rules, costs, n_envs=settings.n_envs, seed=training_task.seed, exploring=exploring
+    )
     env.use_threads(settings.threads)
     return env
 

@@ -17,7 +17,7 @@ from perpfut_lib.progress import Tally
 from perpfut_lib.train.algorithms import Weights, acting_weights, actor
 from perpfut_lib.train.checkpoint import capture, read_checkpoint, restore, write_checkpoint
 from perpfut_lib.train.counterfactual import CounterfactualPPO
-from perpfut_lib.train.lesson import Lesson, Score, validate
+from perpfut_lib.train.training_task import Score, TrainingTask, validate
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Logbook:
     """Called with the number of a validation and its utility; may raise to give up."""
 
 
-class School(BaseCallback):
+class Trainer(BaseCallback):
     """Raises the fee along its ramp, validates at regular steps, and keeps the best network."""
 
-    def __init__(self, lesson: Lesson, env: PairTradingVecEnv, logbook: Logbook, digest: str = "") -> None:
+    def __init__(self, training_task: TrainingTask, env: PairTradingVecEnv, logbook: Logbook, digest: str = "") -> None:
         super().__init__()
-        self.lesson, self.env, self.logbook = lesson, env, logbook
+        self.training_task, self.env, self.logbook = training_task, env, logbook
         self.steps: list[int] = []
         self.seconds: list[float] = []
         self.utilities: list[float] = []
@@ -63,23 +63,23 @@ class School(BaseCallback):
             self._take_up()
         elif self._is_due():
             self._save()
-        done = self.model.num_timesteps / self.lesson.settings.total_steps
-        share = self.lesson.fee_share(done)
-        self.env.set_costs(make_costs(share * self.lesson.fee_bps, self.lesson.costs))
-        self.env.set_sizing(self.lesson.rules(share).sizing)
+        done = self.model.num_timesteps / self.training_task.settings.total_steps
+        share = self.training_task.fee_share(done)
+        self.env.set_costs(make_costs(share * self.training_task.fee_bps, self.training_task.costs))
+        self.env.set_sizing(self.training_task.rules(share).sizing)
         if isinstance(self.model, CounterfactualPPO):
-            self.model.set_exploration(self.lesson.exploration(done))
-        if done >= len(self.steps) / self.lesson.settings.evaluations:
+            self.model.set_exploration(self.training_task.exploration(done))
+        if done >= len(self.steps) / self.training_task.settings.evaluations:
             self._validate()
         if self._tally:
-            self._tally.set(min(self.model.num_timesteps, self.lesson.settings.total_steps))
-        self.logger.record("schedule/fee_bps", share * self.lesson.fee_bps)
+            self._tally.set(min(self.model.num_timesteps, self.training_task.settings.total_steps))
+        self.logger.record("schedule/fee_bps", share * self.training_task.fee_bps)
 
     def _on_training_end(self) -> None:
         self._validate()
         self.logger.dump(self.model.num_timesteps)
         if self._tally:
-            self._tally.set(self.lesson.settings.total_steps)
+            self._tally.set(self.training_task.settings.total_steps)
 
     def _on_step(self) -> bool:
         return True
@@ -89,9 +89,9 @@ class School(BaseCallback):
         self.seconds.append(spent + time.perf_counter() - self._trained)
         # Before the fee is fully charged the agent solves another task, so nothing from then may be chosen.
         steps = self.model.num_timesteps
-        ready = steps >= self.lesson.settings.fee_ramp[1] * self.lesson.settings.total_steps
+        ready = steps >= self.training_task.settings.fee_ramp[1] * self.training_task.settings.total_steps
         with averaged(self.model):
-            score = validate(self.lesson, actor(self.model))
+            score = validate(self.training_task, actor(self.model))
             if not self.best.layers or (ready and score.utility > self.best_score.utility):
                 self.best, self.best_score = acting_weights(self.model), score
         if not ready:
@@ -105,7 +105,7 @@ class School(BaseCallback):
         self._trained = time.perf_counter()
 
     def _is_due(self) -> bool:
-        rollout = self.lesson.settings.n_envs * self.lesson.settings.n_steps
+        rollout = self.training_task.settings.n_envs * self.training_task.settings.n_steps
         due = self.model.num_timesteps - self._saved_at >= self.logbook.rollouts * rollout
         return due and self.logbook.checkpoint is not None and self.logbook.rollouts > 0
 

@@ -22,7 +22,7 @@ from perpfut_lib.types import Float1D, Float2D
 ) = range(len(AssetQuantities._fields))  # fmt: skip
 
 
-class Tile(NamedTuple):
+class Chunk(NamedTuple):
     """Values of one tile; histories begin with values from before it."""
 
     logs: Float1D
@@ -49,23 +49,23 @@ class Tile(NamedTuple):
 
 @njit(cache=True, error_model="numpy")
 def describe(
-    indicators: Indicators, tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
+    indicators: Indicators, chunk: Chunk, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
 ) -> None:
     """Write what is said of a tile's bars, quantity by quantity; vol is the EWMA volatility."""
     first, stop = bars
     count = stop - first
     close, volatility = fields[3][first:stop], _row(where, VOLATILITY, count)
     for t in range(count):
-        volatility[t] = max(math.sqrt(tile.variance[t]), LEAST_VOLATILITY)
+        volatility[t] = max(math.sqrt(chunk.variance[t]), LEAST_VOLATILITY)
     for t in range(count):
-        tile.per_vol[t] = 1.0 / volatility[t]
+        chunk.per_vol[t] = 1.0 / volatility[t]
     for t in range(count):
-        tile.per_price[t] = 1.0 / close[t]
-    _describe_moves(tile, where, count)
-    _describe_strength(indicators, tile, where, count)
-    _describe_averages(indicators, tile, close, where)
-    _describe_shadows(tile, fields, bars, where)
-    _describe_flow(tile, fields, bars, where)
+        chunk.per_price[t] = 1.0 / close[t]
+    _describe_moves(chunk, where, count)
+    _describe_strength(indicators, chunk, where, count)
+    _describe_averages(indicators, chunk, close, where)
+    _describe_shadows(chunk, fields, bars, where)
+    _describe_flow(chunk, fields, bars, where)
 
 
 @njit(cache=True, error_model="numpy")
@@ -76,26 +76,26 @@ def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
 
 
 @njit(cache=True, error_model="numpy")
-def _describe_moves(tile: Tile, where: tuple[Float2D, int], count: int) -> None:
+def _describe_moves(chunk: Chunk, where: tuple[Float2D, int], count: int) -> None:
     """Write the log close and its changes over several horizons h, per vol √h, and the balance of moves."""
-    now, share = tile.logs[LONGEST_RETURN:], _row(where, UP_SHARE, count)
+    now, share = chunk.logs[LONGEST_RETURN:], _row(where, UP_SHARE, count)
     _row(where, LOG_CLOSE, count)[:] = now[:count]
     for quantity, horizon in ((RETURN_1, 1), (RETURN_5, 5), (RETURN_15, 15), (RETURN_60, 60), (RETURN_240, 240)):
-        before, root = tile.logs[LONGEST_RETURN - horizon :], 1.0 / math.sqrt(horizon)
+        before, root = chunk.logs[LONGEST_RETURN - horizon :], 1.0 / math.sqrt(horizon)
         out = _row(where, quantity, count)
         for t in range(count):
-            out[t] = (now[t] - before[t]) * tile.per_vol[t] * root
+            out[t] = (now[t] - before[t]) * chunk.per_vol[t] * root
     for t in range(count):
-        share[t] = tile.balance[t] / MOVES
+        share[t] = chunk.balance[t] / MOVES
 
 
 @njit(cache=True, error_model="numpy")
-def _describe_strength(indicators: Indicators, tile: Tile, where: tuple[Float2D, int], count: int) -> None:
+def _describe_strength(indicators: Indicators, chunk: Chunk, where: tuple[Float2D, int], count: int) -> None:
     """Write the RSI and where it lies between the least (0) and the largest (1) of its window; ½ if all are equal."""
     window, said, now = indicators.rsi, _row(where, STOCHASTIC, count), _row(where, STRENGTH, count)
-    rsi = tile.rsi[: window - 1 + count]
-    now[:] = _sliding_extreme(rsi, window, -1.0, tile)[window - 1 : rsi.shape[0]]
-    low = _sliding_extreme(rsi, window, 1.0, tile)[window - 1 : rsi.shape[0]]
+    rsi = chunk.rsi[: window - 1 + count]
+    now[:] = _sliding_extreme(rsi, window, -1.0, chunk)[window - 1 : rsi.shape[0]]
+    low = _sliding_extreme(rsi, window, 1.0, chunk)[window - 1 : rsi.shape[0]]
     last = rsi[window - 1 :]
     for t in range(count):
         width = -now[t] - low[t]
@@ -104,12 +104,12 @@ def _describe_strength(indicators: Indicators, tile: Tile, where: tuple[Float2D,
 
 
 @njit(cache=True, error_model="numpy")
-def _sliding_extreme(values: Float1D, window: int, sign: float, tile: Tile) -> Float1D:
+def _sliding_extreme(values: Float1D, window: int, sign: float, chunk: Chunk) -> Float1D:
     """Return the least of the last ``window`` values times ``sign``, from the position window - 1 on.
 
     The least over some bars and that over as many before make the least over twice as many.
     """
-    now, then, width = tile.wide, tile.wider, 1
+    now, then, width = chunk.wide, chunk.wider, 1
     for t in range(values.shape[0]):
         now[t] = sign * values[t]
     while width < window:
@@ -123,26 +123,26 @@ def _sliding_extreme(values: Float1D, window: int, sign: float, tile: Tile) -> F
 
 
 @njit(cache=True, error_model="numpy")
-def _describe_averages(indicators: Indicators, tile: Tile, close: Float1D, where: tuple[Float2D, int]) -> None:
+def _describe_averages(indicators: Indicators, chunk: Chunk, close: Float1D, where: tuple[Float2D, int]) -> None:
     """Write the MACD, and the moving mean with the close's distance from it."""
     count, root = close.shape[0], 1.0 / math.sqrt(indicators.mean)
     line, histogram = _row(where, MACD_FRACTION, count), _row(where, MACD_VOL, count)
     mean, bias, scaled = _row(where, MEAN, count), _row(where, BIAS_FRACTION, count), _row(where, BIAS, count)
     for t in range(count):
-        line[t] = tile.line[t] * tile.per_price[t]
+        line[t] = chunk.line[t] * chunk.per_price[t]
     for t in range(count):
-        histogram[t] = (tile.line[t] - tile.signal[t]) * tile.per_price[t] * tile.per_vol[t]
+        histogram[t] = (chunk.line[t] - chunk.signal[t]) * chunk.per_price[t] * chunk.per_vol[t]
     for t in range(count):
-        mean[t] = tile.total[t] / indicators.mean
+        mean[t] = chunk.total[t] / indicators.mean
     for t in range(count):
         bias[t] = close[t] / mean[t] - 1.0
     for t in range(count):
-        scaled[t] = bias[t] * tile.per_vol[t] * root
+        scaled[t] = bias[t] * chunk.per_vol[t] * root
 
 
 @njit(cache=True, error_model="numpy")
 def _describe_shadows(
-    tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
+    chunk: Chunk, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
 ) -> None:
     """Write the parts of the bar above and below its body, per price and vol."""
     first, stop = bars
@@ -150,20 +150,22 @@ def _describe_shadows(
     low, close = fields[2][first:stop], fields[3][first:stop]
     upper, lower = _row(where, UPPER, stop - first), _row(where, LOWER, stop - first)
     for t in range(stop - first):
-        upper[t] = (high[t] - max(opens[t], close[t])) * tile.per_price[t] * tile.per_vol[t]
+        upper[t] = (high[t] - max(opens[t], close[t])) * chunk.per_price[t] * chunk.per_vol[t]
     for t in range(stop - first):
-        lower[t] = (min(opens[t], close[t]) - low[t]) * tile.per_price[t] * tile.per_vol[t]
+        lower[t] = (min(opens[t], close[t]) - low[t]) * chunk.per_price[t] * chunk.per_vol[t]
 
 
 @njit(cache=True, error_model="numpy")
-def _describe_flow(tile: Tile, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]) -> None:
+def _describe_flow(
+    chunk: Chunk, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
+) -> None:
     """Write volume over its average, and funding."""
     first, stop = bars
     volume, rate = fields[4][first:stop], fields[5][first:stop]
     minutes, interval = fields[6][first:stop], fields[7][first:stop]
     said = _row(where, VOLUME, stop - first)
     for t in range(stop - first):
-        said[t] = volume[t] / tile.volume[t] if tile.volume[t] > 0.0 else 0.0
+        said[t] = volume[t] / chunk.volume[t] if chunk.volume[t] > 0.0 else 0.0
     said = _row(where, FUNDING, stop - first)
     for t in range(stop - first):
         said[t] = 1e4 * rate[t]

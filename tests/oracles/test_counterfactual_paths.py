@@ -5,9 +5,9 @@ import pytest
 
 from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env import PairTradingVecEnv, Rules
+from perpfut_lib.env.counterfactual_paths import make_counterfactual_paths, make_path
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.env.reference import ReferenceEpisode
-from perpfut_lib.env.twins import make_path, make_twins
 
 COSTS = Costs(4.5e-4, 1e-4)
 DISCOUNT, STEPS, COUNT = 0.97, 30, 6
@@ -20,15 +20,19 @@ def followed(request):
     rules = Rules(Sizing(True, request.param, 1.4), 0.01, 1e4, np.inf, 0.0, 12)
     env = PairTradingVecEnv(episodes, rules, COSTS, n_envs=COUNT, seed=2, exploring=True)
     env.reset()
-    rng, path, twins = np.random.default_rng(3), make_path(STEPS, COUNT), make_twins(STEPS, COUNT)
+    rng, path, counterfactuals = (
+        np.random.default_rng(3),
+        make_path(STEPS, COUNT),
+        make_counterfactual_paths(STEPS, COUNT),
+    )
     for step in range(STEPS):
         path.episode[step], path.step[step] = env.state.episode, env.state.step
         path.holding[step], path.action[step] = env.state.holding, rng.uniform(-0.8, 0.8, COUNT)
         env.step(path.action[step])
         path.terminated[step], path.truncated[step] = env.outcome.terminated, env.outcome.truncated
     other = path.action + rng.normal(0, 0.2, path.action.shape)
-    env.follow_twins(path, other, DISCOUNT, twins)
-    return episodes, rules, path, other, twins
+    env.follow_counterfactuals(path, other, DISCOUNT, counterfactuals)
+    return episodes, rules, path, other, counterfactuals
 
 
 def slow_gains(market, path, span, row, action):
@@ -45,7 +49,7 @@ def slow_gains(market, path, span, row, action):
 
 def test_both_ways_are_followed_to_the_end_of_the_path(followed):
     """Proves reward differences and last weights against the reference loop, over ends, cuts and equal holdings."""
-    episodes, rules, path, other, twins = followed
+    episodes, rules, path, other, counterfactuals = followed
     ended, met = path.terminated | path.truncated, 0
     for row in range(COUNT):
         for first in range(STEPS):
@@ -55,10 +59,10 @@ def test_both_ways_are_followed_to_the_end_of_the_path(followed):
             ]
             (gain, weights), (own, own_weights) = ways
             # Once both hold the same (within 1e-4 of equity) the rest is skipped: at most that on some bars.
-            assert twins.difference[first, row] == pytest.approx(gain - own, abs=0.02)
-            if twins.last[first, row] >= 0:
-                assert twins.last[first, row] == last
-                assert twins.weights[first, row] == pytest.approx(weights, abs=1e-6)
+            assert counterfactuals.difference[first, row] == pytest.approx(gain - own, abs=0.02)
+            if counterfactuals.last[first, row] >= 0:
+                assert counterfactuals.last[first, row] == last
+                assert counterfactuals.weights[first, row] == pytest.approx(weights, abs=1e-6)
             elif weights is not None:
                 met += 1
                 assert weights == pytest.approx(own_weights, abs=3e-4)
@@ -67,8 +71,8 @@ def test_both_ways_are_followed_to_the_end_of_the_path(followed):
 
 def test_the_same_action_changes_nothing(followed):
     """Proves that a twin inside the no-trade band, or with the action taken, differs by exactly zero."""
-    episodes, rules, path, _, twins = followed
+    episodes, rules, path, _, counterfactuals = followed
     env = PairTradingVecEnv(episodes, rules, COSTS, n_envs=COUNT)
-    env.follow_twins(path, path.action.copy(), DISCOUNT, twins)
-    assert np.all(twins.difference == 0.0)
-    assert np.all(twins.last == -1)
+    env.follow_counterfactuals(path, path.action.copy(), DISCOUNT, counterfactuals)
+    assert np.all(counterfactuals.difference == 0.0)
+    assert np.all(counterfactuals.last == -1)

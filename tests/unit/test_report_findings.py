@@ -18,7 +18,7 @@ ROW = {
     "break_even_bps": 5.25,
     "turnover_per_day": 2.0,
 }
-LUCK = {"fee_bps": 1.44, "deflated": 0.99, "trials": 38, "spa flat": 0.01, "detectable": 2.4}
+SIGNIFICANCE = {"fee_bps": 1.44, "deflated": 0.99, "trials": 38, "spa flat": 0.01, "detectable": 2.4}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def found(monkeypatch):
     """Return a function that makes the tables of a run that found one row."""
 
     def make(**changed):
-        tables = {"metrics": pd.DataFrame([ROW | changed]), "luck": pd.DataFrame([LUCK | changed])}
+        tables = {"metrics": pd.DataFrame([ROW | changed]), "significance": pd.DataFrame([SIGNIFICANCE | changed])}
         monkeypatch.setattr(verdicts, "read_result", lambda source, name: tables[name])
         monkeypatch.setattr(verdicts, "ALL_SEEDS", -1)
         return "run"

@@ -14,7 +14,7 @@ Layers = list[tuple[Float32, Float32]]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingTask:
     """What one agent is trained on."""
 
     train: Episodes
@@ -32,7 +32,7 @@ class Lesson:
 
     def rules(self, share: float = 1.0) -> Rules:
         """Return the rules with the band that belongs to a share of the fee."""
-        if self.settings.algorithm != "ppo":
+        if self.settings.algorithm != "counterfactual-ppo":
             return make_rules(self.env)
         band = self.settings.band(share * self.fee_bps)
         return make_rules(self.env, band=band, reach=1.0 + band)  # so that the band can lie beyond full exposure
@@ -58,10 +58,14 @@ class Score:
     """Mean change of gross exposure per episode."""
 
 
-def validate(lesson: Lesson, act: Callable[[Float32], Any]) -> Score:
+def validate(training_task: TrainingTask, act: Callable[[Float32], Any]) -> Score:
     """Score a policy (N, D) → (N,) on the validation episodes, at the full fee, without exploration."""
-    episodes, count = lesson.validate, len(lesson.validate)
-    world, rules, costs = episodes.world(), lesson.rules(), make_costs(lesson.fee_bps, lesson.costs)
+    episodes, count = training_task.validate, len(training_task.validate)
+    world, rules, costs = (
+        episodes.world(),
+        training_task.rules(),
+        make_costs(training_task.fee_bps, training_task.costs),
+    )
     state, outcome = make_state(count), make_outcome(count, episodes.observation_size)
     reset_all(world, state, np.arange(count), np.zeros(count, np.int64), outcome.observation)
     held, exposure, turnover, utility = np.zeros((count, 2)), 0.0, 0.0, 0.0
