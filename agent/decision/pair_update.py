@@ -51,7 +51,7 @@ def wanted(followed: FollowedPair, until: int, timeframe: int) -> dict[str, Want
 
 
 def merged(asked: Sequence[Mapping[str, Wanted]]) -> dict[str, Wanted]:
-    """Return one request a symbol that covers all of ``asked``."""
+    """Return one request per symbol that covers all of ``asked``."""
     union: dict[str, Wanted] = {}
     for symbol, ask in (item for requests in asked for item in requests.items()):
         held = union.setdefault(symbol, ask)

@@ -54,7 +54,7 @@ class Episode:
     """Everything that happened between the first decision and the end, where both sides are flat again."""
 
     signals: Sequence[Signal]
-    """Of the closed loop, one a bar."""
+    """Of the closed loop, one per bar."""
     replayed: Sequence[Signal]
     """Of a replay of the same bars."""
     fills: Sequence[Execution]
@@ -131,7 +131,7 @@ def held_units(episode: Episode, times: Sequence[int]) -> list[dict[str, float]]
 
 
 def bar_rows(episode: Episode, open_price: OpenPrice) -> list[dict[str, Any]]:
-    """Return one row a bar: what was decided, sent and held."""
+    """Return one row per bar: what was decided, sent and held."""
     times = [*[signal.bar_close for signal in episode.signals], episode.end]
     held = held_units(episode, times)
     rows = []

@@ -1,6 +1,6 @@
 """Graphs run with a checkpoint after every node, so that a tick that was killed goes on where it stopped.
 
-One thread a tick, deleted when it is done: SQLite gives its pages to the next one, and the file stays small. Only
+One thread per tick, deleted when it is done: SQLite gives its pages to the next one, and the file stays small. Only
 types that need no code to be read back are read back.
 """
 

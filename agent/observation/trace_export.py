@@ -102,7 +102,7 @@ class PatientClient(Client):
     def __init__(self, clean: Callable[[Any], Any], idle: IdleGate, **settings: Any) -> None:
         self.lost = 0
         """Operations that were dropped."""
-        self._clean, self._lull = clean, idle
+        self._clean, self._idle = clean, idle
         self._aside: Queue[Operation | None] = Queue(WAITING)
         self._failures, self._shut_until, self._closing = 0, 0.0, threading.Event()
         super().__init__(**settings)
@@ -111,18 +111,18 @@ class PatientClient(Client):
     def create_run(self, name: str, inputs: dict[str, Any], run_type: Any, **rest: Any) -> None:
         """Set the start of a run aside."""
         if rest.get("parent_run_id") is None:
-            self._lull.begin()
+            self._idle.begin()
         self._set_aside(super().create_run, rest | {"name": name, "inputs": inputs, "run_type": run_type})
 
     def update_run(self, run_id: Any, **rest: Any) -> None:
         """Set the end of a run aside."""
         self._set_aside(super().update_run, rest | {"run_id": run_id})
         if rest.get("parent_run_id") is None:
-            self._lull.end()
+            self._idle.end()
 
     def request_with_retries(self, /, method: Any, pathname: str, **rest: Any) -> Any:
         """Send one request between graphs: once, with the client's own time-outs, and not to one that keeps failing."""
-        self._lull.wait()
+        self._idle.wait()
         rest["request_kwargs"] = {**(rest.get("request_kwargs") or {}), "timeout": self._timeout}
         try:
             answer = super().request_with_retries(method, pathname, **(rest | {"stop_after_attempt": 1}))
@@ -145,7 +145,7 @@ class PatientClient(Client):
     def close(self, timeout: float | None = None) -> None:
         """Send what waits within ``timeout`` seconds, whether graphs are running or not, and stop."""
         self._closing.set()
-        self._lull.hurry()
+        self._idle.hurry()
         super().close(timeout)
         try:
             self._aside.put_nowait(None)
@@ -178,7 +178,7 @@ class PatientClient(Client):
         """Give this operation and those behind it to LangSmith's client; return how many."""
         deadline = time.monotonic() + PATIENCE
         for done in range(1, BATCH + 1):
-            self._lull.wait(deadline - time.monotonic())
+            self._idle.wait(deadline - time.monotonic())
             self._deliver(operation)
             try:
                 operation = self._aside.get_nowait() if done < BATCH else None

@@ -60,7 +60,7 @@ def load_signals(folder: AgentFolder) -> list[Signal]:
 
 
 def signal_table(signals: Iterable[Signal]) -> pd.DataFrame:
-    """Return one row a signal and pair, columns ``SIGNAL_COLUMNS``, with reasons of pair and signal."""
+    """Return one row per signal and pair, columns ``SIGNAL_COLUMNS``, with reasons of pair and signal."""
     rows: list[dict[str, Any]] = []
     for signal in signals:
         for report in signal.pairs:

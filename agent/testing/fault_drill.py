@@ -1,8 +1,8 @@
 """The fault drill: every fault of the exchange against every corruption of a file, and what the agent makes of it.
 
-Each case starts from the same healthy agent, some bars into a window. The fault is switched on, the file is spoilt, and
-a new process decides on one bar. What it signals is judged against an agent of the same memory that nothing happened
-to: a pair may be decided on alike, held, or flat. Anything else is unsafe.
+Each case starts from the same healthy agent, some bars into a window. The fault is switched on, the file is
+corrupted, and a new process decides on one bar. What it signals is judged against an agent of the same memory that
+nothing happened to: a pair may be decided on alike, held, or flat. Anything else is unsafe.
 """
 
 import shutil
@@ -120,7 +120,7 @@ def _chosen(
 
 
 def matrix(cases: pd.DataFrame) -> pd.DataFrame:
-    """Return the outcomes as a table: a row a spoilt file, a column a fault of the exchange; empty where not run."""
+    """Return the outcomes, a row per corrupted file, a column per fault of the exchange; empty where not run."""
     table = cases.pivot(index="file", columns="exchange", values="outcome")
     return table.loc[cases["file"].unique(), cases["exchange"].unique()].fillna("")
 
@@ -139,7 +139,7 @@ class Expected:
     before: Signal | None
     """The last one before the fault."""
     allowed: Allowed
-    """What the spoilt file allows."""
+    """What the corrupted file allows."""
     early: bool
     """The exchange showed a newest bar that it corrects later: decisions on it may differ."""
 

@@ -1,4 +1,4 @@
-"""Ways to spoil an agent's files and clock, for the fault drill, and what each may lead to."""
+"""Ways to corrupt an agent's files and clock, for the fault drill, and what each may lead to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Binance's public archive: one zip a symbol and month, with its checksum, from the network or a local folder."""
+"""Binance's public archive: one zip per symbol and month, with its checksum, from the network or a local folder."""
 
 import hashlib
 import io
@@ -182,7 +182,7 @@ def _check_months(history: History, symbol: str, wanted: list[Unit]) -> None:
     there = [unit.label in held for unit in wanted]
     if not any(there):
         found = f"no candles of {symbol} from {wanted[0].label} to {wanted[-1].label}"
-        raise MissingInputError(found, "one zip a month", "check data.symbols, the dates and data.archive.location")
+        raise MissingInputError(found, "one zip per month", "check data.symbols, the dates and data.archive.location")
     first, last = there.index(True), len(there) - there[::-1].index(True)
     holes = [unit.label for unit, here in zip(wanted[first:last], there[first:last], strict=True) if not here]
     if holes:

@@ -22,7 +22,7 @@ class CrossCheck:
     bars: pd.DataFrame
     """The candles, with the exchange's own values where they differ."""
     report: pd.DataFrame
-    """One row a page compared: ``symbol start`` (ms UTC) ``compared differing`` (bars) ``reason``."""
+    """One row per page compared: ``symbol start`` (ms UTC) ``compared differing`` (bars) ``reason``."""
 
 
 def cross_check(exchange: Exchange, symbol: str, bars: pd.DataFrame, timeframe: int, pages: int) -> CrossCheck:

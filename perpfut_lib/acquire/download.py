@@ -31,7 +31,7 @@ class Order:
     """Length of a bar, ms."""
 
     def parts(self) -> list[tuple[Series, str]]:
-        """Return one part a series and symbol."""
+        """Return one part per series and symbol."""
         return [(series, symbol) for symbol in self.symbols for series in self.series]
 
 

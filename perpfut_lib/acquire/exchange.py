@@ -65,11 +65,11 @@ class Exchange:
 
     def another(self) -> Self:
         """Return another connection for another thread."""
-        twin = type(self)(self.wire, self.config, self.budget)
-        twin.stopped, twin._answered = self.stopped, self._answered
-        twin._markets = self.markets()
-        twin._client.set_markets(self._client.markets, self._client.currencies)
-        return twin
+        clone = type(self)(self.wire, self.config, self.budget)
+        clone.stopped, clone._answered = self.stopped, self._answered
+        clone._markets = self.markets()
+        clone._client.set_markets(self._client.markets, self._client.currencies)
+        return clone
 
     def markets(self) -> dict[str, Any]:
         """Return the perpetual futures by our symbol, as ccxt describes them."""

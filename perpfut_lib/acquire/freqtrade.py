@@ -1,4 +1,4 @@
-"""Feather files as freqtrade keeps them: one file a pair, what it holds is in its name.
+"""Feather files as freqtrade keeps them: one file per pair, what it holds is in its name.
 
 ``XRP_USDT_USDT-1h-futures.feather`` holds candles of XRPUSDT, ``XRP_USDT_USDT-8h-funding_rate.feather`` its funding
 rates (in the column ``open``); the symbol becomes Binance's name. Mark-price files are left aside.

@@ -24,6 +24,6 @@ class Market:
     truth: Mapping[str, Any] | None = None
     """What a simulated market knows about itself; None for recorded ones."""
     instruments: pd.DataFrame | None = None
-    """Trading rules, one row a symbol, where the source tells them; see :mod:`perpfut_lib.acquire.online`."""
+    """Trading rules, one row per symbol, where the source tells them; see :mod:`perpfut_lib.acquire.online`."""
     cross_check: pd.DataFrame | None = None
     """How an archive compares with the exchange; see :func:`perpfut_lib.acquire.crosscheck.cross_check`."""

@@ -41,7 +41,7 @@ def candle_months(root: Path, symbol: str) -> Iterator[pa.Table]:
     """Yield one symbol's bars month by month as Arrow tables, whose columns become numpy arrays without a copy."""
     files = sorted((root / CANDLES / quote(symbol, safe="")).glob("*.parquet"))
     if not files:
-        raise MissingInputError(f"no candles of {symbol} in {root}", "one file a month", "run the acquisition again")
+        raise MissingInputError(f"no candles of {symbol} in {root}", "one file per month", "run the acquisition again")
     for file in files:
         yield pa.parquet.ParquetFile(file).read(use_threads=False)
 

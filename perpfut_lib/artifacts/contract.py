@@ -192,7 +192,7 @@ class Signal(Document):
 
     kind: Literal["signal"]
     bar_close: Time
-    """Close of the bar that was decided on; there is at most one signal a bar."""
+    """Close of the bar that was decided on; there is at most one signal per bar."""
     expires_at: Time
     """From here on the executor is flat."""
     kill: bool
@@ -200,7 +200,7 @@ class Signal(Document):
     legs: tuple[Leg, ...]
     """Targets; a symbol that is absent is flat."""
     pairs: tuple[PairReport, ...]
-    """Decisions, one a pair."""
+    """Decisions, one per pair."""
     reasons: tuple[Reason, ...]
     """Codes that concern the whole signal."""
     provenance: Provenance

@@ -58,7 +58,7 @@ class AgentFolder:
         return self.path / "history"
 
     def checkpoints(self, kind: str = "fast") -> Path:
-        """Return where checkpoints of graphs in flight lie (SQLite), one file a process."""
+        """Return where checkpoints of graphs in flight lie (SQLite), one file per process."""
         return self.path / f"checkpoints-{kind}.sqlite"
 
     @property

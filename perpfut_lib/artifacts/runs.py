@@ -1,4 +1,4 @@
-"""Run folders: one folder a stage, committed as a whole, with a manifest that says where everything came from.
+"""Run folders: one folder per stage, committed as a whole, with a manifest that says where everything came from.
 
 A stage's folder appears complete or not at all: files are written into a sibling that is renamed when the manifest
 is done. A failed stage leaves what was there before untouched.

@@ -1,7 +1,7 @@
 """The ladder: from the original study's rules to correct ones, one correction at a time, and each fault alone.
 
 Every rung is a whole study, trained and tested anew with equal budgets. Beside the learned agent stands the z-score
-rule, whose thresholds are tuned on the same past: its changes carry no luck of a seed. No study exports a flat policy
+rule, whose thresholds are tuned on the same past: its changes do not depend on a seed. No study exports a flat policy
 in place of what it learned (``train.abstain``): the original had no such rule, and a zero would hide what a rung does.
 """
 

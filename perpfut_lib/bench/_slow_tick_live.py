@@ -42,7 +42,7 @@ def seconds_of_slow_ticks(assets: int) -> dict[str, float]:
     """Return how long three slow ticks of one agent take, seconds: its first one, a day's and an hour's.
 
     The first one fetches formation window and warm-up, the second one a day of bars; both select pairs among all
-    assets. The third one fetches an hour of bars and tests the active pairs again.
+    assets. The third fetches an hour of bars and tests the active pairs again.
     """
     moments = {
         "first selection": START,

@@ -70,7 +70,7 @@ def _round(world: Path) -> dict[str, tuple[float, float]]:
 
 
 def _require_all(receiver: Receiver) -> None:
-    """Raise unless a receiver got one root a graph: those of the ticks, and that of the selection before them."""
+    """Raise unless a receiver got one root per graph: those of the ticks, and that of the selection before them."""
     expected, found = TICKS + 1, sum("outputs" in root for root in receiver.roots())
     if found != expected:
         raise ArtifactError(f"traces of {found} graphs", f"of {expected}", "see agent.traces for what may be lost")

@@ -57,7 +57,7 @@ def _ours(url: str, order: Order) -> dict[str, pd.DataFrame]:
 
 
 def _plain_loop(urls: dict[str, str], order: Order) -> dict[str, list[Any]]:
-    """Return every bar as the usual loop gets it: one symbol after the other, 1,000 bars a page."""
+    """Return every bar as the usual loop gets it: one symbol after the other, 1,000 bars per page."""
     client = ccxt.binanceusdm({"urls": {"api": urls}, "enableRateLimit": False})
     client.load_markets()
     names = {market["id"]: name for name, market in client.markets.items()}

@@ -24,7 +24,7 @@ def run() -> Iterator[BenchRow]:
     """
     from distributed import LocalCluster
 
-    training_tasks = _lessons()
+    training_tasks = _training_tasks()
     threads = {"threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(n_workers=1, **threads) as one, LocalCluster(n_workers=2, **threads) as two:  # type: ignore[no-untyped-call]
         backends = [ComputeConfig(backend="dask", scheduler=each.scheduler_address) for each in (one, two)]
@@ -53,7 +53,7 @@ def _contest(
     yield BenchRow("sweep", f"grid of 3 fees x 10 seeds x 4 M steps, {name}", "h", hours, None, None, None, None)
 
 
-def _lessons() -> list[TrainingTask]:
+def _training_tasks() -> list[TrainingTask]:
     task = Planted(features=40)
     train, check = planted_episodes(task, 200, 1), planted_episodes(task, 20, 2)
     settings = TrainConfig(total_steps=STEPS, evaluations=2)

@@ -1,4 +1,4 @@
-"""What the reader sees of a run: one line a chapter, with its time and peak memory."""
+"""What the reader sees of a run: one line per chapter, with its time and peak memory."""
 
 from typing import Any, TextIO
 

@@ -131,7 +131,7 @@ def _robustness_cells(profile: Profile, run: Run, own: pd.DataFrame) -> Iterator
     yield Cell(last, table, "seeds, return", shown, middle, 2)
     table = report.significance_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
-    yield Cell(last, table, "luck, Sharpe ratio", _number(table.loc["Sharpe ratio", fees[-1]]), ratio, 2)
+    yield Cell(last, table, "significance, Sharpe ratio", _number(table.loc["Sharpe ratio", fees[-1]]), ratio, 2)
     folded = next(iter(fold_profiles(profile, run)))
     beside = Run(run.path.with_name(f"{run.path.name}.fold-1"))
     fold = _pooled(folded, beside, [Trial(RULE, float("nan"), fees[0], 0)])

@@ -79,7 +79,7 @@ def drill(
     json: JsonOption = False,
     keep: Annotated[bool, typer.Option("--keep", help="Publish the outcomes, which the book shows.")] = False,
 ) -> None:
-    """Run every fault of the exchange against every spoilt file, on a trained run; fail if an outcome is unsafe."""
+    """Run every fault of the exchange against every corrupted file, on a trained run; fail if an outcome is unsafe."""
     import tempfile
 
     from agent.decision.context import open_policy

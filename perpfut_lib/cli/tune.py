@@ -27,13 +27,13 @@ def tune(
     """
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import Run, publish
-    from perpfut_lib.train.stage import make_lessons
+    from perpfut_lib.train.stage import make_training_tasks
     from perpfut_lib.train.tune import Search, as_overrides
 
     chosen = load_profile(profile, settings or ())
     run = Run.named(chosen.name)
     pipeline.ensure("environment", chosen)
-    record = Search(make_lessons(chosen, run), run.path / "tune").run(trials)
+    record = Search(make_training_tasks(chosen, run), run.path / "tune").run(trials)
     if keep:
         publish(f"tune/{chosen.name}", record)
     if json:

@@ -112,7 +112,7 @@ def screening_rules(config: CointegrationConfig) -> dict[str, Screen]:
 
 
 def count_passes(tests: pd.DataFrame, windows: int, config: CointegrationConfig) -> pd.DataFrame:
-    """Return one row a window: pairs ``tested``, and those that pass each of :func:`screening_rules`."""
+    """Return one row per window: pairs ``tested``, and those that pass each of :func:`screening_rules`."""
     listed = tests["window"][tests["y"] < tests["x"]]
     passed = {name: candidates(tests, screen)["window"] for name, screen in screening_rules(config).items()}
     counts = {

@@ -45,8 +45,8 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     Parameters
     ----------
     log_prices : DataFrame
-        Log prices, one column a symbol, one row a bar. A symbol with a NaN in a window, or constant there, is left out
-        of that window.
+        Log prices, one column per symbol, one row per bar. A symbol with a NaN in a window, or constant there, is left
+        out of that window.
     window, step : int
         Bars in a window, and from one window to the next.
     min_corr : float

@@ -64,7 +64,7 @@ def window_tests(
 def choose_pair_days(
     panel: Panel, windows: pd.DataFrame, tests: pd.DataFrame, config: CointegrationConfig
 ) -> pd.DataFrame:
-    """Return the pair-days: one row a selected pair and trading window, sorted by start and rank.
+    """Return the pair-days: one row per selected pair and trading window, sorted by start and rank.
 
     Selection sees the formation window only. A pair that has been selected but lacks a bar of its trading window, or
     the bar after it, cannot be traded on these data and is dropped afterwards; nobody takes its rank.

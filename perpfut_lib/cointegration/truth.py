@@ -14,7 +14,7 @@ from perpfut_lib.config import CointegrationConfig
 def bonds(
     truth: Mapping[str, Any], names: list[str], windows: pd.DataFrame, config: CointegrationConfig
 ) -> pd.DataFrame:
-    """Return one row a window and planted pair: ``window``, ``low``, ``high`` (numbers in ``names``) and ``bonded``.
+    """Return one row per window and planted pair: ``window``, ``low``, ``high`` (numbers in ``names``) and ``bonded``.
 
     ``bonded`` is 1 if the pair is cointegrated over the whole formation window, 0 if it has come loose before, and NaN
     if it comes loose inside.
@@ -33,7 +33,7 @@ def bonds(
 
 
 def precision_recall(tests: pd.DataFrame, planted: pd.DataFrame, config: CointegrationConfig) -> pd.DataFrame:
-    """Return one row a rule of :func:`~perpfut_lib.cointegration.placebo.screening_rules` with its scores.
+    """Return one row per rule of :func:`~perpfut_lib.cointegration.placebo.screening_rules` with its scores.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Settings of the robustness checks: tests for luck, walk-forward folds, placebo worlds."""
+"""Settings of the robustness checks: significance tests, walk-forward folds, placebo worlds."""
 
 from pydantic import Field
 

@@ -19,7 +19,7 @@ class Episodes:
     """E episodes of L decisions; arrays share their first axis with the rows of ``pair_days``."""
 
     pair_days: pd.DataFrame
-    """One row an episode: symbols, formation statistics, ``start``, ``end``, ``split``."""
+    """One row per episode: symbols, formation statistics, ``start``, ``end``, ``split``."""
     features: Float32
     """Scaled feature rows, float32, (E, K+L, F), K = lookback - 1; row K+j is what decision j knows."""
     market: Market

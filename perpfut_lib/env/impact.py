@@ -30,7 +30,7 @@ def impact_coefficients(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, conf
     panel : Panel
         Closes and volumes.
     pair_days : DataFrame
-        One row an episode; columns ``y`` and ``x``.
+        One row per episode; columns ``y`` and ``x``.
     rows : ndarray, (E, L+1)
         Panel row whose bar opens when each decision is made; only bars before it are read.
     config : SlippageConfig

@@ -61,7 +61,7 @@ class World(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes: one row an environment."""
+    """What changes: one row per environment."""
 
     episode: Int1D
     """Episode being traded, (N,)."""
@@ -82,7 +82,7 @@ class State(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a step returns: one row an environment."""
+    """What a step returns: one row per environment."""
 
     observation: Float32
     """Observation of the coming decision, after a reset where the episode ended, (N, D)."""

@@ -38,7 +38,7 @@ def load_metrics(run: Run) -> pd.DataFrame:
 
 
 def load_days(run: Run) -> pd.DataFrame:
-    """Return one row a day by agent, fees and seed; see :func:`perpfut_lib.evaluate.days.days_of`."""
+    """Return one row per day by agent, fees and seed; see :func:`perpfut_lib.evaluate.days.days_of`."""
     return run.stage("evaluate").read_table("days.parquet")
 
 

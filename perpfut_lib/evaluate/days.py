@@ -1,4 +1,4 @@
-"""Days: what every interval and test is made from, one row a day of a portfolio."""
+"""Days: what every interval and test is made from, one row per day of a portfolio."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ TRIAL = ("agent", "train_fee_bps", "test_fee_bps")
 
 
 def days_of(portfolio: Portfolio) -> pd.DataFrame:
-    """Return one row a day of a portfolio.
+    """Return one row per day of a portfolio.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def trial_days(days: pd.DataFrame, agent: str, test_fee: float, train_fee: float
 
 
 def break_even_bps(days: pd.DataFrame) -> float:
-    """Return gross P&L over traded notional, basis points: the cost a side at which the days' net return is zero."""
+    """Return gross P&L over traded notional, basis points: the cost per side at which the days' net return is zero."""
     traded = float(days["traded"].sum())
     return 1e4 * float(days["gross"].sum()) / traded if traded > 0 else float("nan")
 

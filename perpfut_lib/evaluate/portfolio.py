@@ -54,7 +54,7 @@ class Portfolio:
     """Start of that window, (N,), ms UTC."""
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a mark; the flows of a row led to it, zero at the start."""
+        """Return one row per mark; the flows of a row led to it, zero at the start."""
         steps = {name: np.concatenate(([0.0], getattr(self, name))) for name in (*FLOWS, "traded")}
         return pd.DataFrame({"time": self.time, "equity": self.equity, **steps})
 

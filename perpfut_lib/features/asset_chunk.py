@@ -1,4 +1,4 @@
-"""What is said of a tile of one symbol's bars, quantity by quantity: loops that the compiler turns into vectors."""
+"""The quantities of a chunk of one symbol's bars, one after another: loops that the compiler turns into vectors."""
 
 import math
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from perpfut_lib.types import Float1D, Float2D
 
 
 class Chunk(NamedTuple):
-    """Values of one tile; histories begin with values from before it."""
+    """Values of one chunk; histories begin with values from before it."""
 
     logs: Float1D
     """Log closes, behind LONGEST_RETURN earlier ones."""
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 def describe(
     indicators: Indicators, chunk: Chunk, fields: tuple[Float1D, ...], bars: tuple[int, int], where: tuple[Float2D, int]
 ) -> None:
-    """Write what is said of a tile's bars, quantity by quantity; vol is the EWMA volatility."""
+    """Write the quantities of a chunk's bars, quantity by quantity; vol is the EWMA volatility."""
     first, stop = bars
     count = stop - first
     close, volatility = fields[3][first:stop], _row(where, VOLATILITY, count)
@@ -70,7 +70,7 @@ def describe(
 
 @njit(cache=True, error_model="numpy")
 def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
-    """Return the part of a quantity's row that belongs to a tile."""
+    """Return the part of a quantity's row that belongs to a chunk."""
     said, column = where
     return said[quantity, column : column + count]
 

@@ -1,7 +1,7 @@
 """The recursion over one symbol's bars, from the panel's first bar on: many bars at once in research, one when live.
 
-Both are one compiled function. It goes through a tile of bars twice: once bar by bar for what depends on the bar
-before (averages, logs), and then quantity by quantity over all bars of the tile, which the compiler turns into vector
+Both are one compiled function. It goes through a chunk of bars twice: once bar by bar for what depends on the bar
+before (averages, logs), and then quantity by quantity over all bars of the chunk, which the compiler turns into vector
 instructions. Vector registers round like scalar ones, so the bits do not depend on how bars are cut into calls.
 """
 
@@ -83,7 +83,7 @@ def scan_fields(
 
 @njit(cache=True, error_model="numpy")
 def _blank_chunk(indicators: Indicators, size: int) -> Chunk:
-    # One allocation for all: with one each, a tile's memory would cost a tenth of its arithmetic.
+    # One allocation for all: with one each, a chunk's memory would cost a tenth of its arithmetic.
     rows, recent = np.empty((CHUNK_ROWS, size + LONGEST_RETURN)), size + indicators.rsi - 1
     return Chunk(
         rows[0], rows[1, : size + indicators.mean], rows[2, :recent], rows[3, :size], rows[4, :size], rows[5, :size],
@@ -94,7 +94,7 @@ def _blank_chunk(indicators: Indicators, size: int) -> Chunk:
 
 @njit(cache=True, error_model="numpy")
 def _advance(indicators: Indicators, state: AssetState, close: Float1D, volume: Float1D, chunk: Chunk) -> None:
-    """Go through a tile bar by bar; every bar has a price."""
+    """Go through a chunk bar by bar; every bar has a price."""
     count = close.shape[0]
     if state.bars == 0.0:
         _start(indicators, state, close[0], volume[0])

@@ -120,7 +120,7 @@ def scan_symbols(
     """
     (columns, (start, stop)), (wanted, (said, place), logs) = what, scan_result
     bars = np.empty((FIELDS, CHUNK))
-    # Chunk by tile, so that what the symbols' columns share of a panel's memory is read into the caches once.
+    # Chunk by chunk, so that what the symbols' columns share of a panel's memory is read into the caches once.
     for first in range(start, stop, CHUNK):
         last = min(first + CHUNK, stop)
         rows = bars[:, : last - first]

@@ -79,7 +79,7 @@ def fitted(
 def fit_noise(windows: list[tuple[Float1D, Float1D]], start: Noise, iterations: int) -> NoiseFit:
     """Fit the noise of y_t = level_t + hedge_t x_t + v_t to several windows at once by expectation maximisation.
 
-    Every window starts from mean zero and a covariance of one over its length. With one window an iteration is that of
+    Every window starts from mean zero and a covariance of one over its length. With one window, an iteration is that of
     ``pykalman``'s ``em`` for ``transition_covariance`` and ``observation_covariance``.
 
     Parameters

@@ -36,8 +36,8 @@ class Walk(NamedTuple):
 def walk(policy: Policy, fitting: Fitting, copies: int = 1) -> Walk:
     """Lead a policy through the validation episodes.
 
-    It sees ``copies`` blocks of all of them, one below the other, so that rules with one parameter a row are all tried
-    at once.
+    It sees ``copies`` blocks of all of them, one below the other, so that rules with one parameter per row are all
+    tried at once.
     """
     episodes = fitting.validate
     count = copies * len(episodes)

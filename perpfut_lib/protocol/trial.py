@@ -1,4 +1,4 @@
-"""One world from selection to verdict: tune rules on the past, test the chosen one once, and ask whether it is luck."""
+"""One world from selection to test: tune rules on the past, test the chosen one once, and ask whether it is chance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -36,11 +36,11 @@ class TrialResult:
     lower: float
     """Lower bound of the ratio's bootstrap interval."""
     deflated: float
-    """Probability that the ratio is above what the best of all candidates would show by luck."""
+    """Probability that the ratio is above what the best of all candidates would show by chance."""
     spa: float
     """p-value of the test that no candidate beats doing nothing."""
     significant: bool
-    """Whether all three say that this is no luck."""
+    """Whether all three say that this is not chance."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resamplin
     interval = statistics.bootstrap_ci(returns, statistics.sharpe, resampling)
     ratios = statistics.sharpe(after.T) / np.sqrt(DAYS_PER_YEAR)
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
-    # The candidates' own spread would count a true edge as luck; 1/n is what worthless ratios vary by.
+    # The candidates' own spread would count a true edge as chance; 1/n is what worthless ratios vary by.
     deflated = statistics.deflated_sharpe(ratios[best], shape, trials=len(names), variance=1.0 / len(returns))
     spa = statistics.spa_pvalue(np.zeros(len(returns)), after[:, np.ptp(after, axis=0) > 0.0], resampling)
     agreed = interval.lower > 0.0 and deflated >= resampling.level and spa <= 1.0 - resampling.level

@@ -80,7 +80,7 @@ def placebo_panel(panel: Panel, seed: int) -> Panel:
     """Return a panel like ``panel`` in which nothing can be predicted.
 
     Bars are drawn with replacement, the same bar for all symbols: what moves together still does, but no spread comes
-    back except by luck. Symbols that lack a bar are left out; funding stays as it was.
+    back except by chance. Symbols that lack a bar are left out; funding stays as it was.
     """
     whole = np.flatnonzero(np.isfinite(panel.close).all(axis=0) & np.isfinite(panel.open).all(axis=0))
     close = np.log(panel.close[:, whole])

@@ -21,7 +21,7 @@ def replay_obstacle(run: Run) -> str:
 
 
 def parity_table(run: Run) -> pd.DataFrame:
-    """Return one row a pair-day of the replay: decisions, how many equal the evaluation's to the bit, interventions."""
+    """Return one row per replayed pair-day: decisions, how many equal the evaluation's to the bit, interventions."""
     table = run.stage(STAGE).read_table("parity.parquet")
     titles = {"window": "window (UTC)", "largest_difference": "largest difference"}
     return table.rename(columns=titles).set_index(["window (UTC)", "pair"])

@@ -20,7 +20,7 @@ COST: Final = re.compile(r"one window, (\d+) assets, (\d+) tests")
 
 
 def discovery_table(run: Run, profile: Profile) -> pd.DataFrame:
-    """Return one row a screening rule: what passes in the data and in placebos, and what of it is true.
+    """Return one row per screening rule: what passes in the data and in placebos, and what of it is true.
 
     Shares are of the pairs tested, in %; FDR is the false-discovery rate that placebos of each null hypothesis tell;
     the last columns, of a simulated market only, are the share of passes that are wrong, and of planted pairs found.

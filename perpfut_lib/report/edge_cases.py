@@ -34,7 +34,7 @@ def edge_cases() -> dict[str, tuple[Float1D, Float1D]]:
 
 
 def edge_case_table() -> pd.DataFrame:
-    """Return, one row a case, what ours and statsmodels' ``coint`` answer: statistic and p-value, or the error."""
+    """Return, one row per case, what ours and statsmodels' ``coint`` answer: statistic and p-value, or the error."""
     from statsmodels.tsa.stattools import coint
 
     rows = {}

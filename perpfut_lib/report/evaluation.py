@@ -60,7 +60,7 @@ def fee_table(source: Source) -> pd.DataFrame:
 
 
 def measures_table(source: Source) -> pd.DataFrame:
-    """Return every measure of the agent at its own fee, all seeds pooled: one row a measure, one column a fee.
+    """Return every measure of the agent at its own fee, all seeds pooled: one row per measure, one column per fee.
 
     Figures are text, because each row has decimals of its own; a dash where a measure is not defined.
     """
@@ -92,7 +92,7 @@ def fee_matrix(source: Source) -> pd.DataFrame:
 
 
 def cost_table(source: Source) -> pd.DataFrame:
-    """Return test returns (%) of the same positions at every cost a side (columns, bps), mean over seeds."""
+    """Return test returns (%) of the same positions at every cost per side (columns, bps), mean over seeds."""
     costs = read_result(source, "costs")
     own = costs.rename(columns={"train_fee_bps": "trained at (bps)", "cost_bps": "cost (bps)"})
     wide = own.pivot_table(index=["agent", "trained at (bps)"], columns="cost (bps)", values="return", dropna=False)
@@ -103,7 +103,7 @@ def cost_table(source: Source) -> pd.DataFrame:
 
 
 def plot_costs(source: Source) -> Figure:
-    """Plot the test return of each agent's positions over the cost a side; where a line crosses zero it breaks even."""
+    """Plot the test return of each agent's positions over the cost per side; zero crossings are break-even costs."""
     costs = read_result(source, "costs")
     trained = costs.dropna(subset="train_fee_bps").groupby(["train_fee_bps", "cost_bps"])["return"].mean()
     with figure() as (made, (axes,)):
@@ -114,7 +114,7 @@ def plot_costs(source: Source) -> Figure:
             if len(rows):
                 axes.plot(rows["cost_bps"], 100 * rows["return"], color=color, linestyle="--", label=name)
         axes.axhline(0.0, color="0.4", linewidth=0.8)
-        axes.set_xlabel("cost a side (bps)")
+        axes.set_xlabel("cost per side (bps)")
         axes.set_ylabel("test return (%)")
         axes.set_title("The same positions at other costs")
         axes.legend(fontsize=8)

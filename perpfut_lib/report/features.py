@@ -20,7 +20,7 @@ PORTFOLIO = {
 
 
 def feature_list(run: Run) -> pd.DataFrame:
-    """Return one row a feature: formula, unit, look-back in bars, transform, and what scaling takes off and divides by.
+    """Return one row per feature: formula, unit, look-back in bars, transform, centre and scale.
 
     A look-back of 0 means the formation window. ``clipped`` is the largest share of scaled values beyond the bound in
     any split, in %. The last rows are the portfolio's, which the environment adds.
@@ -48,7 +48,7 @@ def feature_list(run: Run) -> pd.DataFrame:
 
 
 def plot_feature_map(run: Run, episode: int = 0) -> Figure:
-    """Plot the scaled features of one episode over its decisions, one row a feature."""
+    """Plot the scaled features of one episode over its decisions, one row per feature."""
     features = load_features(run)
     rows = features.scaled()[episode].T.astype(np.float64)
     with figure(height=max(3.4, 0.2 * len(features.names))) as (made, (axes,)):

@@ -62,7 +62,7 @@ def plot_spread(run: Run, episode: int = 0) -> Figure:
 
 
 def learning_curves(run: Run) -> Figure:
-    """Plot validation utility over training steps, one colour a fee regime."""
+    """Plot validation utility over training steps, one colour per fee regime."""
     curves = load_learning_curves(run)
     with figure() as (made, (axes,)):
         for color, (fee, group) in zip(PALETTE, curves.groupby("fee_bps"), strict=False):
@@ -89,7 +89,7 @@ def plot_equity(run: Run) -> Figure:
                 top.plot(_dates(seed["time"]), 100 * (seed["equity"] - 1), color=color, linewidth=1, label=label)
                 bottom.plot(_dates(seed["time"]), 100 * (seed["equity"] / peak - 1), color=color, linewidth=1)
         top.set_ylabel("return (%)")
-        top.set_title("Out of sample: equity after costs, one line a seed")
+        top.set_title("Out of sample: equity after costs, one line per seed")
         top.legend(title="fee per side")
         bottom.set_ylabel("drawdown (%)")
         time_axis(top)

@@ -12,14 +12,14 @@ from perpfut_lib.report.style import decimals
 
 Row = dict[Hashable, Any]
 LIKELY: Final = 0.95
-"""Probability that a Sharpe ratio is above that of the best of so many lucky trials, from which on it is believed."""
+"""Probability that a Sharpe ratio is above the best of so many trials by chance; believed from here on."""
 FEW_DAYS: Final = 20
 """With fewer a bootstrap has too few blocks to draw from."""
 HOPELESS: Final = "It lost before costs: no fee is low enough."
 
 
 def headline(source: Source) -> str:
-    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be luck."""
+    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be chance."""
     return "\n".join(map(_sentence, _own(source)))
 
 
@@ -29,7 +29,7 @@ def recorded() -> str:
 
 
 def findings(source: Source) -> str:
-    """Return, fee by fee, what was found, whether it survives every test for luck, and what would make it pay."""
+    """Return, fee by fee, what was found, whether it survives every significance test, and what would make it pay."""
     significance = read_result(source, "significance").set_index("fee_bps")
     return "\n".join(_judged(row, significance.loc[row["test_fee_bps"]]) for row in _own(source))
 
@@ -55,11 +55,11 @@ def _sentence(row: Row) -> str:
     if pd.isna(row["break_even_bps"]):
         return f"{_returned(row)}: it never traded, so no cost would matter."
     sure = row["return_lower"] > 0 or row["return_upper"] < 0
-    verdict = "the interval excludes zero" if sure else "the interval holds zero: this could be luck"
+    verdict = "the interval excludes zero" if sure else "the interval contains zero: this could be chance"
     if row["days"] < FEW_DAYS:
         verdict += "; but so few days make any interval too narrow"
     even = row["break_even_bps"]
-    pays = f"It would break even at {even:.2f} bps a side." if even > 0 else HOPELESS
+    pays = f"It would break even at {even:.2f} bps per side." if even > 0 else HOPELESS
     return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"
 
 
@@ -90,7 +90,11 @@ def _judged(row: Row, significance: "pd.Series[Any]") -> str:
         f"over {int(significance['trials'])} trials, "
         f"SPA p-value against not trading {significance['spa flat']:.2f}"
     )
-    verdict = "**significant** by all three tests" if sure else "**not significant**: at least one test calls it luck"
+    verdict = (
+        "**significant** by all three tests"
+        if sure
+        else "**not significant**: at least one test cannot rule out chance"
+    )
     if row["days"] < FEW_DAYS:
         verdict = "**not significant**: so few days make every interval and test too sure of itself"
     return (
@@ -104,5 +108,5 @@ def _pays(row: Row) -> str:
     if even > row["test_fee_bps"]:
         return f"Costs a side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
     if even > 0:
-        return f"To pay, costs a side would have to fall below {even:.2f} bps."
+        return f"To pay, costs per side would have to fall below {even:.2f} bps."
     return HOPELESS

@@ -12,7 +12,7 @@ MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("brea
 
 
 def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
-    """Return one row a rung and fee: each measure, and its change from the rung below with a paired interval.
+    """Return one row per rung and fee: each measure, and its change from the rung below with a paired interval.
 
     Returns in %, costs in basis points; of the learned agent unless another is named.
     """
@@ -22,7 +22,7 @@ def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
 
 
 def lone_faults_table(source: Source, agent: str | None = None) -> pd.DataFrame:
-    """Return one row a fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
+    """Return one row per fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
     ladder = read_result(source, "ladder")
     rows = ladder["label"].str.startswith("fault") & (ladder["agent"] == (agent or agents(ladder)[0]))
     return changes_table(ladder[rows], "without")
@@ -56,7 +56,7 @@ def sweep_table(source: Source) -> pd.DataFrame:
 
 
 def plot_ladder(source: Source) -> Figure:
-    """Plot return with its interval on every rung, one colour a fee regime, the agent's left and the rule's right."""
+    """Plot return with its interval on every rung, one colour per fee regime, the agent's left and the rule's right."""
     ladder = read_result(source, "ladder")
     ladder = ladder[ladder["label"].str.startswith("rung")]
     names = ladder.drop_duplicates("label")["correction"].tolist()

@@ -14,7 +14,7 @@ def learnability_table() -> pd.DataFrame:
     """Return, by fee, the agents' utility beside the oracle's on the same fresh episodes.
 
     ``program`` is what the dynamic program expects; the oracle earns a little less where legs drift apart and are sized
-    back, and a little more or less by the luck of the episodes.
+    back, and a little more or less by sampling of the episodes.
     """
     rows = _published()["shares"]["summary"]
     table = pd.DataFrame(

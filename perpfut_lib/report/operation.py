@@ -50,7 +50,7 @@ def week_table() -> pd.DataFrame:
 
 @where_published
 def drill_matrix() -> pd.DataFrame:
-    """Return the published fault drill: a row a spoilt file or clock, a column a fault of the exchange."""
+    """Return the published fault drill: a row per corrupted file or clock, a column per fault of the exchange."""
     cases = pd.DataFrame(read_published("agent/drill")["cases"])
     table = cases.pivot(index="file", columns="exchange", values="outcome")
     return table.loc[cases["file"].unique(), cases["exchange"].unique()].fillna("")

@@ -21,12 +21,12 @@ SHOWN = {
 
 
 def quality_table(run: Run) -> pd.DataFrame:
-    """Return one row a symbol: bars, holes, dead and frozen stretches (bars), outliers, regularity of funding."""
+    """Return one row per symbol: bars, holes, dead and frozen stretches (bars), outliers, regularity of funding."""
     return load_quality(run).summary.set_index("symbol")[list(SHOWN)].rename(columns=SHOWN)
 
 
 def findings_table(run: Run) -> pd.DataFrame:
-    """Return one row a finding: symbol, kind, first bar, length in bars, and what was seen."""
+    """Return one row per finding: symbol, kind, first bar, length in bars, and what was seen."""
     findings = load_quality(run).findings
     return findings.assign(start=utc(findings["start"].to_numpy())).rename(columns={"start": "from (UTC)"})
 

@@ -27,7 +27,7 @@ def seeds_table(source: Source) -> pd.DataFrame:
 
 
 def significance_table(source: Source) -> pd.DataFrame:
-    """Return the tests for luck, one row a test, one column a fee; probabilities and p-values as fractions.
+    """Return the significance tests, one row per test, one column per fee; probabilities and p-values as fractions.
 
     Figures are text, because rows differ in their decimals; a dash where a test has nothing to judge.
     """

@@ -7,7 +7,7 @@ from perpfut_lib.report.style import NOTHING
 
 
 def speed_table() -> pd.DataFrame:
-    """Return every published benchmark, a row a metric: ours, the peer, ratio, largest difference."""
+    """Return every published benchmark, a row per metric: ours, the peer, ratio, largest difference."""
     rows = [
         {
             "benchmark": kept["bench"],

@@ -17,7 +17,7 @@ def utc(milliseconds: object) -> pd.Series:
 
 
 def data_summary(run: Run) -> pd.DataFrame:
-    """Return one row a symbol: bars, first and last bar, annualised volatility, settlements and mean funding rate."""
+    """Return one row per symbol: bars, first and last bar, annualised volatility, settlements and mean funding rate."""
     panel = load_panel(run)
     per_year = 365 * 86_400_000 / panel.timeframe
     rows = []
@@ -41,7 +41,7 @@ def data_summary(run: Run) -> pd.DataFrame:
 
 
 def pair_table(run: Run) -> pd.DataFrame:
-    """Return the selected pairs, one row a pair and trading window."""
+    """Return the selected pairs, one row per pair and trading window."""
     pairs = load_pair_days(run)
     table = pd.DataFrame(
         {
@@ -60,7 +60,7 @@ def pair_table(run: Run) -> pd.DataFrame:
 
 
 def window_table(run: Run) -> pd.DataFrame:
-    """Return one row a split: windows, tests, share that passed the screen, and pairs traded."""
+    """Return one row per split: windows, tests, share that passed the screen, and pairs traded."""
     windows, pairs = load_windows(run), load_pair_days(run)
     table = windows.groupby("split", sort=False)[["tested", "correlated", "passed"]].sum()
     table.insert(0, "windows", windows.groupby("split", sort=False).size())
@@ -70,7 +70,7 @@ def window_table(run: Run) -> pd.DataFrame:
 
 
 def feature_table(run: Run) -> pd.DataFrame:
-    """Return one row a feature: raw quantiles, scaled standard deviation on the training span, share clipped."""
+    """Return one row per feature: raw quantiles, scaled standard deviation on the training span, share clipped."""
     features = load_features(run)
     train = (load_pair_days(run)["split"] == "train").to_numpy()
     raw, scaled = features.raw[train], features.scaled()[train]

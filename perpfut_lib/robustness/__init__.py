@@ -1,4 +1,4 @@
-"""Robustness: could the result be luck? Tests over seeds and trials, walk-forward folds, placebo worlds."""
+"""Robustness: could the result be chance? Tests over seeds and trials, walk-forward folds, placebo worlds."""
 
 from perpfut_lib.robustness.folds import fold_splits
 from perpfut_lib.robustness.stage import load_checks, run_stage

@@ -1,4 +1,4 @@
-"""The robustness stage: tests for luck, walk-forward folds, placebo worlds."""
+"""The robustness stage: significance tests, walk-forward folds, placebo worlds."""
 
 from dataclasses import asdict
 from typing import Final

@@ -1,4 +1,4 @@
-"""Tests for luck on the evaluation's own days: seeds, trials, overfitting, baselines, power."""
+"""Significance tests on the evaluation's own days: seeds, trials, overfitting, baselines, power."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def deflated(returns: Float1D, trials: int) -> float:
     """Return the deflated Sharpe ratio of daily returns (n,), the trials' ratios varying as those of worthless ones.
 
     The variance of an estimated daily ratio whose truth is zero is 1/n. The spread between actual trials would count
-    true differences as luck.
+    true differences as chance.
     """
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
     ratio = float(statistics.sharpe(returns)) / np.sqrt(DAYS_PER_YEAR)

@@ -26,11 +26,11 @@ class QualityReport:
     """The audit of one panel."""
 
     summary: pd.DataFrame
-    """One row a symbol: ``symbol first_bar last_bar`` (ms UTC) ``bars missing gaps longest_gap filled zero_volume
+    """One row per symbol: ``symbol first_bar last_bar`` (ms UTC) ``bars missing gaps longest_gap filled zero_volume
     longest_zero_volume longest_frozen outliers largest_return settlements funding_interval interval_changes
     missing_settlements`` (counts in bars or settlements, the return as a fraction, the interval as text)."""
     findings: pd.DataFrame
-    """One row a defect: ``symbol kind start`` (ms UTC) ``bars detail``, sorted; the kinds are ``gap``,
+    """One row per defect: ``symbol kind start`` (ms UTC) ``bars detail``, sorted; the kinds are ``gap``,
     ``zero_volume``, ``frozen``, ``outlier``, ``interval_change``, ``missing_settlement``, ``no_funding``."""
 
 

@@ -60,7 +60,7 @@ def load_quality(run: Run) -> QualityReport:
 
 
 def load_universe(run: Run) -> pd.DataFrame:
-    """Return one row a symbol of the source: ``symbol in_universe reason first_bar last_bar bars`` (times ms UTC)."""
+    """Return one row per symbol of the source: ``symbol in_universe reason first_bar last_bar bars`` (times ms UTC)."""
     return run.stage("quality").read_table(UNIVERSE)
 
 

@@ -54,7 +54,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path | None, digest: str) -> dict[str, Any] | None:
-    """Return what was written for the lesson with this digest, or none where there is no such file.
+    """Return what was written for the training task with this digest, or none where there is no such file.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def read_checkpoint(path: Path | None, digest: str) -> dict[str, Any] | None:
         content: dict[str, Any] = torch.load(path, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ArtifactError(f"{path.name}: {error}", "a checkpoint", "delete the file") from error
-    return content if content["lesson"] == digest else None
+    return content if content.get("training_task") == digest else None
 
 
 def capture(model: BaseAlgorithm, env: PairTradingVecEnv) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def capture(model: BaseAlgorithm, env: PairTradingVecEnv) -> dict[str, Any]:
 
 
 def restore(content: dict[str, Any], model: BaseAlgorithm, env: PairTradingVecEnv) -> None:
-    """Put an algorithm and its environments, made from the same lesson, in the state that was captured."""
+    """Put an algorithm and its environments, made from the same training task, in the state that was captured."""
     for name, value in content["held"].items():
         if isinstance(value, torch.Tensor):
             _find(model, name).data.copy_(value)

@@ -1,10 +1,11 @@
 """PPO by Stable-Baselines3 whose advantages come from following the market twice, and a lean training loop.
 
 The market does not react to the agent, so what another action would have earned is known. The policy's mean action is
-the one taken; the sampled one is imagined. Its advantage is what it would have earned more, the way being followed bar
-by bar until both hold the same (inside a no-trade band they soon do) and valued by the value network where the rollout
-ends before. So exploration costs no fees, the value is that of the policy that is exported, the market's noise enters
-only through the difference of two positions, and an action that changes nothing has an advantage of exactly zero.
+the one taken; the sampled one is only evaluated. Its advantage is what it would have earned more: both paths are
+followed bar by bar until they hold the same (inside a no-trade band they soon do), and valued by the value network
+where the rollout ends before. So exploration costs no fees, the value is that of the policy that is exported, the
+market's noise enters only through the difference of two positions, and an action that changes
+nothing has an advantage of exactly zero.
 Taking away what does not depend on the sampled action leaves the policy gradient unbiased (Mao et al., "Variance
 reduction for reinforcement learning in input-driven environments", 2019).
 """
@@ -143,7 +144,7 @@ class CounterfactualPPO(PPO):
         self.num_timesteps += env.num_envs
 
     def _compare(self, env: PairTradingVecEnv) -> None:
-        """Write the advantages of the imagined actions over those taken."""
+        """Write the advantages of the sampled actions over those taken."""
         counterfactuals, advantage = self._counterfactuals, self._rollout["advantage"]
         env.follow_counterfactuals(
             self._path, self._rollout["action"].numpy().astype(np.float64), self.gamma, counterfactuals

@@ -67,7 +67,7 @@ def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
         weights.layers, trainer.steps, trainer.seconds, trainer.utilities, trainer.best_score, abstains, weights.lstm
     )
     if logbook.checkpoint:
-        write_checkpoint(logbook.checkpoint, {"lesson": digest, "fitted": _packed(fitted)})
+        write_checkpoint(logbook.checkpoint, {"training_task": digest, "fitted": _packed(fitted)})
     return fitted
 
 

@@ -35,7 +35,7 @@ class TrainedPolicy:
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write ``policies/*.json`` with their weights, and the learning curves."""
-    training_tasks, features = make_lessons(profile, run), load_features(run)
+    training_tasks, features = make_training_tasks(profile, run), load_features(run)
     curves = []
     for training_task, fitted in zip(training_tasks, train_all(training_tasks, profile.compute, run), strict=True):
         _export(folder, profile, features, training_task, fitted)
@@ -44,7 +44,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
 
 
-def make_lessons(profile: Profile, run: Run) -> list[TrainingTask]:
+def make_training_tasks(profile: Profile, run: Run) -> list[TrainingTask]:
     """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
     episodes, settings = load_episodes(run), profile.train
     train, validate = episodes.select("train"), episodes.select("validate")

@@ -25,7 +25,7 @@ class Logbook:
     """Where a training writes, beside its result. Nothing of it changes the result."""
 
     checkpoint: Path | None = None
-    """File to go on from, if it is of the same lesson; none for no checkpoints."""
+    """File to go on from, if it is of the same training task; none for no checkpoints."""
     rollouts: int = 16
     """Rollouts between checkpoints."""
     events: Path | None = None
@@ -113,7 +113,7 @@ class Trainer(BaseCallback):
         assert self.logbook.checkpoint is not None
         self._saved_at = self.model.num_timesteps
         content = {
-            "lesson": self._digest,
+            "training_task": self._digest,
             "steps": self.steps,
             "seconds": self.seconds,
             "utilities": self.utilities,

@@ -40,7 +40,7 @@ class TrainingTask:
     def exploration(self, done: float) -> float:
         """Return the standard deviation of the action: down to the second value before the fee rises, then on.
 
-        Sampled actions are imagined, so noise costs no fees; too little of it lets the policy move only in tiny steps.
+        Sampled actions are only evaluated, so noise costs no fees; too little of it leaves the policy tiny steps.
         """
         turns = (0.0, self.settings.fee_ramp[0], 1.0)
         return float(np.exp(np.interp(done, turns, np.log(self.settings.exploration))))

@@ -67,11 +67,11 @@ class MedianRule(optuna.pruners.BasePruner):
 
 @dataclass(frozen=True)
 class Search:
-    """A study of the settings of some lessons that differ in fee and seed."""
+    """A study of the settings of some training tasks that differ in fee and seed."""
 
     training_tasks: list[TrainingTask]
     folder: Path
-    """Where the study lies; the same folder and lessons go on with it."""
+    """Where the study lies; the same folder and training tasks go on with it."""
 
     def run(self, trials: int) -> dict[str, Any]:
         """Go on until the study has so many finished trials, and return its record, as written to ``trials.json``.
@@ -188,5 +188,5 @@ def _alone(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"a study at work in {lock.parent}", "one process a study", "wait for it") from error
+            raise ConfigError(f"a study at work in {lock.parent}", "one process per study", "wait for it") from error
         yield

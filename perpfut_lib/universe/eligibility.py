@@ -32,7 +32,7 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     Returns
     -------
     DataFrame
-        One row a symbol of the panel: ``symbol``, ``eligible`` (bool), ``reason`` (text), ``bars`` (present or filled),
+        One row per symbol of the panel: ``symbol``, ``eligible`` (bool), ``reason`` (text), ``bars`` (filled too),
         ``turnover`` (quote currency per day: close times volume, summed; filled bars have none).
 
     Raises
@@ -57,7 +57,7 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
 
 
 def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: UniverseConfig) -> Bool2D:
-    """Return :func:`eligible_at` for many trading windows: (W, N), one row a start, one column a symbol."""
+    """Return :func:`eligible_at` for many trading windows: (W, N), one row per start, one column per symbol."""
     verdicts = [eligible_at(panel, int(start), formation, config)["eligible"].to_numpy() for start in starts]
     return np.array(verdicts, dtype=np.bool_).reshape(-1, len(panel.symbols))
 

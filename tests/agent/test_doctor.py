@@ -122,6 +122,6 @@ def test_a_policy_that_nobody_asked_for_is_told(world, policies):
 
 
 def test_a_sound_policy_is_told(world, policies):
-    """Nothing spoilt: features and hash."""
+    """Nothing corrupted: features and hash."""
     line = verdict(world)
     assert (line.state, world.exported.card.weights_sha256[:12] in line.text) == ("ok", True)

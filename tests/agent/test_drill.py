@@ -18,7 +18,7 @@ def cases(world, tmp_path_factory):
 
 
 def test_no_outcome_is_unsafe(cases):
-    """Null hypothesis: some fault of the exchange with some spoilt file leads to an unsafe target. None does.
+    """Null hypothesis: some fault of the exchange with some corrupted file leads to an unsafe target. None does.
 
     All single faults and a quarter of the double ones; ``PERPFUT_DRILL_SHARE=1`` runs all of them.
     """

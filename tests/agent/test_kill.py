@@ -71,7 +71,7 @@ def contents(stage):
 
 
 def assert_once(stage, bars):
-    """Assert one signal a bar, in order, numbered without a gap or a repetition."""
+    """Assert one signal per bar, in order, numbered without a gap or a repetition."""
     found = contents(stage)
     assert [line["bar_close"] for line in found] == bars
     assert [line["seq"] for line in found] == list(range(1, len(bars) + 1))

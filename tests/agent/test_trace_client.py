@@ -40,7 +40,7 @@ def ended(client, known, **fields):
 
 
 def test_every_tick_arrives_whole_and_in_order(stage, receiver):
-    """Ticks back to back at an endpoint that is well: one root a graph, all nodes below it, each with its end."""
+    """Ticks back to back at an endpoint that is well: one root per graph, all nodes below it, each with its end."""
     with tracing(Redactor()) as client, stage.started() as ticks:
         start, step = stage.world.windows()[0][0], stage.world.panel.timeframe
         bars = [start + number * step for number in range(12)]
@@ -154,7 +154,7 @@ def test_time_outs_are_the_clients_own(receiver, monkeypatch):
     assert set(asked) == {tuple(part / 1000 for part in TIMEOUT_MS)}
 
 
-def test_a_lull_begins_with_the_end_of_a_graph():
+def test_the_idle_gate_opens_with_the_end_of_a_graph():
     """Whoever waits for a lull is let go by the end of the graph, long before the patience is over."""
     idle, order = IdleGate(), []
     idle.begin()

@@ -70,7 +70,7 @@ def test_both_ways_are_followed_to_the_end_of_the_path(followed):
 
 
 def test_the_same_action_changes_nothing(followed):
-    """Proves that a twin inside the no-trade band, or with the action taken, differs by exactly zero."""
+    """Proves that a counterfactual path inside the no-trade band, or with the action taken, differs by exactly zero."""
     episodes, rules, path, _, counterfactuals = followed
     env = PairTradingVecEnv(episodes, rules, COSTS, n_envs=COUNT)
     env.follow_counterfactuals(path, path.action.copy(), DISCOUNT, counterfactuals)

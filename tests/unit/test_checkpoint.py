@@ -116,7 +116,7 @@ def test_finished_agents_are_kept_until_their_stage_is_complete(tmp_path, monkey
         outcome(fitted) for fitted in first
     ]
     with pytest.raises(TypeError):
-        train_all([training_task(seed=1, gamma=0.9)], compute, run)  # of another lesson: trained anew
+        train_all([training_task(seed=1, gamma=0.9)], compute, run)  # of another training task: trained anew
     with run.commit("train", {}):
         assert run.scratch("train").is_dir()
     assert not run.scratch("train").exists()

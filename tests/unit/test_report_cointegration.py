@@ -30,7 +30,7 @@ def test_discoveries_count_what_the_stage_counted(smoke) -> None:
 
 
 def test_tables_of_persistence_hold_shares(smoke) -> None:
-    """Survival, agreement and ranks are shares of what they count, one row a step or a split."""
+    """Survival, agreement and ranks are shares of what they count, one row per step or split."""
     survival = report.survival_table(smoke.run, smoke.profile)
     assert survival.index.tolist() == [1, 2, 3, 4, 5]
     assert survival["pairs"].is_monotonic_decreasing

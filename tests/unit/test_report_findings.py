@@ -38,7 +38,7 @@ def test_a_gain_is_told_with_interval_verdict_and_break_even(found):
     """Sixty days, an interval above zero, three tests passed: significant, and how much more it could pay."""
     told = report.headline(found())
     assert "returned **+3.26 %** over 60 test days (interval +2.50 % to +4.08 %): the interval excludes zero." in told
-    assert told.endswith("It would break even at 5.25 bps a side.")
+    assert told.endswith("It would break even at 5.25 bps per side.")
     judged = report.findings(found())
     assert "**significant** by all three tests. Costs a side could rise by 3.81 bps" in judged
 
@@ -49,11 +49,11 @@ def test_a_gain_is_told_with_interval_verdict_and_break_even(found):
         ({"break_even_bps": -0.001}, "It lost before costs: no fee is low enough."),
         ({"break_even_bps": float("nan"), "return": 0.0}, "it never traded, so no cost would matter."),
         ({"days": 5}, "but so few days make any interval too narrow"),
-        ({"return_lower": -0.00001}, "interval +0.00 % to +4.08 %): the interval holds zero: this could be luck"),
+        ({"return_lower": -0.00001}, "interval +0.00 % to +4.08 %): the interval contains zero: this could be chance"),
     ],
 )
 def test_what_is_no_finding_is_told_as_none(found, changed, told):
-    """No cost below zero is named, idleness is not called luck, few days and an interval with zero are no proof."""
+    """No cost below zero is named, idleness is not called chance, few days and an interval with zero are no proof."""
     assert told in report.headline(found(**changed))
 
 

@@ -21,7 +21,7 @@ def training_task(task=TASK, fee=4.5, **settings):
 
 @pytest.mark.parametrize("algorithm", ["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"])
 def test_the_same_seed_gives_the_same_bits(algorithm):
-    """Proves that two trainings of the same lesson end in identical weights and curves."""
+    """Proves that two trainings of the same training task end in identical weights and curves."""
     first, second = (fit(training_task(algorithm=algorithm, abstain=False)) for _ in range(2))
     assert first.validation_utility == second.validation_utility
     for (weight, bias), (other_weight, other_bias) in zip(first.layers, second.layers, strict=True):

@@ -109,7 +109,7 @@ def test_the_printed_settings_are_valid_overrides(tmp_path, monkeypatch):
 
 def test_two_processes_do_not_share_a_study(tmp_path):
     """A second search in the same folder is refused while the first one is at work."""
-    with tune._alone(tmp_path / "lock"), pytest.raises(ConfigError, match="one process a study"):
+    with tune._alone(tmp_path / "lock"), pytest.raises(ConfigError, match="one process per study"):
         Search(training_tasks(), tmp_path).run(1)
 
 
