@@ -1,6 +1,7 @@
 """``perpfut publish``: results that are kept in git, each with everything that it follows from."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -66,6 +67,32 @@ def protocol(
             "{policy:<6} {spread_std_bps:>5g} bps planted, fee {fee_bps:g}: {reported} of {worlds}".format(**row)
         )
     typer.echo(f"artifacts/published/{path.name}")
+
+
+@app.command()
+def original(
+    weights: Annotated[Path, typer.Option(help="Folder of the study's policies: no_fees.safetensors and so on.")],
+    profile: ProfileOption = "real-1m",
+    settings: SetOption = None,
+) -> None:
+    """Run the original study's own policies by its rules and by correct ones; publish what each fault is worth."""
+    from perpfut_lib.artifacts import list_published, publish, read_published
+    from perpfut_lib.original import load_policies, run_study
+    from perpfut_lib.pipeline import fingerprint
+    from perpfut_lib.store.stage import load_panel
+
+    chosen, policies = load_profile(profile, settings or ()), load_policies(weights)
+    found = run_study(load_panel(_ran(chosen, ["quality"])), policies)
+    periods = read_published("original_weights") if "original_weights" in list_published() else {}
+    publish("original_weights", periods | {chosen.name: {"inputs": fingerprint(chosen), **found}})
+    for entry in found["policies"]:
+        by_rules = next(row for row in entry["original_rules"] if row["fee_bps"] == entry["fee_bps"])
+        right = next(row for row in entry["correct_rules"] if row["fee_bps"] == entry["fee_bps"])
+        typer.echo(
+            f"{entry['policy']:<10} turnover {entry['turnover_per_day']:.1f} a day, by its rules "
+            f"{by_rules['estimate']:+.1%} [{by_rules['lower']:+.1%}, {by_rules['upper']:+.1%}], by correct ones "
+            f"{right['estimate']:+.1%} [{right['lower']:+.1%}, {right['upper']:+.1%}]"
+        )
 
 
 def _ran(profile: Profile, stages: Sequence[str]) -> "Run":

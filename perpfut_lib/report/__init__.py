@@ -35,7 +35,6 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
-from perpfut_lib.report.findings import findings, headline, recorded
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -64,6 +63,7 @@ from perpfut_lib.report.robustness import (
     seeds_table,
     significance_table,
 )
+from perpfut_lib.report.sentences import findings, headline, recorded
 from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.style import NOTHING

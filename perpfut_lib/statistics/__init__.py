@@ -22,6 +22,7 @@ from perpfut_lib.statistics.selection import (
     pbo_cscv,
     probabilistic_sharpe,
 )
+from perpfut_lib.statistics.student import total_interval
 
 __all__ = [
     "DAYS_PER_YEAR",
@@ -47,6 +48,7 @@ __all__ = [
     "sharpe",
     "sortino",
     "spa_pvalue",
+    "total_interval",
     "volatility",
     "window_sums",
 ]

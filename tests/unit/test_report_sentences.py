@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from perpfut_lib import report
-from perpfut_lib.report import findings
+from perpfut_lib.report import sentences
 from perpfut_lib.report.style import NOTHING, bounds, decimals
 
 ROW = {
@@ -27,8 +27,8 @@ def found(monkeypatch):
 
     def make(**changed):
         tables = {"metrics": pd.DataFrame([ROW | changed]), "significance": pd.DataFrame([SIGNIFICANCE | changed])}
-        monkeypatch.setattr(findings, "read_result", lambda source, name: tables[name])
-        monkeypatch.setattr(findings, "ALL_SEEDS", -1)
+        monkeypatch.setattr(sentences, "read_result", lambda source, name: tables[name])
+        monkeypatch.setattr(sentences, "ALL_SEEDS", -1)
         return "run"
 
     return make
