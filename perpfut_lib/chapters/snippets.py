@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
-from perpfut_lib.artifacts import Run
+from perpfut_lib.artifacts import Run, list_published
 from perpfut_lib.chapters import runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
@@ -82,6 +82,14 @@ def _shown() -> list[pipeline.Stage]:
     return [stage for stage in pipeline.STAGES if stage.name in needed]
 
 
+def original(profile: Profile, run: Run) -> str:
+    """Return what the original study's own policies earn, in sentences and as tables."""
+    if "original_weights" not in list_published():
+        return report.original_findings()
+    tables = [markdown_table(table().reset_index()) for table in (report.original_table, report.shapley_table)]
+    return "\n\n".join([report.original_findings(), *tables])
+
+
 def learnability(profile: Profile, run: Run) -> str:
     """Return what published trials attain where the best possible is known."""
     return markdown_table(report.learnability_table().reset_index())
@@ -123,6 +131,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         headline,
         recorded,
         learnability,
+        original,
         settings,
         speed,
         stages,

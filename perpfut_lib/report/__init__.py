@@ -54,6 +54,7 @@ from perpfut_lib.report.operation import (
     plot_soak,
     week_table,
 )
+from perpfut_lib.report.original import original_findings, original_table, shapley_table
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
     folds_table,
@@ -111,6 +112,8 @@ __all__ = [
     "lone_faults_table",
     "measures_table",
     "noise_table",
+    "original_findings",
+    "original_table",
     "over_published",
     "pair_table",
     "parity_table",
@@ -142,6 +145,7 @@ __all__ = [
     "replay_obstacle",
     "risk_aversion_table",
     "seeds_table",
+    "shapley_table",
     "significance_table",
     "speed_machines",
     "speed_table",
