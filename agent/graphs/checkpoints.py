@@ -71,7 +71,7 @@ class Checkpoints:
         config: Any = {"configurable": {"thread_id": thread}}
         unfinished = self.begun(thread) and bool(app.get_state(config).next)
         if unfinished:
-            log.info("going on with a tick that was cut short", extra={"thread": thread})
+            log.info("going on with a tick that was cut short", extra={"tick": thread})
         try:
             with by_no_other_client():
                 app.invoke(None if unfinished else dict(start), config, context=context, durability="sync")

@@ -27,13 +27,19 @@ STOP_SECONDS = 5.0
 
 
 @pytest.fixture
-def home(world, tmp_path, monkeypatch):
-    """Return the agent's folder in a project of its own, with the world's artifacts in it."""
+def project(tmp_path, monkeypatch):
+    """Return a project of its own, with nothing but the profiles in it."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    (tmp_path / "artifacts" / "smoke").mkdir(parents=True)
-    (tmp_path / "artifacts" / "smoke" / "train").symlink_to(world.run.path / "train")
     monkeypatch.setenv("PERPFUT_ROOT", str(tmp_path))
-    return AgentFolder(tmp_path / "artifacts" / "smoke" / "agent")
+    return tmp_path
+
+
+@pytest.fixture
+def home(world, project):
+    """Return the agent's folder in a project of its own, with the world's artifacts in it."""
+    (project / "artifacts" / "smoke").mkdir(parents=True)
+    (project / "artifacts" / "smoke" / "train").symlink_to(world.run.path / "train")
+    return AgentFolder(project / "artifacts" / "smoke" / "agent")
 
 
 def perpfut(*arguments):
@@ -64,6 +70,18 @@ def test_orders_rise_above_a_file_that_was_lost(home):
     first = write_control(home, Orders("run"))
     home.document(Control).unlink()
     assert write_control(home, Orders("pause")).seq > first.seq
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_orders_reach_the_run_that_the_settings_name(project, monkeypatch, way):
+    """``control`` writes where ``run`` reads, and so does ``status``; no other run hears the order."""
+    given = ("--set", "name=paper") if way == "option" else ()
+    if way == "variable":
+        monkeypatch.setenv("PERPFUT_SETTINGS", "name=paper")
+    assert perpfut("control", "pause", "--profile", "smoke", *given).exit_code == 0
+    assert AgentFolder(project / "artifacts" / "paper" / "agent").read(Control).pause
+    assert not (project / "artifacts" / "smoke").exists()
+    assert lines("status", *given)["control"]["text"] == "pause"
 
 
 def test_status_tells_what_is_there_and_what_is_not(home, world, tmp_path):
