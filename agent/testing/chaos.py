@@ -28,8 +28,6 @@ VICTIMS: Final[dict[Victim, int]] = {"agent": 10, "agent and its slow tick": 6, 
 """What is killed, and how often out of twenty times."""
 TICK_S: Final = 1.0
 """A kill that is aimed at a tick comes within so many seconds of its begin."""
-START_S: Final = 12.0
-"""A kill that is aimed at a start comes within so many seconds of it."""
 MARKET: Final = (
     "data.source=sim",
     "data.simulation.days=5",
@@ -62,8 +60,10 @@ class Plan:
     """Overrides; ``name`` says where the policy lies, and where the agent's folder is made anew."""
     kills: int
     seed: int
-    speed: float = 4.0
+    speed: float = 2.0
     """Seconds of the exchange per second; one runs on the machine's own clock."""
+    start_s: float = 10.0
+    """A kill that is aimed at a start comes within so many seconds of it: a process takes five to begin to tick."""
 
     def overrides(self) -> tuple[str, ...]:
         """Return all overrides of the agent but the exchange's address."""
@@ -124,10 +124,14 @@ def run(plan: Plan, done: Callable[[int], None] = lambda _: None) -> Trial:
         trial = Trial(plan, pace, folder, int(state["start"]))
         agent.start()
         for number in range(plan.kills):
-            trial.kills.append(_kill(_next(chance, pace, profile), trial, exchange, agent))
+            trial.kills.append(_kill(_next(chance, plan, profile), trial, exchange, agent))
             done(number + 1)
         _pass_bars(2, trial, agent)
         trial.code = agent.stop()
+        state = exchange.state()
+        if state is None or int(state["start"]) != trial.tape_start:
+            found = "a market that moved, or an exchange that is gone"
+            raise PerpfutError(found, "the market of the beginning", "on the machine's clock, not across midnight UTC")
     trial.lives, trial.seconds = agent.lives, time.monotonic() - began
     return trial
 
@@ -155,15 +159,15 @@ def _started(plan: Plan, profile: Profile, pace: Pace, key: str) -> Iterator[tup
         exchange.kill()
 
 
-def _next(chance: random.Random, pace: Pace, profile: Profile) -> Kill:
+def _next(chance: random.Random, plan: Plan, profile: Profile) -> Kill:
     """Draw the next kill."""
     victim = chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
     if victim == "exchange":
-        return Kill(victim, "any", chance.uniform(0.0, profile.agent.timeframe / 1000 / pace.speed))
+        return Kill(victim, "any", chance.uniform(0.0, profile.agent.timeframe / 1000 / plan.speed))
     if victim == "slow tick":
-        return Kill(victim, "start", chance.uniform(0.0, START_S))
-    aim: Literal["start", "tick"] = chance.choices(("tick", "start"), (3, 2))[0]
-    return Kill(victim, aim, chance.uniform(0.0, TICK_S if aim == "tick" else START_S))
+        return Kill(victim, "start", chance.uniform(0.0, plan.start_s))
+    aim: Literal["start", "tick"] = chance.choices(("tick", "start"), (2, 3))[0]
+    return Kill(victim, aim, chance.uniform(0.0, TICK_S if aim == "tick" else plan.start_s))
 
 
 def _kill(kill: Kill, trial: Trial, exchange: ExchangeProcess, agent: AgentProcess) -> Kill:

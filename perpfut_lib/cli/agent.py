@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perpfut_lib.artifacts import git_commit, publish
+from perpfut_lib.cli.agent_chaos import chaos
 from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import MissingInputError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from perpfut_lib.artifacts import AgentFolder
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
+app.command()(chaos)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by default the last one.")]
