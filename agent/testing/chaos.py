@@ -24,7 +24,7 @@ from perpfut_lib.types import DAY_MS
 log = logging.getLogger(__name__)
 
 Victim = Literal["agent", "agent and its slow tick", "slow tick", "exchange"]
-VICTIMS: Final[dict[Victim, int]] = {"agent": 10, "agent and its slow tick": 6, "slow tick": 2, "exchange": 2}
+VICTIMS: Final[dict[Victim, int]] = {"agent": 10, "agent and its slow tick": 7, "slow tick": 2, "exchange": 1}
 """What is killed, and how often out of twenty times."""
 TICK_S: Final = 1.0
 """A kill that is aimed at a tick comes within so many seconds of its begin."""
@@ -62,8 +62,10 @@ class Plan:
     seed: int
     speed: float = 2.0
     """Seconds of the exchange per second; one runs on the machine's own clock."""
-    start_s: float = 10.0
+    start_s: float = 8.0
     """A kill that is aimed at a start comes within so many seconds of it: a process takes five to begin to tick."""
+    longest_s: float = float("inf")
+    """No kill is begun after so many seconds."""
 
     def overrides(self) -> tuple[str, ...]:
         """Return all overrides of the agent but the exchange's address."""
@@ -124,6 +126,8 @@ def run(plan: Plan, done: Callable[[int], None] = lambda _: None) -> Trial:
         trial = Trial(plan, pace, folder, int(state["start"]))
         agent.start()
         for number in range(plan.kills):
+            if time.monotonic() - began > plan.longest_s:
+                break
             trial.kills.append(_kill(_next(chance, plan, profile), trial, exchange, agent))
             done(number + 1)
         _pass_bars(2, trial, agent)
@@ -163,10 +167,10 @@ def _next(chance: random.Random, plan: Plan, profile: Profile) -> Kill:
     """Draw the next kill."""
     victim = chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
     if victim == "exchange":
-        return Kill(victim, "any", chance.uniform(0.0, profile.agent.timeframe / 1000 / plan.speed))
+        return Kill(victim, "any", chance.uniform(0.0, profile.agent.timeframe / 1000 / plan.speed / 2))
     if victim == "slow tick":
         return Kill(victim, "start", chance.uniform(0.0, plan.start_s))
-    aim: Literal["start", "tick"] = chance.choices(("tick", "start"), (2, 3))[0]
+    aim: Literal["start", "tick"] = chance.choices(("tick", "start"), (1, 3))[0]
     return Kill(victim, aim, chance.uniform(0.0, TICK_S if aim == "tick" else plan.start_s))
 
 

@@ -23,6 +23,7 @@ def chaos(
     kills: Annotated[int, typer.Option(help="How often a process is killed.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of what is killed, and when.")] = 1,
     speed: Annotated[float, typer.Option(help="Seconds of the exchange per second; 1: this machine's clock.")] = 2.0,
+    hours: Annotated[float, typer.Option(help="Stop before all kills are done, if they take longer.")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Publish the outcome, which the runbook shows.")] = False,
 ) -> None:
@@ -31,6 +32,7 @@ def chaos(
     from agent.testing.chaos_verdict import judge
 
     plan = trials.Plan("smoke", ("name=chaos", *trials.MARKET, f"agent.policy={POLICY}"), kills, seed, speed)
+    plan = dataclasses.replace(plan, longest_s=3600 * hours)
     _prepare(plan)
     with typer.progressbar(length=kills, label="kills", hidden=json) as bar:
         trial = trials.run(plan, lambda _: bar.update(1))

@@ -126,13 +126,13 @@ def test_doctor_asks_the_exchange(home, world):
     assert lines("doctor", "--set", dead[0], "--set", dead[1])["exchange"]["state"] == "bad"
 
 
-def started(url):
+def started(url, *settings, stderr=subprocess.DEVNULL, **environment):
     """Start ``perpfut agent run`` against a local exchange."""
-    settings = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h"]
-    overrides = [part for setting in settings for part in ("--set", setting)]
+    chosen = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h", *settings]
+    overrides = [part for setting in chosen for part in ("--set", setting)]
     command = [sys.executable, "-c", "from perpfut_lib.cli import main; main()", "agent", "run", "--profile", "smoke"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([*command, *overrides], env=environment, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.Popen([*command, *overrides], env=environment, stderr=stderr)
 
 
 def wait_until(process, reached):
@@ -173,6 +173,37 @@ def test_a_healthy_agent_signals_and_stops_when_told(home, world):
         finally:
             stop(process)
     assert '"agent stopped"' in home.log().read_text()
+
+
+def test_an_agent_as_in_production(home, world, project):
+    """All that other tests do without: a seal key from a file, tracing (to nowhere), patience, hints, a second agent.
+
+    A signal is sealed and free of faults, the second agent is refused by name and leaves the first alone, and SIGTERM
+    ends it in time although traces are waiting.
+    """
+    (project / "seal_key").write_text("0123456789abcdef0123456789abcdef\n")
+    secrets = {"PERPFUT_SEAL_KEY_FILE": str(project / "seal_key"), "LANGSMITH_API_KEY": "trace-key-of-nobody"}
+    traced = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": "http://127.0.0.1:9"}
+    sealed = AgentFolder(home.path, b"0123456789abcdef0123456789abcdef")
+    with serve(VenueConfig(clock="real", history_days=2), tape_of(world.panel)) as venue:
+        write_control(sealed, Orders("run"))
+        process = started(venue.url, "agent.patience_ms=6000", **secrets, **traced)
+        try:
+            wait_until(process, lambda: has(sealed, Signal) and read_json(home.heartbeat)["doing"] == "waiting")
+            found = sealed.read(Signal)
+            second = started(venue.url, stderr=subprocess.PIPE, **secrets)
+            said = second.communicate(timeout=240)[1].decode()
+            assert second.returncode == 2, said
+            assert "another fast process at work" in said
+            assert process.poll() is None
+        finally:
+            stop(process)
+    assert found.reasons == ()
+    assert found.pairs
+    assert not has(home, Signal)  # without the key it is nobody's
+    log = home.log().read_text()
+    assert "failed" not in log
+    assert not any(secret in log for secret in ("trace-key-of-nobody", "0123456789abcdef"))
 
 
 def test_an_agent_in_the_middle_of_a_tick_stops_when_told(home, world):
