@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 Victim = Literal["agent", "agent and its slow tick", "slow tick", "exchange"]
 VICTIMS: Final[dict[Victim, int]] = {"agent": 10, "agent and its slow tick": 7, "slow tick": 2, "exchange": 1}
 """What is killed, and how often out of twenty times."""
-TICK_S: Final = 1.0
-"""A kill that is aimed at a tick comes within so many seconds of its begin."""
+Aim = Literal["start", "tick", "bar", "any"]
+TICK_S: Final = 4.0
+"""A kill that is aimed at a tick comes within so many seconds of its begin: the first one of a process takes a few."""
 MARKET: Final = (
     "data.source=sim",
     "data.simulation.days=5",
@@ -62,6 +63,8 @@ class Plan:
     seed: int
     speed: float = 2.0
     """Seconds of the exchange per second; one runs on the machine's own clock."""
+    aims: tuple[int, int, int] = (1, 2, 1)
+    """Weights of kills while a process starts, while it is in a tick, and between two ticks."""
     start_s: float = 8.0
     """A kill that is aimed at a start comes within so many seconds of it: a process takes five to begin to tick."""
     longest_s: float = float("inf")
@@ -81,9 +84,9 @@ class Kill:
     """One kill."""
 
     victim: Victim
-    aim: Literal["start", "tick", "any"]
+    aim: Aim
     delay: float
-    """Seconds after the start, or after the begin of the tick."""
+    """Seconds after the start, after the begin of a tick, or after a signal (``bar``)."""
 
 
 @dataclass
@@ -166,12 +169,14 @@ def _started(plan: Plan, profile: Profile, pace: Pace, key: str) -> Iterator[tup
 def _next(chance: random.Random, plan: Plan, profile: Profile) -> Kill:
     """Draw the next kill."""
     victim = chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
+    bar = profile.agent.timeframe / 1000 / plan.speed
     if victim == "exchange":
-        return Kill(victim, "any", chance.uniform(0.0, profile.agent.timeframe / 1000 / plan.speed / 2))
+        return Kill(victim, "any", chance.uniform(0.0, bar / 2))
     if victim == "slow tick":
         return Kill(victim, "start", chance.uniform(0.0, plan.start_s))
-    aim: Literal["start", "tick"] = chance.choices(("tick", "start"), (1, 3))[0]
-    return Kill(victim, aim, chance.uniform(0.0, TICK_S if aim == "tick" else plan.start_s))
+    longest: dict[Aim, float] = {"start": plan.start_s, "tick": TICK_S, "bar": bar}
+    aim = chance.choices(list(longest), plan.aims)[0]
+    return Kill(victim, aim, chance.uniform(0.0, longest[aim]))
 
 
 def _kill(kill: Kill, trial: Trial, exchange: ExchangeProcess, agent: AgentProcess) -> Kill:
@@ -180,6 +185,8 @@ def _kill(kill: Kill, trial: Trial, exchange: ExchangeProcess, agent: AgentProce
         return _kill_slow_tick(kill, trial, agent)
     if kill.aim == "tick":
         _await(lambda: _ticking(trial, agent), trial, agent)
+    if kill.aim == "bar":
+        _pass_bars(1, trial, agent)
     time.sleep(kill.delay)  # the moment that was drawn
     if kill.victim == "exchange":
         exchange.kill()

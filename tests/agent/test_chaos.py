@@ -38,7 +38,7 @@ def home(world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trial(home):
-    return run(Plan("smoke", ("name=chaos", *MARKET, *OWN), KILLS, seed=11, speed=3.0, start_s=4.0))
+    return run(Plan("smoke", ("name=chaos", *MARKET, *OWN), KILLS, seed=11, speed=3.0, aims=(1, 1, 0), start_s=4.0))
 
 
 def test_killed_at_random_every_signal_is_that_of_an_agent_that_lived(trial, tmp_path):

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from agent.decision.publication import last_logged
+from agent.graphs.checkpoints import open_checkpoints
 from agent.replay.report import load_signals
 from perpfut_lib.artifacts import AgentFolder, Signal
 from perpfut_lib.errors import ArtifactError
@@ -89,6 +90,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "artifacts").write_text("no folder")
     with pytest.raises(ArtifactError, match="artifacts/agent that cannot be written"), _held(tmp_path / "artifacts"):
         pass
+
+
+def test_an_agent_that_starts_on_a_full_disk_says_so(tmp_path):
+    """Without a database of checkpoints no agent starts; the error names the file, and with space it is made."""
+    path = tmp_path / "checkpoints-fast.sqlite"
+
+    def work():
+        full_disk()
+        with pytest.raises(ArtifactError, match=r"checkpoints-fast\.sqlite that cannot be written"), _opened(path):
+            pass
+        disk_with_space()
+        with _opened(path) as checkpoints:
+            assert checkpoints.threads() == []
+
+    assert in_a_process(work) == 0
+
+
+def _opened(path):
+    return open_checkpoints(path)
 
 
 def _held(path):
