@@ -60,8 +60,8 @@ def test_the_judge_sees_what_is_wrong(trial, tmp_path):
     lines = folder.decisions.read_text().splitlines()
     honest = Signal.model_validate_json(lines[-1])
     legs = (honest.legs[0].model_copy(update={"weight": honest.legs[0].weight * (1 + 2**-50)}), *honest.legs[1:])
-    spoilt = [*lines[:-1], honest.model_copy(update={"legs": legs}).model_dump_json(), lines[-2]]
-    folder.decisions.write_text("\n".join(spoilt) + "\n")
+    altered = [*lines[:-1], honest.model_copy(update={"legs": legs}).model_dump_json(), lines[-2]]
+    folder.decisions.write_text("\n".join(altered) + "\n")
     lives = [replace(trial.lives[0], code=1), *trial.lives[1:]]
     found = judge(replace(trial, folder=folder, lives=lives), tmp_path / "undisturbed").wrong
     assert found == {"repeated": 1, "disorder": 1, "different": 1, "ended": 1}

@@ -33,7 +33,7 @@ def disk_with_space():
 
 
 @pytest.mark.parametrize("size", [0, 1_000, 20_000])
-def test_a_full_disk_ends_no_process_and_spoils_no_file(stage, size):
+def test_a_full_disk_ends_no_process_and_corrupts_no_file(stage, size):
     """Ten bars on a disk that is full from the third to the sixth: no tick raises, and the others signal as ever.
 
     Small files can still be written at some sizes and long ones not, so that every step of a tick meets the error.
@@ -63,7 +63,7 @@ def test_a_full_disk_ends_no_process_and_spoils_no_file(stage, size):
 
 @pytest.mark.parametrize("torn", [b'{"schema_version":1,"kind":"sig', b"{"])
 def test_a_line_that_was_torn_is_cut_off_before_the_next(stage, torn):
-    """Half a line at the end of the log of signals, as a kill or a full disk leaves it, does not spoil the next one."""
+    """Half a line at the end of the log of signals, as a kill or a full disk leaves it, does not reach the next one."""
     start = stage.world.windows()[0][0]
     stage.bars(start, start + 2 * BAR)
     with stage.folder.decisions.open("ab") as stream:
