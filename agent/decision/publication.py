@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from agent.decision.context import TickContext
 from agent.state.memory import Memory, save
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 MAX_LOG_BYTES = 20 * 2**20
 OLDER_LOGS = 2
+LONGEST_LINE = 2**17
+"""Bytes from the end of the log of signals in which its last line begins."""
 
 
 def commit(context: TickContext, memory: Memory) -> None:
@@ -67,7 +70,7 @@ def last_logged(path: Path) -> int:
     """Return the sequence number of the last whole line of the log of signals, -1 if there is none."""
     try:
         with path.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2**17))
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - LONGEST_LINE))
             lines = stream.read().splitlines(keepends=True)
     except FileNotFoundError:
         return -1
@@ -91,8 +94,19 @@ def _append(path: Path, signal: Signal) -> None:
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         _rotate(path)
     line = json.dumps(signal.model_dump(mode="json"), separators=(",", ":"), allow_nan=False) + "\n"
-    with path.open("ab") as stream:
+    with path.open("a+b") as stream:
+        _cut_torn_line(stream)
         stream.write(line.encode())
+
+
+def _cut_torn_line(stream: BinaryIO) -> None:
+    """Cut off what a kill or a full disk left of a line; the memory holds the signal."""
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, end - 1))
+    if stream.read() in (b"", b"\n"):
+        return
+    start = stream.seek(max(0, end - LONGEST_LINE))
+    stream.truncate(start + stream.read().rfind(b"\n") + 1)
 
 
 def _rotate(path: Path) -> None:

@@ -22,6 +22,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agent.decision.context import TickContext
 from agent.observation.tracing import by_no_other_client
+from perpfut_lib.errors import ArtifactError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Checkpoints:
         config: Any = {"configurable": {"thread_id": thread}}
         unfinished = self.begun(thread) and bool(app.get_state(config).next)
         if unfinished:
-            log.info("going on with a tick that was cut short", extra={"thread": thread})
+            log.info("going on with a tick that was cut short", extra={"tick": thread})
         try:
             with by_no_other_client():
                 app.invoke(None if unfinished else dict(start), config, context=context, durability="sync")
@@ -100,17 +101,40 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(path: Path) -> Iterator[Checkpoints]:
-    """Open the database of checkpoints; one that cannot be read is replaced, since no tick depends on it."""
+    """Open the database of checkpoints; one that cannot be read is replaced, since no tick depends on it.
+
+    Raises
+    ------
+    ArtifactError
+        None can be written: the disk is full, or for reading only.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        connection = _connect(path)
+        checkpoints = _opened(path)
     except sqlite3.DatabaseError as error:
         log.error("checkpoints lost", extra={"cause": str(error)})
+        checkpoints = _replaced(path)
+    with closing(checkpoints.saver.conn):
+        yield checkpoints
+
+
+def _replaced(path: Path) -> Checkpoints:
+    try:
         for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             part.unlink(missing_ok=True)
-        connection = _connect(path)
-    with closing(connection):
-        yield Checkpoints(connection)
+        return _opened(path)
+    except (OSError, sqlite3.DatabaseError) as error:
+        found = f"{path.name} that cannot be written ({error})"
+        raise ArtifactError(found, "a disk with space", "free space, or mount the folder for writing") from error
+
+
+def _opened(path: Path) -> Checkpoints:
+    connection = _connect(path)
+    try:
+        return Checkpoints(connection)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
 
 
 def _connect(path: Path) -> sqlite3.Connection:

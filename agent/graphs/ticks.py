@@ -54,13 +54,20 @@ class Ticks:
             publish(self.context)
             return
         thread = f"fast-{bar_close}"
-        self.checkpoints.forget_others(thread)
         try:
+            self.checkpoints.forget_others(thread)
             self.checkpoints.run(self.fast, thread, {"bar_close": bar_close}, self.context)
         except Exception:
             log.exception("the fast tick failed", extra={"bar_close": bar_close})
             if self.context.memory.bar_close < bar_close:
-                commit(self.context, failed(self.context, bar_close))
+                self._go_flat(bar_close)
+
+    def _go_flat(self, bar_close: int) -> None:
+        """Signal flat for a tick that failed; where nothing can be written, the last signal runs out, which is flat."""
+        try:
+            commit(self.context, failed(self.context, bar_close))
+        except OSError:
+            log.exception("flat cannot be signalled", extra={"bar_close": bar_close})
 
     def slow_tick(self, bar_close: int) -> bool:
         """Select or test pairs as of ``bar_close``; return whether it worked.
@@ -68,8 +75,8 @@ class Ticks:
         Without fresh pairs the fast tick goes flat when the old ones expire, so a failure is logged and no more.
         """
         thread = f"slow-{bar_close}"
-        self.checkpoints.forget_others(thread)
         try:
+            self.checkpoints.forget_others(thread)
             self.checkpoints.run(self.slow, thread, {"bar_close": bar_close}, self.context)
         except Exception:
             log.exception("the slow tick failed", extra={"bar_close": bar_close})
@@ -85,8 +92,8 @@ class Ticks:
     def govern(self, now: int) -> bool:
         """Run the governor once; return whether it worked. If it did not, its last order stands."""
         thread = f"governor-{now}"
-        self.checkpoints.forget_others(thread)
         try:
+            self.checkpoints.forget_others(thread)
             self.checkpoints.run(self.governor, thread, {"faults": []}, self.context)
         except Exception:
             log.exception("the governor failed", extra={"now": now})

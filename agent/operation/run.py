@@ -88,6 +88,8 @@ class Scheduler:
             if self._wait_for(bar_close):
                 return
             self._tick(bar_close)
+            if self._context.memory.bar_close < bar_close:  # nothing could be written: try the bar again, in a while
+                self._context.clock.wait(BEAT_MS)
             if not settled:
                 self._session.ticks.settle()
                 settled = True
@@ -126,9 +128,11 @@ class Scheduler:
         return self._session.clock.stop.is_set()
 
     def _beat(self, bar_close: int, doing: str) -> None:
-        write_json(
-            self._context.folder.heartbeat, {"time": self._context.clock.wall(), "bar_close": bar_close, "doing": doing}
-        )
+        beat = {"time": self._context.clock.wall(), "bar_close": bar_close, "doing": doing}
+        try:
+            write_json(self._context.folder.heartbeat, beat)
+        except OSError as error:  # the health check tells that it is missing
+            log.warning("no heartbeat", extra={"cause": str(error)})
 
 
 def run_agent(profile: Profile, slow_command: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from perpfut_lib.artifacts.contract import Document
 from perpfut_lib.artifacts.contract_io import KINDS, read_document, write_document
@@ -82,10 +82,9 @@ class AgentFolder:
         Raises
         ------
         ArtifactError
-            Another process holds it.
+            Another process holds it, or it cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / f".lock-{kind}").open("w") as held:
+        with self._lock_file(kind) as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -94,6 +93,14 @@ class AgentFolder:
             if kind == "fast":
                 self.sweep()
             yield
+
+    def _lock_file(self, kind: str) -> IO[str]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return (self.path / f".lock-{kind}").open("w")
+        except OSError as error:
+            found = f"{self.path} that cannot be written ({error.strerror})"
+            raise ArtifactError(found, "a folder to write to", "mount it so, or free space") from error
 
     def sweep(self) -> None:
         """Delete what writers that were killed left half done; what is younger than a minute may still be written."""

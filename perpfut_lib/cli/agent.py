@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perpfut_lib.artifacts import git_commit, publish
+from perpfut_lib.cli.agent_chaos import chaos
 from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import MissingInputError
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from agent.operation.status import Line
+    from perpfut_lib.artifacts import AgentFolder
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
+app.command()(chaos)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by default the last one.")]
@@ -133,15 +136,14 @@ def demo(
 @app.command()
 def status(
     profile: ProfileOption = "default",
+    settings: SetOption = None,
     json: JsonOption = False,
     max_age: Annotated[float | None, typer.Option(help="Fail if the scheduler was last seen longer ago (s).")] = None,
 ) -> None:
     """Show the state of the agent as its files tell it."""
     from agent.operation import status as states
-    from agent.state.seal_key import seal_key
-    from perpfut_lib.artifacts import AgentFolder, Run
 
-    folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
+    folder = _agent_folder(profile, settings)
     now = time.time_ns() // 1_000_000
     _show(states.status(folder, now), json)
     age = states.heartbeat_age(folder, now)
@@ -166,9 +168,10 @@ def doctor(
 
 
 @app.command()
-def control(
+def control(  # noqa: PLR0913, PLR0917 (options of a command)
     order: Annotated[str, typer.Argument(help="run, pause or kill.")],
     profile: ProfileOption = "default",
+    settings: SetOption = None,
     max_exposure: Annotated[float | None, typer.Option(help="Cap on gross exposure, share of equity.")] = None,
     allow: Annotated[list[str] | None, typer.Option(help="Trade these symbols only.")] = None,
     deny: Annotated[list[str] | None, typer.Option(help="Never trade these symbols.")] = None,
@@ -176,10 +179,8 @@ def control(
 ) -> None:
     """Write the operator's standing orders. Without them the agent stays flat."""
     from agent.operation.control import Orders, write_control
-    from agent.state.seal_key import seal_key
-    from perpfut_lib.artifacts import AgentFolder, Run
 
-    folder = AgentFolder.of(Run.named(load_profile(profile).name), seal_key())
+    folder = _agent_folder(profile, settings)
     orders = Orders(order, max_exposure, tuple(allow) if allow else None, tuple(deny or ()), note)
     written = write_control(folder, orders)
     typer.echo(f"control no. {written.seq}: {order}")
@@ -215,6 +216,14 @@ def graphs() -> None:
 
     for name, drawing in drawings().items():
         typer.echo(f"%% {name}\n{drawing}")
+
+
+def _agent_folder(profile: str, settings: list[str] | None) -> "AgentFolder":
+    """Return the folder of the agent that ``perpfut agent run`` starts with the same profile and settings."""
+    from agent.state.seal_key import seal_key
+    from perpfut_lib.artifacts import AgentFolder, Run
+
+    return AgentFolder.of(Run.named(load_profile(profile, settings or ()).name), seal_key())
 
 
 def _one_tick(profile: Profile, kind: str, at: int | None) -> None:

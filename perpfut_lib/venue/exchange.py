@@ -43,6 +43,8 @@ class Exchange:
         """Return an exchange on ``tape``, or on the market that ``config`` describes."""
         tape = tape or _tape(config)
         clock = ExchangeClock(config.clock, _start(config, tape), config.speed)
+        if config.epoch is not None:
+            clock.advance(max(0, int((time.time() * 1000 - config.epoch) * config.speed)))
         if config.clock == "real":
             today = clock.now() // DAY_MS * DAY_MS
             tape = tape.moved(today - config.history_days * DAY_MS - tape.start // DAY_MS * DAY_MS)

@@ -30,6 +30,9 @@ class VenueConfig(Section):
     start: int | None = None
     """First instant of an accelerated or stepped clock, ms UTC; by default a stepped clock stands at the end of the
     market's history, and an accelerated one starts after ``history_days`` of it."""
+    epoch: int | None = None
+    """Instant of this machine's clock at which an accelerated clock stood at ``start``, ms UTC: an exchange that is
+    started again with the same ``epoch`` goes on as if it had never stopped; by default the instant of its start."""
     history_days: int = Field(7, ge=0)
     """Days that have passed when a real or accelerated clock starts. On a real clock the market is moved by whole days,
     so that this many lie before today."""
@@ -74,6 +77,8 @@ class VenueConfig(Section):
     def _complete(self) -> Self:
         if (self.candles is None) != (self.funding is None):
             raise ValueError("candles and funding are set together: a replay needs both files")
+        if self.epoch is not None and (self.clock != "accelerated" or self.start is None):
+            raise ValueError("epoch says when an accelerated clock stood at start: set clock=accelerated and start")
         return self
 
 

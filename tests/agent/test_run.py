@@ -27,13 +27,19 @@ STOP_SECONDS = 5.0
 
 
 @pytest.fixture
-def home(world, tmp_path, monkeypatch):
-    """Return the agent's folder in a project of its own, with the world's artifacts in it."""
+def project(tmp_path, monkeypatch):
+    """Return a project of its own, with nothing but the profiles in it."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    (tmp_path / "artifacts" / "smoke").mkdir(parents=True)
-    (tmp_path / "artifacts" / "smoke" / "train").symlink_to(world.run.path / "train")
     monkeypatch.setenv("PERPFUT_ROOT", str(tmp_path))
-    return AgentFolder(tmp_path / "artifacts" / "smoke" / "agent")
+    return tmp_path
+
+
+@pytest.fixture
+def home(world, project):
+    """Return the agent's folder in a project of its own, with the world's artifacts in it."""
+    (project / "artifacts" / "smoke").mkdir(parents=True)
+    (project / "artifacts" / "smoke" / "train").symlink_to(world.run.path / "train")
+    return AgentFolder(project / "artifacts" / "smoke" / "agent")
 
 
 def perpfut(*arguments):
@@ -64,6 +70,18 @@ def test_orders_rise_above_a_file_that_was_lost(home):
     first = write_control(home, Orders("run"))
     home.document(Control).unlink()
     assert write_control(home, Orders("pause")).seq > first.seq
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_orders_reach_the_run_that_the_settings_name(project, monkeypatch, way):
+    """``control`` writes where ``run`` reads, and so does ``status``; no other run hears the order."""
+    given = ("--set", "name=paper") if way == "option" else ()
+    if way == "variable":
+        monkeypatch.setenv("PERPFUT_SETTINGS", "name=paper")
+    assert perpfut("control", "pause", "--profile", "smoke", *given).exit_code == 0
+    assert AgentFolder(project / "artifacts" / "paper" / "agent").read(Control).pause
+    assert not (project / "artifacts" / "smoke").exists()
+    assert lines("status", *given)["control"]["text"] == "pause"
 
 
 def test_status_tells_what_is_there_and_what_is_not(home, world, tmp_path):
@@ -108,13 +126,13 @@ def test_doctor_asks_the_exchange(home, world):
     assert lines("doctor", "--set", dead[0], "--set", dead[1])["exchange"]["state"] == "bad"
 
 
-def started(url):
+def started(url, *settings, stderr=subprocess.DEVNULL, **environment):
     """Start ``perpfut agent run`` against a local exchange."""
-    settings = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h"]
-    overrides = [part for setting in settings for part in ("--set", setting)]
+    chosen = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h", *settings]
+    overrides = [part for setting in chosen for part in ("--set", setting)]
     command = [sys.executable, "-c", "from perpfut_lib.cli import main; main()", "agent", "run", "--profile", "smoke"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([*command, *overrides], env=environment, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.Popen([*command, *overrides], env=environment, stderr=stderr)
 
 
 def wait_until(process, reached):
@@ -155,6 +173,37 @@ def test_a_healthy_agent_signals_and_stops_when_told(home, world):
         finally:
             stop(process)
     assert '"agent stopped"' in home.log().read_text()
+
+
+def test_an_agent_as_in_production(home, world, project):
+    """All that other tests do without: a seal key from a file, tracing (to nowhere), patience, hints, a second agent.
+
+    A signal is sealed and free of faults, the second agent is refused by name and leaves the first alone, and SIGTERM
+    ends it in time although traces are waiting.
+    """
+    (project / "seal_key").write_text("0123456789abcdef0123456789abcdef\n")
+    secrets = {"PERPFUT_SEAL_KEY_FILE": str(project / "seal_key"), "LANGSMITH_API_KEY": "trace-key-of-nobody"}
+    traced = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": "http://127.0.0.1:9"}
+    sealed = AgentFolder(home.path, b"0123456789abcdef0123456789abcdef")
+    with serve(VenueConfig(clock="real", history_days=2), tape_of(world.panel)) as venue:
+        write_control(sealed, Orders("run"))
+        process = started(venue.url, "agent.patience_ms=6000", **secrets, **traced)
+        try:
+            wait_until(process, lambda: has(sealed, Signal) and read_json(home.heartbeat)["doing"] == "waiting")
+            found = sealed.read(Signal)
+            second = started(venue.url, stderr=subprocess.PIPE, **secrets)
+            said = second.communicate(timeout=240)[1].decode()
+            assert second.returncode == 2, said
+            assert "another fast process at work" in said
+            assert process.poll() is None
+        finally:
+            stop(process)
+    assert found.reasons == ()
+    assert found.pairs
+    assert not has(home, Signal)  # without the key it is nobody's
+    log = home.log().read_text()
+    assert "failed" not in log
+    assert not any(secret in log for secret in ("trace-key-of-nobody", "0123456789abcdef"))
 
 
 def test_an_agent_in_the_middle_of_a_tick_stops_when_told(home, world):
