@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from agent.replay.replay import standing_orders
 from agent.state.seal_key import KEY_VARIABLE
-from agent.testing.chaos_processes import AgentProcess, ExchangeProcess, Life, Pace, free_port
+from agent.testing.chaos_processes import PATIENCE_S, AgentProcess, ExchangeProcess, Life, Pace, free_port
 from perpfut_lib.artifacts import AgentFolder, Run, read_json
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import PerpfutError
@@ -231,7 +231,7 @@ def _ticking(trial: Trial, agent: AgentProcess) -> bool:
 
 def _await(reached: Callable[[], bool], trial: Trial, agent: AgentProcess, bars: int = 3) -> None:
     """Wait for something that happens within a few bars; an agent that ends meanwhile is started again."""
-    patience = trial.plan.chosen().agent.timeframe * bars / 1000 / trial.pace.speed + 60.0
+    patience = trial.plan.chosen().agent.timeframe * bars / 1000 / trial.pace.speed + PATIENCE_S
     end = time.monotonic() + patience
     while not reached() and agent.running():
         if time.monotonic() > end:

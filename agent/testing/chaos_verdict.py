@@ -29,7 +29,8 @@ UNANSWERED: Final = frozenset({Reason.HELD, Reason.DATA_MISSING, Reason.DATA_STA
 UNSELECTED: Final = frozenset({Reason.PAIRS_EXPIRED, Reason.PAIRS_UNREADABLE})
 RESUMED: Final = "going on with a tick that was cut short"
 SELECTED: Final = "active pairs"
-"""What the log says when a tick goes on, and when pairs are published."""
+SIGNALLED: Final = "signal"
+"""What the log says when a tick goes on, when pairs are published, and when a signal is."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Verdict:
     lost: int
     """Bars without a signal."""
     lost_alive: int
-    """Of these, bars at whose close an agent was at work that lived until the next one."""
+    """Of these, bars before whose close a process had signalled that lived until their signal would have expired."""
     different: int
     """Signals that an undisturbed agent would have given otherwise."""
     failed: int
@@ -71,17 +72,17 @@ def judge(trial: Trial, scratch: Path) -> Verdict:
     """Return what a trial came to; ``scratch`` is where the undisturbed agent keeps its files."""
     lines = _signals(trial.folder)
     signals = list({signal.bar_close: signal for signal in lines}.values())
-    timeframe = trial.plan.chosen().agent.timeframe
-    closes = range(signals[0].bar_close, signals[-1].bar_close + 1, timeframe)
+    settings = trial.plan.chosen().agent
+    closes = range(signals[0].bar_close, signals[-1].bar_close + 1, settings.timeframe)
     lost = sorted(set(closes) - {signal.bar_close for signal in signals})
-    wanted = undisturbed(trial, signals, scratch)
+    wanted, signalled = undisturbed(trial, signals, scratch), _times(trial, SIGNALLED)
     return Verdict(
         signals=len(signals),
         bars=len(closes),
         resumed=sum(line["message"] == RESUMED for line in _log(trial.folder)),
         repeated=len(lines) - len(signals),
         lost=len(lost),
-        lost_alive=sum(_alive(trial, bar, timeframe) for bar in lost),
+        lost_alive=sum(outlived(trial, signalled, bar, settings.expiry_bars * settings.timeframe) for bar in lost),
         different=sum(content(ours) != content(theirs) for ours, theirs in zip(signals, wanted, strict=True)),
         failed=sum(Reason.TICK_FAILED in signal.reasons for signal in signals),
         unanswered=sum(bool(unanswered(signal)) for signal in signals),
@@ -175,18 +176,32 @@ def _patient(profile: Profile) -> Profile:
     return profile.model_copy(update={"agent": profile.agent.model_copy(update={"patience_ms": 0})})
 
 
-def _alive(trial: Trial, bar_close: int, timeframe: int) -> bool:
-    """Return whether one process had started by the close of a bar and lived until the next one."""
-    started = [
-        datetime.fromisoformat(line["time"]).timestamp()
-        for line in _log(trial.folder)
-        if line["message"] == "agent started"
-    ]
-    for life in trial.lives:
-        ready = next((time for time in started if life.started <= time <= life.ended), None)
-        if ready is not None and trial.pace.at(ready) <= bar_close <= trial.pace.at(life.ended) - timeframe:
-            return True
-    return False
+def outlived(trial: Trial, signalled: Sequence[float], bar_close: int, expiry: int) -> bool:
+    """Return whether a process that had signalled before a bar's close lived for ``expiry`` ms after it.
+
+    One that has just started may be at work on an earlier bar, and one that is killed sooner may have been on this.
+
+    Parameters
+    ----------
+    trial : Trial
+        With the lives of its processes.
+    signalled : sequence of float
+        When signals were logged, seconds UTC of this machine.
+    bar_close, expiry : int
+        ms UTC, and ms.
+    """
+    pace = trial.pace
+    return any(
+        pace.at(life.ended) >= bar_close + expiry
+        and any(life.started <= time <= life.ended and pace.at(time) < bar_close for time in signalled)
+        for life in trial.lives
+    )
+
+
+def _times(trial: Trial, message: str) -> list[float]:
+    """Return when a line was logged, seconds UTC of this machine, oldest first."""
+    lines = _log(trial.folder)
+    return sorted(datetime.fromisoformat(line["time"]).timestamp() for line in lines if line["message"] == message)
 
 
 def _signals(folder: AgentFolder) -> list[Signal]:

@@ -15,7 +15,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "bars": "bars",
     "signals": "bars with a signal",
     "lost": "bars without one, since no process was there to give it",
-    "lost_alive": "bars without one though a process lived from their close to the next",
+    "lost_alive": "bars without one though a process that had signalled before outlived them",
     "resumed": "ticks that went on where a kill had cut them short",
     "repeated": "bars with a second signal",
     "different": "signals that an agent which nobody killed would have given otherwise",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.testing.chaos import MARKET, Plan, run
-from agent.testing.chaos_processes import Pace
-from agent.testing.chaos_verdict import counted, judge, unanswered
+from agent.testing.chaos import MARKET, Plan, Trial, run
+from agent.testing.chaos_processes import Life, Pace
+from agent.testing.chaos_verdict import counted, judge, outlived, unanswered
 from perpfut_lib.artifacts import AgentFolder, Signal
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.settings import VenueConfig
@@ -44,7 +44,7 @@ def trial(home):
 def test_killed_at_random_every_signal_is_that_of_an_agent_that_lived(trial, tmp_path):
     """Null hypothesis: some kill repeats, changes or loses a signal, fails a tick, or keeps a process from starting.
 
-    A bar may be lost only if no process lived from its close to the next one.
+    A bar may be lost only if no process that was ticking before its close outlived it.
     """
     verdict = judge(trial, tmp_path / "undisturbed")
     assert verdict.wrong == {}, verdict
@@ -65,6 +65,16 @@ def test_the_judge_sees_what_is_wrong(trial, tmp_path):
     lives = [replace(trial.lives[0], code=1), *trial.lives[1:]]
     found = judge(replace(trial, folder=folder, lives=lives), tmp_path / "undisturbed").wrong
     assert found == {"repeated": 1, "disorder": 1, "different": 1, "ended": 1}
+
+
+def test_a_bar_that_a_ticking_process_outlived_is_lost_without_excuse():
+    """A process that signalled before a bar and outlived its expiry owed a signal; a later or shorter life did not."""
+    plan, real = Plan("smoke", (), 1, 1), Pace(0, 0, 1.0)
+    trial = Trial(plan, real, AgentFolder(Path("nowhere")), 0, lives=[Life(0, 1, 100.0, 400.0, -9)])
+    assert outlived(trial, [110.0], 120_000, 180_000)
+    assert not outlived(trial, [110.0], 360_000, 180_000)  # killed before it expired
+    assert not outlived(trial, [130.0], 120_000, 180_000)  # at work on an earlier bar until then
+    assert not outlived(trial, [90.0], 120_000, 180_000)  # another process
 
 
 def test_what_gave_no_data_is_read_from_the_signal():
