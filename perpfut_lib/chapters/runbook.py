@@ -10,19 +10,6 @@ from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 
 PUBLISHED: Final = "containers"
-CHAOS: Final = "agent/chaos"
-OUTCOMES: Final[Mapping[str, str]] = {
-    "bars": "bars",
-    "signals": "bars with a signal",
-    "lost": "bars without one, since no process was there to give it",
-    "lost_alive": "bars without one though a process that had signalled before outlived them",
-    "resumed": "ticks that went on where a kill had cut them short",
-    "repeated": "bars with a second signal",
-    "different": "signals that an agent which nobody killed would have given otherwise",
-    "failed": "ticks that failed",
-    "ended": "processes that ended by themselves, or did not when told to stop",
-}
-"""What is counted in a chaos trial, in the words of its table."""
 
 REASONS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.KILLED: ("The operator ordered kill: all flat, and the executor stops.", "Find out why, then order run."),
@@ -193,13 +180,3 @@ def containers(profile: Profile, run: Run) -> str:
     measured: dict[str, Any] = read_published(PUBLISHED)
     rows = [{"what": row["what"], "measured": f"{row['value']:g} {row['unit']}"} for row in measured["rows"]]
     return markdown_table(pd.DataFrame(rows)) + f"\n\n{measured['how']}"
-
-
-def chaos(profile: Profile, run: Run) -> str:
-    """Return how often which process was killed, and what its signals came to."""
-    measured: dict[str, Any] = read_published(CHAOS)
-    kills, outcome = measured["kills"], measured["outcome"]
-    when = {"start": "while it starts", "tick": "in a tick", "bar": "between two ticks", "any": "at any moment"}
-    killed = [{"killed": row["victim"], "moment": when[row["aim"]], "kills": row["kills"]} for row in kills]
-    counted = [{"counted": text, "number": outcome[name]} for name, text in OUTCOMES.items()]
-    return f"{markdown_table(pd.DataFrame(killed))}\n\n{markdown_table(pd.DataFrame(counted))}"

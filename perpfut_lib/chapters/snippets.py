@@ -138,7 +138,6 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         versions,
         runbook.agent_settings,
         runbook.alarms,
-        runbook.chaos,
         runbook.containers,
         runbook.reason_codes,
         runbook.freshness_table,
