@@ -1,4 +1,4 @@
-"""How far two correct computations of one problem may lie apart: what rounding of its inputs alone does to the answer."""
+"""How far two correct computations may lie apart: what rounding of the inputs alone does to the answer."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def rounding_error(compute: Computation, *inputs: npt.ArrayLike, tries: int = 3)
 
 
 def assert_agrees(ours: npt.ArrayLike, peer: Computation, *inputs: npt.ArrayLike, factor: float = 64.0) -> None:
-    """Fail unless ``ours`` lies within ``factor`` times the rounding error of the peer's computation, value by value."""
+    """Fail unless ``ours`` lies within ``factor`` times the rounding error of the peer, value by value."""
     distance = np.abs(np.asarray(ours, float) - np.asarray(peer(*inputs), float))
     allowed = factor * rounding_error(peer, *inputs)
     worst = int(np.nanargmax(distance / np.fmax(allowed, np.finfo(float).tiny)))

@@ -1,4 +1,4 @@
-"""statsmodels' ``coint`` is the oracle of ``engle_granger``: the lag, and the numbers as far as rounding lets them agree."""
+"""statsmodels' ``coint`` is the oracle of ``engle_granger``: its lag, and its numbers as far as rounding lets."""
 
 import math
 from pathlib import Path
