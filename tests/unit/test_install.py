@@ -133,7 +133,7 @@ def test_an_environment_of_another_interpreter_is_made_again(house: Path) -> Non
 
 
 def test_a_package_that_was_cut_short_is_installed_again(house: Path) -> None:
-    """RECORD is written last: after Ctrl-C a package without one is forgotten, so that pip does not take it for whole."""
+    """RECORD is written last: after Ctrl-C a package without one is forgotten, and pip does not take it for whole."""
     python = _interpreter(house, "python3", "3 12 1")
     assert _run(house, ".venv", python).returncode == 0
     packages = house / ".venv/lib/python3/site-packages"
