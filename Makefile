@@ -1,12 +1,16 @@
 # Two commands matter: `make reproduce` runs the study and builds its book, `make test` checks everything.
 PROFILE ?= default
-PYTHON ?= python3.11
+# Which interpreter: the one .venv has, else the first that pyproject.toml admits; or PYTHON=/path/to/python.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# Empty while .venv is complete and of the interpreter that was asked for.
+STALE := $(shell ./install.sh --current $(VENV) $(PYTHON) || echo install-again)
 # Hummingbot needs an environment of its own; its wheel is built once and kept.
 BOT := .venv-hummingbot
 BOT_READY := $(BOT)/.installed
+BOT_PYTHON ?= python3.11
 BOT_CACHE ?= $(HOME)/.cache/perpfut
 IMAGES ?= agent hummingbot research
 PYTEST := $(BIN)/python -m pytest
@@ -15,24 +19,21 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup help hummingbot reproduce run book pdf test lint format tests tests-book test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
+.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
 
-$(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11 or name it: make PYTHON=..." >&2; exit 1; }
-	@echo "installing $$(wc -l < requirements.lock) locked packages into $(VENV) (2-3 minutes, once)"
-	test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -r requirements.lock
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m pip check --disable-pip-version-check
-	@touch $(READY)
+$(READY): requirements.lock requirements-torch.lock pyproject.toml $(STALE)
+	@./install.sh $(VENV) $(PYTHON)
+
+lock:  ## resolve pyproject.toml's ranges into the lock files, keeping pins that still fit (UPGRADE=--upgrade: none)
+	./lock.sh $(UPGRADE)
 
 hummingbot: $(BOT_READY)  ## make .venv-hummingbot: build Hummingbot's wheel (3-5 minutes, once) and install it
 
 $(BOT_READY): agent/hummingbot/requirements.lock agent/hummingbot/install.sh
-	agent/hummingbot/install.sh $(BOT) $(BOT_CACHE) $(PYTHON)
+	agent/hummingbot/install.sh $(BOT) $(BOT_CACHE) $(BOT_PYTHON)
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +75,14 @@ tests: $(READY)  ## the tests alone, in two halves side by side; Hummingbot is b
 tests-book: $(READY)  ## the half of the tests that runs the chapters, compares them, and reads the book in a browser
 	@PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL); compared=$$?; $(PYTEST) tests/book tests/notebooks && exit $$compared
 
+# OpenBLAS, numpy, PyTorch and numba without the instructions that the machine has: other kernels round the last bits
+# differently, as another processor does. NUMBA_CPU_NAME=x86-64-v3 OPENBLAS_CORETYPE=Haswell (Zen, SkylakeX) name others.
+test-plain-cpu: $(READY)  ## oracles and parity on an emulated plain processor (no AVX, no FMA)
+	@mkdir -p build/machine-code
+	OPENBLAS_CORETYPE=$(or $(OPENBLAS_CORETYPE),Nehalem) NUMBA_CPU_NAME=$(or $(NUMBA_CPU_NAME),generic) NUMBA_CPU_FEATURES= \
+	NPY_DISABLE_CPU_FEATURES="AVX2 FMA3 AVX512F AVX512CD AVX512_SKX" ATEN_CPU_CAPABILITY=default \
+	NUMBA_CACHE_DIR=$(CURDIR)/build/machine-code $(BIN)/python -W ignore -m pytest tests/oracles tests/parity
+
 demo: $(READY) $(BOT_READY)  ## the closed loop: exchange, agent, governor and Hummingbot, without network (8 minutes)
 	$(BIN)/perpfut agent demo --keep
 
@@ -107,7 +116,3 @@ clean:  ## delete caches, books and the artifacts of all runs (not data/)
 
 distclean: clean  ## delete .venv too
 	rm -rf $(VENV)
-
-environment.yml: requirements.lock
-	sed -i '/^      - /d' $@
-	sed 's/^/      - /' $< >> $@

@@ -4,7 +4,7 @@ FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && python -m venv /opt/agent
 COPY docker/agent-requirements.lock /tmp/
-RUN /opt/agent/bin/pip install --no-deps -r /tmp/agent-requirements.lock \
+RUN /opt/agent/bin/pip install --no-deps --require-hashes -r /tmp/agent-requirements.lock \
  && /opt/agent/bin/pip check \
  && /opt/agent/bin/pip uninstall --yes --quiet pip setuptools \
  && find /opt/agent -type d -name tests -prune -exec rm -r {} +

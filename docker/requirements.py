@@ -1,5 +1,6 @@
 """Write docker/agent-requirements.lock: what the live agent needs of requirements.lock, and nothing that trains."""
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -37,10 +38,18 @@ IMPORTED: Final = (
 """Distributions that the live process imports itself; the rest follows from what they require."""
 
 
-def agent_lock() -> list[str]:
-    """Return the lines of requirements.lock that the imported distributions and all that they require stand on."""
-    lines = (ROOT / "requirements.lock").read_text().split()
-    pinned = {canonicalize_name(line.partition("==")[0]): line for line in lines}
+def pinned(lock: str = "requirements.lock") -> dict[str, str]:
+    """Return each entry of a lock file, its hashes included, by the distribution's canonical name."""
+    entries = re.split(r"\n(?=\w)", (ROOT / lock).read_text().rstrip())
+    found = dict[str, str]()
+    for entry in entries:  # several entries of one name hold for different Pythons
+        name = canonicalize_name(entry.partition("==")[0])
+        found[name] = "\n".join(filter(None, (found.get(name), entry)))
+    return found
+
+
+def agent_lock() -> str:
+    """Return the entries of requirements.lock that the imported distributions and all that they require stand on."""
     seen, waiting = set[tuple[str, frozenset[str]]](), [Requirement(name) for name in IMPORTED]
     while waiting:
         wanted = waiting.pop()
@@ -48,7 +57,8 @@ def agent_lock() -> list[str]:
         if met not in seen:
             seen.add(met)
             waiting.extend(_required(*met))
-    return sorted({pinned[name] for name, _ in seen}, key=str.lower)
+    entries = pinned()
+    return "".join(f"{entries[name]}\n" for name in sorted({name for name, _ in seen}))
 
 
 def _required(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
@@ -61,5 +71,5 @@ def _required(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
 
 
 if __name__ == "__main__":
-    LOCK.write_text("\n".join(agent_lock()) + "\n")
-    sys.stdout.write(f"{LOCK.relative_to(ROOT)}: {len(agent_lock())} of the locked packages\n")
+    LOCK.write_text(agent_lock())
+    sys.stdout.write(f"{LOCK.relative_to(ROOT)}: {agent_lock().count('==')} of the locked packages\n")

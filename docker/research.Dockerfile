@@ -5,8 +5,9 @@ FROM python:3.11.14-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/study
-COPY requirements.lock /tmp/
-RUN /opt/study/bin/pip install --no-deps -r /tmp/requirements.lock && /opt/study/bin/pip check
+COPY requirements.lock requirements-torch.lock /tmp/
+RUN /opt/study/bin/pip install --no-deps --require-hashes -r /tmp/requirements.lock \
+ && /opt/study/bin/pip install -r /tmp/requirements-torch.lock && /opt/study/bin/pip check
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="perpfut research" \

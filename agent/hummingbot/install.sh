@@ -4,6 +4,7 @@
 set -euo pipefail
 VENV=$1 CACHE=$2 PYTHON=${3:-python3.11} VERSION=20260922
 HERE=$(cd "$(dirname "$0")" && pwd)
+command -v "$PYTHON" >/dev/null || { echo "hummingbot: found no $PYTHON; expected Python 3.11, which its wheel is built for; install it" >&2; exit 1; }
 mkdir -p "$CACHE"
 WHEEL=$(ls "$CACHE"/hummingbot-$VERSION-cp311-*.whl 2>/dev/null || true)
 if [ -z "$WHEEL" ]; then
@@ -18,6 +19,6 @@ if [ -z "$WHEEL" ]; then
   WHEEL=$(ls "$CACHE"/hummingbot-$VERSION-cp311-*.whl)
 fi
 test -x "$VENV/bin/python" || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r "$HERE/requirements.lock"
+"$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r "$HERE/requirements.lock"
 "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --force-reinstall "$WHEEL"
 "$VENV/bin/python" -c "import hummingbot, pydantic" && touch "$VENV/.installed"
