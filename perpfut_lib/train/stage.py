@@ -16,6 +16,7 @@ from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, Policy
 from perpfut_lib.progress import tallied
 from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.fit import Fitted, fit
+from perpfut_lib.train.placebo import placebo_episodes
 from perpfut_lib.train.trainer import Logbook
 from perpfut_lib.train.training_task import TrainingTask
 
@@ -48,9 +49,11 @@ def make_training_tasks(profile: Profile, run: Run) -> list[TrainingTask]:
     """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
     episodes, settings = load_episodes(run), profile.train
     train, validate = episodes.select("train"), episodes.select("validate")
+    wanted = settings.corrects and settings.placebos > 0
+    placebo = placebo_episodes(profile, run, load_features(run)) if wanted else None
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     return [
-        TrainingTask(train, validate, profile.env, profile.costs, budgeted, fee, seed)
+        TrainingTask(train, validate, profile.env, profile.costs, budgeted, fee, seed, placebo)
         for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
         for seed in seeds
     ]
@@ -114,7 +117,7 @@ def load_curves(run: Run) -> pd.DataFrame:
 def _export(
     folder: StageFolder, profile: Profile, features: Features, training_task: TrainingTask, fitted: Fitted
 ) -> None:
-    content, name = pack_weights(fitted.layers, fitted.lstm), agent_name(training_task)
+    content, name = pack_weights(fitted.layers, fitted.lstm, fitted.base), agent_name(training_task)
     sizing, settings = training_task.rules().sizing, training_task.settings
     card = PolicyCard(
         algorithm=settings.algorithm,
@@ -127,6 +130,8 @@ def _export(
         squash=settings.algorithm in SQUASHED,
         choices=settings.choices if settings.algorithm == "dqn" else 0,
         lstm=settings.lstm if settings.algorithm == "recurrent-ppo" else 0,
+        base_hidden=tuple(len(bias) for _, bias in (fitted.base or [])[:-1]),
+        overlay=settings.overlay if settings.corrects else 0.0,
         **sizing._asdict(),
         weights_file=f"{name}.safetensors",
         weights_sha256=hashlib.sha256(content).hexdigest(),
@@ -146,4 +151,5 @@ def _provenance(profile: Profile, training_task: TrainingTask, fitted: Fitted) -
         "settings": training_task.settings.model_dump(mode="json"),
         "validation": asdict(fitted.score),
         "abstains": fitted.abstains,
+        "uncorrected": fitted.uncorrected,
     }
