@@ -1,0 +1,145 @@
+"""One fresh simulated market through the study's own stages: what agent, rules and informed trader earn there."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from perpfut_lib import pipeline, statistics
+from perpfut_lib.accounting import Costs, Ledger
+from perpfut_lib.artifacts import Run, read_json, write_json
+from perpfut_lib.config import Profile
+from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
+from perpfut_lib.evaluate import days_of, rollout
+from perpfut_lib.evaluate.draws import random_ledger
+from perpfut_lib.evaluate.measure import utility_bps
+from perpfut_lib.evaluate.stage import TestSpan, load_test_span, rule_policies
+from perpfut_lib.policies import Policy, RandomSwitch, RecurrentPolicy
+from perpfut_lib.policies.informed import informed_episodes, informed_policy
+from perpfut_lib.store.stage import load_panel
+from perpfut_lib.train.stage import load_policies
+
+AGENT: Final = "agent"
+BEST: Final = "best rule"
+INFORMED: Final = "informed"
+DRAWS: Final = 100
+
+
+@dataclass(frozen=True)
+class World:
+    """A market to judge the learner in."""
+
+    profile: Profile
+    """Settings, the market's seed among them."""
+    seed: int
+    folder: Path
+    """Where answers are kept, and artifacts while they are made."""
+
+
+@dataclass
+class Account:
+    """What one policy earned in the test span at one fee."""
+
+    utility: float
+    """Mean utility per pair-day, basis points."""
+    growth: float
+    """Return of the portfolio, as a fraction."""
+    sharpe: float
+    """Annualised Sharpe ratio of its daily returns; 0 if it never varied."""
+    turnover: float
+    """Notional traded per pair-day, in equities."""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def kept_world(world: World) -> dict[str, Any]:
+    """Return what a world gave, from its file where there is one."""
+    path = world.folder / f"world-{world.seed}.json"
+    if not path.is_file():
+        run = Run(world.folder / f"run-{world.seed}")
+        write_json(path, {"seed": world.seed, "rows": list(judge(world.profile, run))})
+        shutil.rmtree(run.path)  # a hundred worlds would fill the disk; the seed makes it again
+    kept: dict[str, Any] = read_json(path)
+    return kept
+
+
+def judge(profile: Profile, run: Run) -> Iterator[dict[str, Any]]:
+    """Yield one row per fee and policy, the pipeline's stages up to training run first."""
+    pipeline.ensure("train", profile, run)
+    span = load_test_span(profile, run)
+    for fee in profile.costs.fees_bps:
+        costs = make_costs(fee, profile.costs)
+        accounts = rule_accounts(profile, run, span, costs, fee)
+        accounts |= {AGENT: agent_account(profile, run, span, costs, fee)}
+        accounts |= {INFORMED: informed_account(profile, run, span, costs)}
+        for name, account in accounts.items():
+            found = {"utility": account.utility, "return": account.growth, "sharpe": account.sharpe}
+            days = {"pair_days": len(span.episodes), "turnover": account.turnover}
+            yield {"fee_bps": fee, "policy": name, **found, **days, **account.more}
+
+
+def agent_account(profile: Profile, run: Run, span: TestSpan, costs: Costs, fee: float) -> Account:
+    """Return the mean over the seeds that were trained for this fee."""
+    trained = [one.policy for one in load_policies(run) if one.fee_bps == fee]
+    each = [_account(profile, span, rollout(span.episodes, policy, costs).ledger) for policy in trained]
+    means = (
+        float(np.mean([getattr(one, name) for one in each])) for name in ("utility", "growth", "sharpe", "turnover")
+    )
+    return Account(*means, {"seeds": len(each), "utility_by_seed": [one.utility for one in each]})
+
+
+def rule_accounts(profile: Profile, run: Run, span: TestSpan, costs: Costs, fee: float) -> dict[str, Account]:
+    """Return every rule, fitted for this fee, and the one that earned most on validation; chance cannot be that one."""
+    rules = rule_policies(profile, run, fee)
+    checked = load_episodes(run).select("validate")
+    accounts, before = {}, {}
+    for name, policy in rules.items():
+        if isinstance(policy, RandomSwitch):
+            accounts[name] = _account(profile, span, random_ledger(policy, span.episodes, costs, DRAWS), DRAWS)
+            continue
+        before[name] = _utility(profile, checked, policy, costs)
+        accounts[name] = _account(profile, span, rollout(span.episodes, policy, costs).ledger)
+        accounts[name].more["validation_utility"] = before[name]
+    chosen = max(before, key=lambda name: before[name])
+    return accounts | {BEST: replace(accounts[chosen], more={"chosen": chosen})}
+
+
+def informed_account(profile: Profile, run: Run, span: TestSpan, costs: Costs) -> Account:
+    """Return the trader who knows how the market was made."""
+    truth = run.stage("acquire").read_json("truth.json")
+    rules, latency = make_rules(profile.env), profile.env.latency
+    episodes = informed_episodes(span.episodes, load_panel(run), truth, rules, costs, latency=latency)
+    return _account(profile, span, rollout(episodes, informed_policy(rules), costs).ledger)
+
+
+def _utility(profile: Profile, episodes: Episodes, policy: Policy | RecurrentPolicy, costs: Costs) -> float:
+    return float(utility_bps(rollout(episodes, policy, costs).ledger, make_rules(profile.env)).mean())
+
+
+def _account(profile: Profile, span: TestSpan, book: Ledger, copies: int = 1) -> Account:
+    """Return what a ledger came to; with several copies of the span below one another, means over them."""
+    utility = float(utility_bps(book, make_rules(profile.env)).mean())
+    parts = (
+        [book]
+        if copies == 1
+        else [
+            _rows(book, slice(k, k + len(span.episodes)))
+            for k in range(0, copies * len(span.episodes), len(span.episodes))
+        ]
+    )
+    days = [days_of(span.portfolio_of(part))["return"].to_numpy() for part in parts]
+    growth = float(np.mean([statistics.cumulative_return(day) for day in days]))
+    sharpe = float(np.mean([np.nan_to_num(statistics.sharpe(day)) for day in days]))
+    return Account(utility, growth, sharpe, float(book.turnover.sum(axis=1).mean()))
+
+
+def _rows(book: Ledger, rows: slice) -> Ledger:
+    return replace(book, **{name: getattr(book, name)[rows] for name in book.__dataclass_fields__})
+
+
+def world_settings(profile: Profile, seed: int, changes: Mapping[str, Any]) -> Profile:
+    """Return the profile on a market of its own, simulated here (the local exchange would serve the same bars)."""
+    own = {"data.source": "sim", "data.simulation.seed": seed, "compute.workers": 1}
+    return profile.changed(own | dict(changes), name=f"{profile.name}.world-{seed}")
