@@ -1,7 +1,7 @@
 """One fresh simulated market through the study's own stages: what agent, rules and informed trader earn there."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +12,12 @@ from perpfut_lib import pipeline, statistics
 from perpfut_lib.accounting import Costs, Ledger
 from perpfut_lib.artifacts import Run, read_json, write_json
 from perpfut_lib.config import Profile
-from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
+from perpfut_lib.env import load_episodes, make_costs, make_rules
 from perpfut_lib.evaluate import days_of, rollout
-from perpfut_lib.evaluate.draws import random_ledger
-from perpfut_lib.evaluate.measure import utility_bps
+from perpfut_lib.evaluate.draws import random_rollouts
 from perpfut_lib.evaluate.stage import TestSpan, load_test_span, rule_policies
-from perpfut_lib.policies import Policy, RandomSwitch, RecurrentPolicy
+from perpfut_lib.evaluate.utility import utility_bps
+from perpfut_lib.policies import RandomSwitch
 from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.stage import load_policies
@@ -25,7 +25,6 @@ from perpfut_lib.train.stage import load_policies
 AGENT: Final = "agent"
 BEST: Final = "best rule"
 INFORMED: Final = "informed"
-DRAWS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -83,27 +82,22 @@ def judge(profile: Profile, run: Run) -> Iterator[dict[str, Any]]:
 def agent_account(profile: Profile, run: Run, span: TestSpan, costs: Costs, fee: float) -> Account:
     """Return the mean over the seeds that were trained for this fee."""
     trained = [one.policy for one in load_policies(run) if one.fee_bps == fee]
-    each = [_account(profile, span, rollout(span.episodes, policy, costs).ledger) for policy in trained]
-    means = (
-        float(np.mean([getattr(one, name) for one in each])) for name in ("utility", "growth", "sharpe", "turnover")
-    )
-    return Account(*means, {"seeds": len(each), "utility_by_seed": [one.utility for one in each]})
+    return _mean([_account(profile, span, rollout(span.episodes, policy, costs).ledger) for policy in trained])
 
 
 def rule_accounts(profile: Profile, run: Run, span: TestSpan, costs: Costs, fee: float) -> dict[str, Account]:
     """Return every rule, fitted for this fee, and the one that earned most on validation; chance cannot be that one."""
-    rules = rule_policies(profile, run, fee)
-    checked = load_episodes(run).select("validate")
+    checked, rules = load_episodes(run).select("validate"), make_rules(profile.env)
     accounts, before = {}, {}
-    for name, policy in rules.items():
+    for name, policy in rule_policies(profile, run, fee).items():
         if isinstance(policy, RandomSwitch):
-            accounts[name] = _account(profile, span, random_ledger(policy, span.episodes, costs, DRAWS), DRAWS)
+            books = (each.ledger for each in random_rollouts(policy, span.episodes, costs))
+            accounts[name] = _mean([_account(profile, span, book) for book in books])
             continue
-        before[name] = _utility(profile, checked, policy, costs)
+        before[name] = float(utility_bps(rollout(checked, policy, costs).ledger, rules).mean())
         accounts[name] = _account(profile, span, rollout(span.episodes, policy, costs).ledger)
-        accounts[name].more["validation_utility"] = before[name]
     chosen = max(before, key=lambda name: before[name])
-    return accounts | {BEST: replace(accounts[chosen], more={"chosen": chosen})}
+    return accounts | {BEST: replace(accounts[chosen], more={"chosen": chosen, "validation_utility": before})}
 
 
 def informed_account(profile: Profile, run: Run, span: TestSpan, costs: Costs) -> Account:
@@ -114,32 +108,22 @@ def informed_account(profile: Profile, run: Run, span: TestSpan, costs: Costs) -
     return _account(profile, span, rollout(episodes, informed_policy(rules), costs).ledger)
 
 
-def _utility(profile: Profile, episodes: Episodes, policy: Policy | RecurrentPolicy, costs: Costs) -> float:
-    return float(utility_bps(rollout(episodes, policy, costs).ledger, make_rules(profile.env)).mean())
-
-
-def _account(profile: Profile, span: TestSpan, book: Ledger, copies: int = 1) -> Account:
-    """Return what a ledger came to; with several copies of the span below one another, means over them."""
+def _account(profile: Profile, span: TestSpan, book: Ledger) -> Account:
     utility = float(utility_bps(book, make_rules(profile.env)).mean())
-    parts = (
-        [book]
-        if copies == 1
-        else [
-            _rows(book, slice(k, k + len(span.episodes)))
-            for k in range(0, copies * len(span.episodes), len(span.episodes))
-        ]
-    )
-    days = [days_of(span.portfolio_of(part))["return"].to_numpy() for part in parts]
-    growth = float(np.mean([statistics.cumulative_return(day) for day in days]))
-    sharpe = float(np.mean([np.nan_to_num(statistics.sharpe(day)) for day in days]))
-    return Account(utility, growth, sharpe, float(book.turnover.sum(axis=1).mean()))
+    returns = days_of(span.portfolio_of(book))["return"].to_numpy()
+    sharpe = float(np.nan_to_num(statistics.sharpe(returns)))
+    turnover = float(book.turnover.sum(axis=1).mean())
+    return Account(utility, float(statistics.cumulative_return(returns)), sharpe, turnover)
 
 
-def _rows(book: Ledger, rows: slice) -> Ledger:
-    return replace(book, **{name: getattr(book, name)[rows] for name in book.__dataclass_fields__})
+def _mean(each: list[Account]) -> Account:
+    """Return means over seeds or draws."""
+    names = ("utility", "growth", "sharpe", "turnover")
+    means = (float(np.mean([getattr(one, name) for one in each])) for name in names)
+    return Account(*means, {"utility_by_seed": [one.utility for one in each]})
 
 
-def world_settings(profile: Profile, seed: int, changes: Mapping[str, Any]) -> Profile:
+def world_settings(profile: Profile, seed: int) -> Profile:
     """Return the profile on a market of its own, simulated here (the local exchange would serve the same bars)."""
     own = {"data.source": "sim", "data.simulation.seed": seed, "compute.workers": 1}
-    return profile.changed(own | dict(changes), name=f"{profile.name}.world-{seed}")
+    return profile.changed(own, name=f"{profile.name}.world-{seed}")

@@ -35,8 +35,7 @@ class Order:
     """Seed of the first market; the others follow by one. The study itself uses seed 7."""
     profile: str = "default"
     settings: Sequence[str] = ()
-    train_steps: int | None = None
-    """Steps per agent; by default the profile's."""
+    """Overrides of the profile's settings, as ``section.key=value``."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,9 @@ def results(order: Order) -> list[dict[str, Any]]:
     if base.data.source not in ("sim", "venue"):
         found = f"profile {base.name} with data.source {base.data.source}"
         raise ConfigError(found, "a simulated market, which a seed makes anew", "choose another profile")
-    changes = {} if order.train_steps is None else {"train.total_steps": order.train_steps}
-    folder = _folder(base.changed(changes, name=base.name))
+    folder = _folder(base)
     seeds = range(order.first_seed, order.first_seed + order.worlds)
-    worlds = [World(world_settings(base, seed, changes), seed, folder) for seed in seeds]
+    worlds = [World(world_settings(base, seed), seed, folder) for seed in seeds]
     return run_tasks(kept_world, worlds, base.compute, label="worlds")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from perpfut_lib import statistics
 from perpfut_lib.accounting import MAINTENANCE_MARGIN, Ledger
-from perpfut_lib.env import Episodes, Rules
+from perpfut_lib.env import Episodes
 from perpfut_lib.evaluate.days import break_even_bps, days_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout
@@ -56,19 +56,6 @@ def portfolio_of(book: Ledger, episodes: Episodes, windows: Int1D, slots: int) -
         Number of pairs that the capital is divided by.
     """
     return combine(flows_of(book, episodes), windows, slots)
-
-
-def utility_bps(book: Ledger, rules: Rules) -> Float1D:
-    """Return the agents' own objective, summed over each pair-day, in basis points of its equity, (E,).
-
-    The sum of :func:`perpfut_lib.env.kernel.utility` over the steps of a ledger; a ruined pair earns nothing more.
-    """
-    before = book.equity[:, :-1]
-    gain = np.divide(book.equity[:, 1:], before, out=np.ones_like(before), where=before > 0.0) - 1.0
-    x = rules.reward_scale * gain
-    reward = x - 0.5 * rules.risk_aversion * x**2 - rules.turnover_penalty * book.turnover
-    total: Float1D = np.clip(reward, -rules.reward_clip, rules.reward_clip).sum(axis=1)
-    return total * (1e4 / rules.reward_scale)
 
 
 def performance(portfolio: Portfolio, resampling: Resampling) -> dict[str, float]:
