@@ -5,14 +5,14 @@ so a killed run goes on where it was.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from scipy.special import stdtrit
 
-from perpfut_lib.artifacts import source_hash
+from perpfut_lib.artifacts import git_commit, publish, source_hash
 from perpfut_lib.bench._learner_world import AGENT, BEST, INFORMED, World, kept_world, world_settings
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.compute import run_tasks
@@ -130,4 +130,10 @@ def _folder(profile: Profile) -> Path:
     return project_root() / "artifacts" / "learner" / f"{profile.name}-{hash_json(key)[:16]}"
 
 
-__all__ = ["AGENT", "BEST", "INFORMED", "LearnerRow", "Order", "compare", "results", "run", "values"]
+def keep(order: Order | None = None) -> None:
+    """Publish what every world gave, as ``learner/<profile>``."""
+    order = order or Order()
+    publish(f"learner/{order.profile}", {"order": asdict(order), "worlds": results(order), "git_commit": git_commit()})
+
+
+__all__ = ["AGENT", "BEST", "INFORMED", "LearnerRow", "Order", "compare", "keep", "results", "run", "values"]

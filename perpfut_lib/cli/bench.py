@@ -11,8 +11,8 @@ import perpfut_lib.bench
 from perpfut_lib.bench import harness
 from perpfut_lib.errors import ConfigError
 
-LEARNER = "learner"
-MORE = "(only learner)"
+IN_WORLDS = (["learner"], ["market"])
+MORE = "(only learner, market)"
 
 
 def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
@@ -40,20 +40,22 @@ def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
     for name in names:
         if name not in known:
             raise ConfigError(f"no benchmark {name!r}", f"one of {', '.join(known)}", "choose one of these")
-    if order and names != [LEARNER]:
-        raise ConfigError(f"{', '.join(order)} for {', '.join(names)}", "these options for learner only", "drop them")
+    if order and names not in IN_WORLDS:
+        raise ConfigError(
+            f"{', '.join(order)} for {', '.join(names)}", "them with learner or market alone", "drop them"
+        )
     if not json:
         typer.echo(harness.TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
     for name in names:
         module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
         run: Callable[..., Iterator[harness.BenchRow]] = module.run
-        rows = []
-        for row in run(module.Order(**order)) if order else run():
+        orders, rows = [module.Order(**order)] if order else [], []
+        for row in run(*orders):
             typer.echo(row.to_json() if json else row.to_text())
             rows.append(row)
         if keep:
             harness.keep(name, rows)
-            getattr(module, "keep", lambda: None)()  # some have more to publish than rows
+            getattr(module, "keep", lambda: None)(*orders)  # some have more to publish than rows
 
 
 def _benchmarks() -> list[str]:

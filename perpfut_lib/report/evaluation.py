@@ -1,5 +1,7 @@
 """Tables and figures of the evaluation, from a run's artifacts or from a profile's published results."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -28,13 +30,19 @@ MEASURES = {
     "fees": ("fees (% of capital)", 100, 3),
     "slippage": ("slippage (% of capital)", 100, 3),
     "break_even_bps": ("break-even cost (bps)", 1, 2),
+    "utility_bps": ("utility per pair-day (bps)", 1, 1),
+    "utility_difference_bps": ("utility over the best rule's (bps)", 1, 1),
+    "utility_share": ("utility, share of the informed trader's (%)", 100, 1),
 }
 
 
 def fee_table(source: Source) -> pd.DataFrame:
     """Return the fee-regime table: every agent at the fee that it was trained for, every baseline at every fee.
 
-    Percentages, basis points and ratios as the column names say; intervals are those of the stationary bootstrap.
+    Percentages, basis points and ratios as the column names say. Intervals are those of the stationary bootstrap; for
+    the random trader where its draws lie; for the utility Student's over trading windows. Utility is the agents' own
+    objective per pair-day. Beside it stand its difference to the rule that did best on validation, and its share of
+    what a trader earns who knows how a simulated market was made.
     """
     metrics = read_result(source, "metrics")
     shown = metrics["train_fee_bps"].isna() | _own(metrics)
@@ -53,10 +61,25 @@ def fee_table(source: Source) -> pd.DataFrame:
             "turnover (/day)": percent["turnover_per_day"].round(2),
             "mean |a|": percent["mean_exposure"].round(2),
             "break-even (bps)": percent["break_even_bps"].round(2),
+            **_utility_columns(percent),
         }
     ).set_index(["fee (bps)", "agent"])
     table[table.select_dtypes("float").columns] += 0.0  # no negative zeros
     return table
+
+
+def _utility_columns(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the columns of the fee table on utility; none for results that were published without it."""
+    if "utility_bps" not in rows:
+        return {}
+    columns: dict[str, Any] = {"utility (bps)": rows["utility_bps"].round(1)}
+    if "utility_difference_bps" in rows:
+        ends = rows["utility_difference_lower"], rows["utility_difference_upper"]
+        columns["over best rule (bps)"] = rows["utility_difference_bps"].round(1)
+        columns["interval (bps)"] = [bounds(*pair, 1) for pair in zip(*ends, strict=True)]
+    if rows["utility_share"].notna().any():
+        columns["share of informed (%)"] = (100 * rows["utility_share"]).round(1)
+    return columns
 
 
 def measures_table(source: Source) -> pd.DataFrame:
@@ -69,6 +92,7 @@ def measures_table(source: Source) -> pd.DataFrame:
     table = {
         title: [decimals(unit * value, digits) for value in rows[name]]
         for name, (title, unit, digits) in MEASURES.items()
+        if name in rows
     }
     return pd.DataFrame(table, index=rows.index).T.rename_axis(index="measure", columns="fee (bps)")
 

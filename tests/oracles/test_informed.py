@@ -79,11 +79,11 @@ def test_without_a_fee_the_program_has_a_closed_form():
 
 @pytest.mark.parametrize("fee", [1.44, 4.5])
 def test_the_program_agrees_with_that_of_the_reference_task(fee):
-    """Two programs with other grids and other transitions: one value within a per cent, the coarser one's error."""
-    task = Planted(length=480)
+    """Two programs with other grids and other transitions: one value within half a per cent."""
+    task = Planted(length=240)
     region, value = program(task, fee)
-    oracle = solve_oracle(task, fee)
-    assert value == pytest.approx(oracle.utility, rel=0.01)
+    oracle = solve_oracle(task, fee, z_count=321)  # on the grid that it has by default it is one per cent too high
+    assert value == pytest.approx(oracle.utility, rel=0.005)
     middle = np.interp(0.0, oracle.policy.z, oracle.policy.lower), np.interp(0.0, oracle.policy.z, oracle.policy.upper)
     assert region == pytest.approx(middle, abs=0.05)
 
