@@ -154,11 +154,11 @@ def estimate(truth: Truth, panel: Panel, pair: PlantedPair) -> Estimate:
     observed = np.log(y) - pair.alpha - pair.beta * np.log(x)
     noise = closing_noise(truth.tick(pair.y, y)) + pair.beta**2 * closing_noise(truth.tick(pair.x, x))
     persistence = 0.5 ** (panel.timeframe / MINUTE_MS / pair.half_life_bars)
-    return Estimate(*_filter(observed, noise, persistence, pair.spread_std))
+    return Estimate(*filter_level(observed, noise, persistence, pair.spread_std))
 
 
 @njit(cache=True)
-def _filter(observed: Float1D, noise: Float1D, persistence: float, std: float) -> tuple[Float1D, float]:
+def filter_level(observed: Float1D, noise: Float1D, persistence: float, std: float) -> tuple[Float1D, float]:
     """Return the filtered mean of an autoregression seen with noise, (T,), and the last variance around it."""
     mean, variance, filtered = 0.0, std * std, np.empty(len(observed))
     for bar in range(len(observed)):

@@ -100,5 +100,5 @@ class RandomSwitch:
                 state ^= state >> np.uint64(29)
         draw = (state >> np.uint64(11)).astype(np.float64) / 2.0**53
         side = np.sign(observation[:, -3]).astype(np.float64)
-        fresh = np.where(draw < self.switch / 2.0, 1.0, -1.0)
+        fresh = np.where(state & np.uint64(1024), 1.0, -1.0)  # a bit that the draw does not use
         return np.where((side == 0) | (draw < self.switch), fresh, side)

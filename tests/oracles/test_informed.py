@@ -8,7 +8,7 @@ from pykalman import KalmanFilter
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from perpfut_lib.accounting import BPS, Costs, Sizing
+from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.config import Profile
 from perpfut_lib.env import make_costs, make_rules
 from perpfut_lib.env.planted import Planted
@@ -17,10 +17,17 @@ from perpfut_lib.evaluate.utility import utility_bps
 from perpfut_lib.policies import Fitting, baselines
 from perpfut_lib.policies.dynamic_program import SpreadProcess, make_grid, solve
 from perpfut_lib.policies.fitting import walk
-from perpfut_lib.policies.informed import Truth, closing_noise, estimate, informed_episodes, informed_policy
+from perpfut_lib.policies.informed import (
+    Truth,
+    closing_noise,
+    estimate,
+    filter_level,
+    informed_episodes,
+    informed_policy,
+)
 from perpfut_lib.policies.oracle import solve_oracle
 from perpfut_lib.protocol.worlds import coarser, prepare, simulated_panel
-from perpfut_lib.venue.market import simulate
+from perpfut_lib.venue.market import mid_prices, simulate
 
 BARS = 15
 WORLDS = range(4)
@@ -88,32 +95,40 @@ def test_the_program_agrees_with_that_of_the_reference_task(fee):
     assert region == pytest.approx(middle, abs=0.05)
 
 
-def test_what_is_seen_of_a_spread_is_what_pykalman_filters():
-    """Proves that the estimate is the Kalman filter of the planted law with the noise of closing prices."""
-    _, panel, truth = made(0)
-    known = Truth.of(truth)
-    pair = next(iter(known.followers.values()))
-    ours = estimate(known, panel, pair)
-    y, x = (panel.close[:, panel.column(symbol)] for symbol in (pair.y, pair.x))
-    noise = closing_noise(known.tick(pair.y, y)) + pair.beta**2 * closing_noise(known.tick(pair.x, x))
-    persistence = 0.5 ** (BARS / pair.half_life_bars)
+def test_the_filter_is_pykalmans():
+    """A stationary autoregression seen with noise, a few values missing: same means and last variance as pykalman."""
+    generator, persistence, std, noise = np.random.default_rng(5), 0.9, 2.0, 0.5
+    observed = generator.normal(0.0, 2.0, 300)
+    observed[[0, 40, 41]] = np.nan
     peer = KalmanFilter(
         transition_matrices=[[persistence]],
         observation_matrices=[[1.0]],
-        transition_covariance=[[(1.0 - persistence**2) * pair.spread_std**2]],
-        observation_covariance=[[float(noise.mean())]],
+        transition_covariance=[[(1.0 - persistence**2) * std**2]],
+        observation_covariance=[[noise]],
         initial_state_mean=[0.0],
-        initial_state_covariance=[[pair.spread_std**2]],
+        initial_state_covariance=[[std**2]],
     )
-    level, variance = peer.filter(np.log(y) - pair.alpha - pair.beta * np.log(x))
-    assert ours.level == pytest.approx(level[:, 0], abs=0.02 * BPS)  # the tick's share of the price moves a little
-    assert ours.variance == pytest.approx(float(variance[-1, 0, 0]), rel=0.1)
+    level, variance = peer.filter(np.ma.masked_invalid(observed))
+    ours = filter_level(observed, np.full(300, noise), persistence, std)
+    assert ours[0] == pytest.approx(level[:, 0], abs=1e-12)
+    assert ours[1] == pytest.approx(float(variance[-1, 0, 0]), rel=1e-12)
+
+
+def test_the_estimate_lies_nearer_to_the_planted_spread_than_the_closes():
+    """Proves that filtering helps: less mean squared error than the spread of closing prices, and about its variance."""
+    config = Profile().changed(SETTINGS | {"data.simulation.spread_std_bps": 3.0}).data.simulation
+    panel, known, mids = simulated_panel(config), Truth.of(simulate(config).truth), mid_prices(config)
+    for pair in known.followers.values():
+        true = np.log(mids[pair.y][1:]) - pair.alpha - pair.beta * np.log(mids[pair.x][1:])
+        y, x = (panel.close[:, panel.column(symbol)] for symbol in (pair.y, pair.x))
+        found = estimate(known, panel, pair)
+        error = np.mean((found.level - true) ** 2)
+        assert error < np.mean((np.log(y) - pair.alpha - pair.beta * np.log(x) - true) ** 2)
+        assert error == pytest.approx(found.variance, rel=0.25)
 
 
 def test_the_noise_of_closing_prices_is_what_the_market_shows():
     """Proves that a close lies around the mid price with the variance that the filter takes, within a tenth."""
-    from perpfut_lib.venue.market import mid_prices
-
     config = Profile().changed(SETTINGS).data.simulation
     panel, known, mids = simulated_panel(config), Truth.of(simulate(config).truth), mid_prices(config)
     for column, symbol in enumerate(panel.symbols):
