@@ -10,6 +10,8 @@ from perpfut_lib.errors import PolicyError
 from perpfut_lib.types import Float1D, Float32
 
 PLAIN: Final = Sizing()
+TUNED: Final = ("z-score", "ou-stopping", "ridge")
+"""Names of the baselines that are fitted to the fee that they are tested at."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def test_the_filter_is_pykalmans():
 
 
 def test_the_estimate_lies_nearer_to_the_planted_spread_than_the_closes():
-    """Proves that filtering helps: less mean squared error than the spread of closing prices, and about its variance."""
+    """Proves that filtering helps: less mean squared error than closing prices have, about the variance it says."""
     config = Profile().changed(SETTINGS | {"data.simulation.spread_std_bps": 3.0}).data.simulation
     panel, known, mids = simulated_panel(config), Truth.of(simulate(config).truth), mid_prices(config)
     for pair in known.followers.values():

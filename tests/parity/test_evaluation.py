@@ -99,7 +99,7 @@ def test_the_cost_curve_prices_the_same_positions(smoke):
     """At an agent's own fee the curve repeats its return; it falls with the cost; gross over turnover is its zero."""
     metrics, costs = load_metrics(smoke.run), load_costs(smoke.run)
     for agent in ("z-score", "long"):
-        rows = costs[costs["agent"] == agent].set_index("cost_bps")["return"]
+        rows = costs[(costs["agent"] == agent) & (costs["test_fee_bps"] == 0.0)].set_index("cost_bps")["return"]
         own = metrics[(metrics["agent"] == agent) & (metrics["test_fee_bps"] == 0.0)]
         assert rows[0.0] == pytest.approx(own["return"].item(), abs=1e-12)
         assert rows.is_monotonic_decreasing
