@@ -75,7 +75,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     for trial, policy in track(list(agents(profile, run)), label="test span", unit="agent"):
         costs = trial_costs(trial, profile)
         if isinstance(policy, RandomSwitch):
-            draws = (outcome(trial, each, span, profile) for each in random_rollouts(policy, span.episodes, costs))
+            rollouts, brief = random_rollouts(policy, span.episodes, costs), profile.changed({"evaluate.bootstrap": 10})
+            draws = (outcome(trial, each, span, brief) for each in rollouts)  # no interval of one draw is kept
             made.append(average(list(draws), profile.evaluate.confidence))
             continue
         result = rollout(span.episodes, policy, costs)
@@ -122,21 +123,21 @@ def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> 
 
 
 def average(draws: list[Outcome], level: float) -> Outcome:
-    """Return means over draws of a trader whose luck differs; intervals of it hold ``level`` of the draws."""
-    rows, ends = pd.DataFrame([each.row for each in draws]), ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
-    row = draws[0].row | rows.drop(columns="agent").mean().to_dict()
-    for name in ("return", "sharpe"):
-        row[f"{name}_lower"], row[f"{name}_upper"] = rows[name].quantile(ends[0]), rows[name].quantile(ends[1])
+    """Return means over draws of a trader whose luck differs; its intervals are where ``level`` of the draws lie."""
+    row = _mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
     tables = [[getattr(each, name) for each in draws] for name in ("days", "curves", "costs")]
-    utilities = pd.concat([each.utilities for each in draws])
-    return Outcome(row | {"seed": 0}, *(_mean_table(some) for some in tables), utilities)
+    return Outcome(row, *(_mean_table(some, level) for some in tables), pd.concat([each.utilities for each in draws]))
 
 
-def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return means of tables of one form, row by row; what is text is the same in all."""
+def _mean_table(tables: list[pd.DataFrame], level: float) -> pd.DataFrame:
+    """Return means of tables of one form, row by row, and of their bounds the quantiles of what they bound."""
     mean = tables[0].copy()
     for name in mean.select_dtypes("float").columns:
         mean[name] = np.mean([table[name].to_numpy() for table in tables], axis=0)
+    for name in ("return", "sharpe"):
+        if f"{name}_lower" in mean:
+            values, ends = [table[name].to_numpy() for table in tables], (0.5 - level / 2.0, 0.5 + level / 2.0)
+            mean[f"{name}_lower"], mean[f"{name}_upper"] = np.quantile(values, ends, axis=0)
     return mean
 
 
