@@ -118,9 +118,13 @@ def _account(profile: Profile, span: TestSpan, book: Ledger) -> Account:
 
 def _mean(each: list[Account]) -> Account:
     """Return means over seeds or draws."""
-    names = ("utility", "growth", "sharpe", "turnover")
-    means = (float(np.mean([getattr(one, name) for one in each])) for name in names)
-    return Account(*means, {"utility_by_seed": [one.utility for one in each]})
+    return Account(
+        utility=float(np.mean([one.utility for one in each])),
+        growth=float(np.mean([one.growth for one in each])),
+        sharpe=float(np.mean([one.sharpe for one in each])),
+        turnover=float(np.mean([one.turnover for one in each])),
+        more={"utility_by_seed": [one.utility for one in each]},
+    )
 
 
 def world_settings(profile: Profile, seed: int) -> Profile:

@@ -125,8 +125,10 @@ def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> 
 def average(draws: list[Outcome], level: float) -> Outcome:
     """Return means over draws of a trader whose luck differs; its intervals are where ``level`` of the draws lie."""
     row = _mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
-    tables = [[getattr(each, name) for each in draws] for name in ("days", "curves", "costs")]
-    return Outcome(row, *(_mean_table(some, level) for some in tables), pd.concat([each.utilities for each in draws]))
+    days, curves, costs = (
+        _mean_table([getattr(each, name) for each in draws], level) for name in ("days", "curves", "costs")
+    )
+    return Outcome(row, days, curves, costs, pd.concat([each.utilities for each in draws]))
 
 
 def _mean_table(tables: list[pd.DataFrame], level: float) -> pd.DataFrame:
