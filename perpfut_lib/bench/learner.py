@@ -34,7 +34,7 @@ class Order:
     first_seed: int = 1000
     """Seed of the first market; the others follow by one. The study itself uses seed 7."""
     profile: str = "default"
-    settings: Sequence[str] = ()
+    settings: tuple[str, ...] = ()
     """Overrides of the profile's settings, as ``section.key=value``."""
 
 

@@ -6,6 +6,7 @@ market: what the screened pairs show, measured in the same way everywhere. ``--k
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -70,6 +71,7 @@ def published() -> list[str]:
     return [name.removeprefix("market/") for name in list_published("market")]
 
 
+@cache
 def results(order: Order) -> dict[str, Any]:
     """Return the figures of a profile's market: means over worlds, Sharpe ratios of all their days together."""
     base = load_profile(order.profile, order.settings)

@@ -31,7 +31,7 @@ def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
     ] = None,
 ) -> None:
     """Measure ours beside its peer on the same work, interleaved, and check that both give the same answer."""
-    given = {"worlds": worlds, "first_seed": first_seed, "profile": profile, "settings": settings}
+    given = {"worlds": worlds, "first_seed": first_seed, "profile": profile, "settings": tuple(settings or ()) or None}
     order = {name: value for name, value in given.items() if value is not None}
     known = _benchmarks()
     if not names:
