@@ -41,7 +41,7 @@ STAGES: Final = (
         "evaluate",
         "perpfut_lib.evaluate.stage",
         ("evaluate", "cointegration", "costs", "env"),
-        ("cointegration", "features", "environment", "train"),
+        ("acquire", "quality", "cointegration", "features", "environment", "train"),
     ),
     Stage(
         "attribution",

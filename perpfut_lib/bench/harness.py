@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perpfut_lib.artifacts import git_commit, publish
+
+TABLE: Final = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class BenchRow:
     def to_json(self) -> str:
         """Return the row as one line of JSON."""
         return json.dumps(asdict(self))
+
+    def to_text(self) -> str:
+        """Return the row for people: figures with their unit, a dash where there is no peer."""
+        peer = "-" if self.peer is None else f"{self.peer:.4g} {self.unit}"
+        ratio = "-" if self.ratio is None else f"{self.ratio:.3g}"
+        error = "-" if self.max_abs_error is None else f"{self.max_abs_error:.1e}"
+        return TABLE.format(self.bench, self.metric, f"{self.ours:.4g} {self.unit}", peer, ratio, error)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import Executed
 from perpfut_lib.chapters.tables import table_html
 from perpfut_lib.config import Profile
+from perpfut_lib.env import make_rules
 from perpfut_lib.errors import ChapterError
 from perpfut_lib.evaluate import EpisodeFlows, Trial, combine, days_of
 from perpfut_lib.evaluate.portfolio import FLOWS
@@ -91,6 +92,9 @@ def cells(profile: Profile, run: Run) -> Iterator[Cell]:
     own, gain, middle = days[last, last], _gain, "07_evaluation"
     table = report.fee_table(run)
     yield Cell(middle, table, "fee table, return", table.loc[(last, agent), "return (%)"], gain(own), 2)
+    yield Cell(
+        middle, table, "fee table, utility", table.loc[(last, agent), "utility (bps)"], _utility(profile, run), 1
+    )
     table = report.measures_table(run)
     ratio = float(statistics.sharpe(own["return"].to_numpy()))
     yield Cell(middle, table, "measures, Sharpe ratio", _number(table.loc["Sharpe ratio", last]), ratio, 2)
@@ -157,6 +161,20 @@ def _pooled(profile: Profile, run: Run, trials: list[Trial]) -> pd.DataFrame:
     for name in ("return", "gross", "traded", "fees"):
         total[name] = np.mean([table[name].to_numpy() for table in tables], axis=0)
     return total
+
+
+def _utility(profile: Profile, run: Run) -> float:
+    """Return the agent's utility per pair-day at the last fee in basis points, from its raw ledgers by plain pandas."""
+    env, fee, folder = profile.env, profile.costs.fees_bps[-1], run.stage("evaluate")
+    found = []
+    for seed in _seeds(profile):
+        ledger = folder.read_table(f"ledgers/{ledger_name(Trial(profile.train.algorithm, fee, fee, seed))}")
+        before = ledger.groupby("episode")["equity"].shift(fill_value=1.0)
+        x = env.reward_scale * (ledger["equity"] / before - 1.0)
+        reward = x - 0.5 * env.risk_aversion * x**2 - make_rules(env).turnover_penalty * ledger["turnover"]
+        bound = make_rules(env).reward_clip
+        found.append(float(reward.clip(-bound, bound).sum()) / ledger["episode"].nunique())
+    return float(np.mean(found)) * 1e4 / env.reward_scale
 
 
 def _gain(days: pd.DataFrame) -> float:

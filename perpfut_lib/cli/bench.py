@@ -11,18 +11,28 @@ import perpfut_lib.bench
 from perpfut_lib.bench import harness
 from perpfut_lib.errors import ConfigError
 
-TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
+IN_WORLDS = (["learner"], ["market"])
+MORE = "(only learner, market)"
 
 
-def bench(
+def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; none lists them.")] = None,
+    *,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     keep: Annotated[
         bool,
         typer.Option("--keep", help="Also publish the figures, which the book shows."),
     ] = False,
+    worlds: Annotated[int | None, typer.Option(min=1, help=f"Fresh simulated markets {MORE}.")] = None,
+    first_seed: Annotated[int | None, typer.Option(min=0, help=f"Seed of the first market {MORE}.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help=f"Settings of the study {MORE}.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=f"Override a setting {MORE}.")
+    ] = None,
 ) -> None:
     """Measure ours beside its peer on the same work, interleaved, and check that both give the same answer."""
+    given = {"worlds": worlds, "first_seed": first_seed, "profile": profile, "settings": tuple(settings or ()) or None}
+    order = {name: value for name, value in given.items() if value is not None}
     known = _benchmarks()
     if not names:
         typer.echo("\n".join(known))
@@ -30,18 +40,23 @@ def bench(
     for name in names:
         if name not in known:
             raise ConfigError(f"no benchmark {name!r}", f"one of {', '.join(known)}", "choose one of these")
+    if order and names not in IN_WORLDS:
+        raise ConfigError(
+            f"{', '.join(order)} for {', '.join(names)}", "them with learner or market alone", "drop them"
+        )
     if not json:
-        typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+        typer.echo(harness.TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
     for name in names:
         module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
-        run: Callable[[], Iterator[harness.BenchRow]] = module.run
-        rows = []
-        for row in run():
-            typer.echo(row.to_json() if json else _line(row))
+        run: Callable[..., Iterator[harness.BenchRow]] = module.run
+        orders, rows = [module.Order(**order)] if order else [], []
+        for row in run(*orders):
+            typer.echo(row.to_json() if json else row.to_text())
             rows.append(row)
         if keep:
-            harness.keep(name, rows)
-            getattr(module, "keep", lambda: None)()  # some have more to publish than rows
+            if [name] not in IN_WORLDS:  # those publish worlds and are no speeds
+                harness.keep(name, rows)
+            getattr(module, "keep", lambda: None)(*orders)  # some have more to publish than rows
 
 
 def _benchmarks() -> list[str]:
@@ -52,11 +67,3 @@ def _benchmarks() -> list[str]:
 
 def _module(name: str) -> str:
     return name.replace("-", "_")
-
-
-def _line(row: harness.BenchRow) -> str:
-    """Return one row for people: figures with their unit, a dash where there is no peer."""
-    peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
-    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
-    error = "-" if row.max_abs_error is None else f"{row.max_abs_error:.1e}"
-    return TABLE.format(row.bench, row.metric, f"{row.ours:.4g} {row.unit}", peer, ratio, error)

@@ -11,6 +11,7 @@ from perpfut_lib.env import Episodes
 from perpfut_lib.evaluate.days import break_even_bps, days_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout
+from perpfut_lib.policies.rules import TUNED
 from perpfut_lib.statistics import Resampling
 from perpfut_lib.types import DAY_MS, Float1D, Float3D, Int1D
 
@@ -29,7 +30,12 @@ class Trial:
     """Training seed; -1 for the portfolio of all seeds, 0 for a baseline."""
 
     def priced_anew(self, fees: Sequence[float]) -> bool:
-        """Return whether its positions are those to price anew: decided at its own fee, a baseline's at the least."""
+        """Return whether its positions are those to price anew: decided at the fee that they were fitted to.
+
+        Policies that are fitted to none are priced once, from the least fee on.
+        """
+        if self.agent in TUNED:
+            return True
         own = self.train_fee_bps if np.isfinite(self.train_fee_bps) else min(fees)
         return self.test_fee_bps == own
 

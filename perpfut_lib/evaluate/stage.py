@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,17 +14,29 @@ from perpfut_lib.config import EvaluateConfig, Profile
 from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate.days import days_of, pooled_days
+from perpfut_lib.evaluate.draws import random_rollouts
 from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
+from perpfut_lib.evaluate.utility import ALL_SEEDS, INFORMED, utility_bps, utility_days, with_utility
 from perpfut_lib.features.stage import load_features
-from perpfut_lib.policies import BASELINES, Constant, Fitting, Layout, Policy, RecurrentPolicy, baselines
+from perpfut_lib.policies import (
+    BASELINES,
+    Constant,
+    Fitting,
+    Layout,
+    Policy,
+    RandomSwitch,
+    RecurrentPolicy,
+    baselines,
+)
+from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling
+from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.stage import load_policies
 from perpfut_lib.types import Int1D
 
-ALL_SEEDS = -1
 CONSTANT_SPREAD = "constant-spread"
 
 
@@ -44,7 +57,9 @@ class TestSpan:
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
-    """Write ``metrics``, ``days``, ``costs`` and ``curves`` as parquet, and one raw ledger per trial.
+    """Write ``metrics``, ``days``, ``utilities``, ``costs`` and ``curves`` as parquet, and one raw ledger per trial.
+
+    The random trader is the mean of many draws, which leave no ledger.
 
     Parameters
     ----------
@@ -55,22 +70,93 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     folder : StageFolder
         Where artifacts go.
     """
-    span, resampling = load_test_span(profile, run), resampling_of(profile.evaluate)
-    rows, days, costs, curves = [], [], [], []
+    span, validate = load_test_span(profile, run), load_episodes(run).select("validate")
+    made = []
     for trial, policy in track(list(agents(profile, run)), label="test span", unit="agent"):
-        result = rollout(span.episodes, policy, trial_costs(trial, profile))
-        portfolio = span.portfolio_of(result.ledger)
-        rows.append(asdict(trial) | performance(portfolio, resampling) | action_measures(result))
-        days.append(days_of(portfolio).assign(**asdict(trial)))
-        curves.append(portfolio.frame().assign(**asdict(trial)))
-        if trial.priced_anew(profile.costs.fees_bps):
-            costs.append(cost_curve(result, span, profile).assign(**asdict(trial)))
+        costs = trial_costs(trial, profile)
+        if isinstance(policy, RandomSwitch):
+            rollouts, brief = random_rollouts(policy, span.episodes, costs), profile.changed({"evaluate.bootstrap": 10})
+            draws = (outcome(trial, each, span, brief) for each in rollouts)  # no interval of one draw is kept
+            made.append(average(list(draws), profile.evaluate.confidence))
+            continue
+        result = rollout(span.episodes, policy, costs)
+        made.append(outcome(trial, result, span, profile))
+        if trial.agent in BASELINES:
+            before = rollout(validate, policy, costs).ledger
+            made[-1].row["validation_utility_bps"] = float(utility_bps(before, make_rules(profile.env)).mean())
         folder.write_table(f"ledgers/{ledger_name(trial)}", ledger_table(result))
-    metrics, daily = pd.DataFrame(rows), pd.concat(days, ignore_index=True)
-    folder.write_table("metrics.parquet", pd.concat([metrics, pooled(metrics, daily, resampling)], ignore_index=True))
-    folder.write_table("days.parquet", daily)
-    folder.write_table("costs.parquet", pd.concat(costs, ignore_index=True))
-    folder.write_table("curves.parquet", pd.concat(curves, ignore_index=True))
+    utilities = [each.utilities for each in made] + list(informed_utilities(profile, run, span))
+    metrics, daily = pd.DataFrame([each.row for each in made]), pd.concat([each.days for each in made])
+    metrics = pd.concat([metrics, pooled(metrics, daily, resampling_of(profile.evaluate))], ignore_index=True)
+    metrics = with_utility(metrics, pd.concat(utilities, ignore_index=True), profile.evaluate.confidence)
+    tables = {"metrics": metrics, "days": daily, "utilities": pd.concat(utilities)}
+    tables |= {"costs": pd.concat([each.costs for each in made]), "curves": pd.concat([each.curves for each in made])}
+    for name, table in tables.items():
+        folder.write_table(f"{name}.parquet", table.reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial came to."""
+
+    row: dict[str, Any]
+    """Measures, for the metrics."""
+    days: pd.DataFrame
+    curves: pd.DataFrame
+    costs: pd.DataFrame
+    """Empty where the positions are those of another trial."""
+    utilities: pd.DataFrame
+    """One row per pair-day."""
+
+
+def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> Outcome:
+    """Return what a trial's rollout came to."""
+    portfolio, named = span.portfolio_of(result.ledger), asdict(trial)
+    priced = trial.priced_anew(profile.costs.fees_bps)
+    return Outcome(
+        row=named | performance(portfolio, resampling_of(profile.evaluate)) | action_measures(result),
+        days=days_of(portfolio).assign(**named),
+        curves=portfolio.frame().assign(**named),
+        costs=cost_curve(result, span, profile).assign(**named) if priced else pd.DataFrame(),
+        utilities=utility_days(result.ledger, span.episodes, make_rules(profile.env)).assign(**named),
+    )
+
+
+def average(draws: list[Outcome], level: float) -> Outcome:
+    """Return means over draws of a trader whose luck differs; its intervals are where ``level`` of the draws lie."""
+    row = _mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
+    days, curves, costs = (
+        _mean_table([getattr(each, name) for each in draws], level) for name in ("days", "curves", "costs")
+    )
+    return Outcome(row, days, curves, costs, pd.concat([each.utilities for each in draws]))
+
+
+def _mean_table(tables: list[pd.DataFrame], level: float) -> pd.DataFrame:
+    """Return means of tables of one form, row by row, and of their bounds the quantiles of what they bound."""
+    mean = tables[0].copy()
+    for name in mean.select_dtypes("float").columns:
+        mean[name] = np.mean([table[name].to_numpy() for table in tables], axis=0)
+    for name in ("return", "sharpe"):
+        if f"{name}_lower" in mean:
+            values, ends = [table[name].to_numpy() for table in tables], (0.5 - level / 2.0, 0.5 + level / 2.0)
+            mean[f"{name}_lower"], mean[f"{name}_upper"] = np.quantile(values, ends, axis=0)
+    return mean
+
+
+def informed_utilities(profile: Profile, run: Run, span: TestSpan) -> Iterator[pd.DataFrame]:
+    """Yield, by fee, the pair-days of the trader who knows how the market was made; nothing for a recorded market.
+
+    Neither where only some agents are tested: then the measure is not asked for.
+    """
+    made = run.path / "acquire" / "truth.json"
+    if not made.is_file() or profile.evaluate.only is not None:
+        return
+    truth, panel, rules = run.stage("acquire").read_json("truth.json"), load_panel(run), make_rules(profile.env)
+    for fee in profile.costs.fees_bps:
+        costs = make_costs(fee, profile.costs)
+        episodes = informed_episodes(span.episodes, panel, truth, rules, costs, latency=profile.env.latency)
+        book = rollout(episodes, informed_policy(rules), costs).ledger
+        yield utility_days(book, span.episodes, rules).assign(**asdict(Trial(INFORMED, float("nan"), fee, 0)))
 
 
 def resampling_of(settings: EvaluateConfig) -> Resampling:

@@ -10,6 +10,8 @@ from perpfut_lib.errors import PolicyError
 from perpfut_lib.types import Float1D, Float32
 
 PLAIN: Final = Sizing()
+TUNED: Final = ("z-score", "ou-stopping", "ridge")
+"""Names of the baselines that are fitted to the fee that they are tested at."""
 
 
 @dataclass(frozen=True)
@@ -100,5 +102,5 @@ class RandomSwitch:
                 state ^= state >> np.uint64(29)
         draw = (state >> np.uint64(11)).astype(np.float64) / 2.0**53
         side = np.sign(observation[:, -3]).astype(np.float64)
-        fresh = np.where(draw < self.switch / 2.0, 1.0, -1.0)
+        fresh = np.where(state & np.uint64(1024), 1.0, -1.0)  # a bit that the draw does not use
         return np.where((side == 0) | (draw < self.switch), fresh, side)

@@ -42,6 +42,7 @@ from perpfut_lib.report.learnability import (
     plot_detection_limit,
     plot_race,
 )
+from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
     closed_loop_summary,
     closed_loop_table,
@@ -101,6 +102,7 @@ __all__ = [
     "findings_table",
     "folds_table",
     "headline",
+    "informed_table",
     "johansen_table",
     "kernel_check",
     "ladder_table",
@@ -110,6 +112,7 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
+    "market_table",
     "measures_table",
     "noise_table",
     "original_findings",

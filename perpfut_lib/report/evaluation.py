@@ -1,15 +1,21 @@
 """Tables and figures of the evaluation, from a run's artifacts or from a profile's published results."""
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import read_published
 from perpfut_lib.evaluate import ALL_SEEDS
+from perpfut_lib.policies.rules import TUNED
 from perpfut_lib.report.sources import Source, published_profiles, read_result
 from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
 
 PERCENT = ("return", "return_lower", "return_upper", "volatility", "max_drawdown", "win_rate")
 STUDY = "original_study"
+FITTED = "trained or tuned at (bps)"
 MEASURES = {
     "return": ("return (%)", 100, 2),
     "volatility": ("volatility (% a year)", 100, 1),
@@ -28,13 +34,19 @@ MEASURES = {
     "fees": ("fees (% of capital)", 100, 3),
     "slippage": ("slippage (% of capital)", 100, 3),
     "break_even_bps": ("break-even cost (bps)", 1, 2),
+    "utility_bps": ("utility per pair-day (bps)", 1, 1),
+    "utility_difference_bps": ("utility over the best rule's (bps)", 1, 1),
+    "utility_share": ("utility, share of the informed trader's (%)", 100, 1),
 }
 
 
 def fee_table(source: Source) -> pd.DataFrame:
     """Return the fee-regime table: every agent at the fee that it was trained for, every baseline at every fee.
 
-    Percentages, basis points and ratios as the column names say; intervals are those of the stationary bootstrap.
+    Percentages, basis points and ratios as the column names say. Intervals are those of the stationary bootstrap; for
+    the random trader where its draws lie; for the utility Student's over trading windows. Utility is the agents' own
+    objective per pair-day. Beside it stand its difference to the rule that did best on validation, and its share of
+    what a trader earns who knows how a simulated market was made.
     """
     metrics = read_result(source, "metrics")
     shown = metrics["train_fee_bps"].isna() | _own(metrics)
@@ -53,10 +65,25 @@ def fee_table(source: Source) -> pd.DataFrame:
             "turnover (/day)": percent["turnover_per_day"].round(2),
             "mean |a|": percent["mean_exposure"].round(2),
             "break-even (bps)": percent["break_even_bps"].round(2),
+            **_utility_columns(percent),
         }
     ).set_index(["fee (bps)", "agent"])
     table[table.select_dtypes("float").columns] += 0.0  # no negative zeros
     return table
+
+
+def _utility_columns(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the columns of the fee table on utility; none for results that were published without it."""
+    if "utility_bps" not in rows:
+        return {}
+    columns: dict[str, Any] = {"utility (bps)": rows["utility_bps"].round(1)}
+    if "utility_difference_bps" in rows:
+        ends = rows["utility_difference_lower"], rows["utility_difference_upper"]
+        columns["over best rule (bps)"] = rows["utility_difference_bps"].round(1)
+        columns["interval (bps)"] = [bounds(*pair, 1) for pair in zip(*ends, strict=True)]
+    if rows["utility_share"].notna().any():
+        columns["share of informed (%)"] = (100 * rows["utility_share"]).round(1)
+    return columns
 
 
 def measures_table(source: Source) -> pd.DataFrame:
@@ -69,6 +96,7 @@ def measures_table(source: Source) -> pd.DataFrame:
     table = {
         title: [decimals(unit * value, digits) for value in rows[name]]
         for name, (title, unit, digits) in MEASURES.items()
+        if name in rows
     }
     return pd.DataFrame(table, index=rows.index).T.rename_axis(index="measure", columns="fee (bps)")
 
@@ -92,33 +120,61 @@ def fee_matrix(source: Source) -> pd.DataFrame:
 
 
 def cost_table(source: Source) -> pd.DataFrame:
-    """Return test returns (%) of the same positions at every cost per side (columns, bps), mean over seeds."""
+    """Return test returns (%) of the same positions at every cost per side (columns, bps), mean over seeds.
+
+    Agents by the fee that they were trained with, rules by the fee that they were tuned for; a dash for the others.
+    """
     costs = read_result(source, "costs")
-    own = costs.rename(columns={"train_fee_bps": "trained at (bps)", "cost_bps": "cost (bps)"})
-    wide = own.pivot_table(index=["agent", "trained at (bps)"], columns="cost (bps)", values="return", dropna=False)
+    fee = costs["train_fee_bps"].fillna(costs["test_fee_bps"].where(costs["agent"].isin(TUNED)))
+    own = costs.assign(train_fee_bps=fee).rename(columns={"train_fee_bps": FITTED, "cost_bps": "cost (bps)"})
+    wide = own.pivot_table(index=["agent", FITTED], columns="cost (bps)", values="return", dropna=False)
     table = (100 * wide.dropna(how="all")).round(2) + 0.0
-    fees = [NOTHING if pd.isna(fee) else f"{fee:g}" for fee in table.index.get_level_values(1)]  # rules train at none
+    fees = [NOTHING if pd.isna(fee) else f"{fee:g}" for fee in table.index.get_level_values(1)]
     table.index = pd.MultiIndex.from_arrays([table.index.get_level_values(0), fees], names=table.index.names)
     return table
 
 
 def plot_costs(source: Source) -> Figure:
-    """Plot the test return of each agent's positions over the cost per side; zero crossings are break-even costs."""
+    """Plot test returns over the cost per side, a panel for each fee that agents and rules were fitted to.
+
+    The positions are those of that fee; zero crossings, marked by a dot, are break-even costs. The axis ends where
+    losses grow beyond half of the best return, so that the crossings can be read.
+    """
     costs = read_result(source, "costs")
-    trained = costs.dropna(subset="train_fee_bps").groupby(["train_fee_bps", "cost_bps"])["return"].mean()
-    with figure() as (made, (axes,)):
-        for color, (fee, line) in zip(PALETTE, trained.groupby(level=0), strict=False):
-            axes.plot(line.index.get_level_values(1), 100 * line, color=color, marker=".", label=f"agent, {fee:g} bps")
-        for color, name in zip(PALETTE[3:], ("z-score", "ridge"), strict=False):
-            rows = costs[costs["agent"] == name]
-            if len(rows):
-                axes.plot(rows["cost_bps"], 100 * rows["return"], color=color, linestyle="--", label=name)
-        axes.axhline(0.0, color="0.4", linewidth=0.8)
-        axes.set_xlabel("cost per side (bps)")
-        axes.set_ylabel("test return (%)")
-        axes.set_title("The same positions at other costs")
-        axes.legend(fontsize=8)
+    fitted = costs["train_fee_bps"].fillna(costs["test_fee_bps"])
+    learner = costs.loc[costs["train_fee_bps"].notna(), "agent"].unique()
+    names = [*learner, *(name for name in TUNED if name in set(costs["agent"]))]
+    shown = costs[costs["agent"].isin(names)].assign(fitted=fitted)
+    fees = sorted(shown["fitted"].unique())
+    with figure(1, len(fees), height=3.0) as (made, panels):
+        for axes, fee in zip(panels, fees, strict=True):
+            lines = shown[shown["fitted"] == fee].groupby(["agent", "cost_bps"])["return"].mean()
+            for color, name in zip(PALETTE, names, strict=False):
+                if name in lines.index:
+                    style = {
+                        "linestyle": "-" if name in learner else "--",
+                        "linewidth": 2.0 if name in learner else 1.2,
+                    }
+                    _cost_line(axes, 100 * lines[name], color=color, label=name, **style)
+            top = max(0.1, 100 * float(lines.max()))
+            axes.set_ylim(-0.5 * top, 1.05 * top)
+            axes.axhline(0.0, color="0.4", linewidth=0.8)
+            axes.set_title(f"fitted to {fee:g} bps", fontsize=9)
+        panels[len(panels) // 2].set_xlabel("cost per side (bps)")
+        panels[0].set_ylabel("test return (%)")
+        panels[-1].legend(fontsize=7)
     return made
+
+
+def _cost_line(axes: Axes, line: "pd.Series[float]", **style: Any) -> None:
+    """Draw one policy's returns (%) over costs, with a dot where it first falls to zero."""
+    cost, value = line.index.to_numpy(np.float64), line.to_numpy()
+    axes.plot(cost, value, **style)
+    below = np.flatnonzero((value[:-1] > 0.0) & (value[1:] <= 0.0))
+    if len(below):
+        at = below[0]
+        zero = cost[at] + (cost[at + 1] - cost[at]) * value[at] / (value[at] - value[at + 1])
+        axes.plot([zero], [0.0], marker="o", markersize=4, color=style["color"])
 
 
 def study_table(source: Source) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import torch
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.artifacts import write_json
 from perpfut_lib.errors import ArtifactError, MissingInputError, PolicyError
-from perpfut_lib.policies import ExportedPolicy, Layout, PolicyCard, baselines, pack_weights
+from perpfut_lib.policies import ExportedPolicy, Layout, PolicyCard, RandomSwitch, baselines, pack_weights
 
 FEATURES, HIDDEN = 7, (64, 64)
 
@@ -131,6 +131,14 @@ def test_the_random_baseline_switches_as_often_as_it_says_and_repeats():
     first, second = policy.act(rows), policy.act(rows)
     assert np.array_equal(first, second)
     assert np.mean(first == -1) == pytest.approx(12 / 1440, rel=0.25)
+
+
+@pytest.mark.parametrize("switch", [0.0, 0.5, 1.0])
+def test_the_first_side_is_a_fair_coin_however_seldom_it_switches(switch):
+    """Null: from flat half go long. One that never switches would otherwise be the constant short position."""
+    rows = np.random.default_rng(4).normal(0, 1, (10_000, 7)).astype(np.float32)
+    rows[:, -3:-1] = 0.0
+    assert np.mean(RandomSwitch(switch).act(rows) == 1.0) == pytest.approx(0.5, abs=0.02)  # four standard errors
 
 
 def test_a_rule_without_its_feature_is_refused():

@@ -7,7 +7,9 @@ from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate import ALL_SEEDS, load_costs, load_curves, load_metrics, portfolio_of, rollout
+from perpfut_lib.evaluate.draws import DRAWS
 from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
+from perpfut_lib.evaluate.utility import INFORMED
 from perpfut_lib.policies import BASELINES
 
 
@@ -59,11 +61,45 @@ def test_returns_are_recomputed_from_raw_ledgers(smoke, span):
     assert metrics.loc[own, "return"].item() == pytest.approx(growth.prod() - 1.0, abs=1e-12)
 
 
+def test_utility_is_recomputed_from_raw_ledgers(smoke, span):
+    """The mean over pair-days of the sum of x - λ/2 x², x the change of equity in basis points, by plain pandas."""
+    fee, env = smoke.profile.costs.fees_bps[2], smoke.profile.env
+    ledger = smoke.run.stage("evaluate").read_table(f"ledgers/{ledger_name(Trial('ridge', float('nan'), fee, 0))}")
+    before = ledger.groupby("episode")["equity"].shift(fill_value=1.0)
+    x = env.reward_scale * (ledger["equity"] / before - 1.0)
+    utility = (x - 0.5 * env.risk_aversion * x**2).sum() / len(span.episodes)
+    metrics = load_metrics(smoke.run)
+    own = metrics[(metrics["agent"] == "ridge") & (metrics["test_fee_bps"] == fee)]
+    assert own["utility_bps"].item() == pytest.approx(utility, rel=1e-9, abs=1e-9)
+
+
+def test_the_random_trader_is_the_mean_of_its_draws(smoke, span):
+    """A hundred draws, no two alike; the row of the metrics is their mean, and its interval holds most of them."""
+    utilities = smoke.run.stage("evaluate").read_table("utilities.parquet")
+    own = utilities[(utilities["agent"] == "random") & (utilities["test_fee_bps"] == 0.0)]["utility_bps"].to_numpy()
+    draws = own.reshape(DRAWS, len(span.episodes)).mean(axis=1)
+    assert len(set(draws)) == DRAWS
+    metrics = load_metrics(smoke.run)
+    row = metrics[(metrics["agent"] == "random") & (metrics["test_fee_bps"] == 0.0)].iloc[0]
+    assert row["utility_bps"] == pytest.approx(draws.mean())
+    assert row["return_lower"] < row["return"] < row["return_upper"]
+
+
+def test_the_informed_trader_is_a_measure_and_no_candidate(smoke):
+    """Its utility stands behind every share, at every fee; among the agents and days that are tested it is not."""
+    utilities, metrics = smoke.run.stage("evaluate").read_table("utilities.parquet"), load_metrics(smoke.run)
+    informed = utilities[utilities["agent"] == INFORMED].groupby("test_fee_bps")["utility_bps"].mean()
+    assert sorted(informed.index) == sorted(smoke.profile.costs.fees_bps) and informed.is_monotonic_decreasing
+    assert INFORMED not in set(metrics["agent"])
+    share = metrics["utility_bps"] / metrics["test_fee_bps"].map(informed)
+    assert metrics["utility_share"].to_numpy() == pytest.approx(share.to_numpy())
+
+
 def test_the_cost_curve_prices_the_same_positions(smoke):
     """At an agent's own fee the curve repeats its return; it falls with the cost; gross over turnover is its zero."""
     metrics, costs = load_metrics(smoke.run), load_costs(smoke.run)
     for agent in ("z-score", "long"):
-        rows = costs[costs["agent"] == agent].set_index("cost_bps")["return"]
+        rows = costs[(costs["agent"] == agent) & (costs["test_fee_bps"] == 0.0)].set_index("cost_bps")["return"]
         own = metrics[(metrics["agent"] == agent) & (metrics["test_fee_bps"] == 0.0)]
         assert rows[0.0] == pytest.approx(own["return"].item(), abs=1e-12)
         assert rows.is_monotonic_decreasing

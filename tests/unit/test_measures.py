@@ -69,4 +69,6 @@ def test_positions_to_price_anew_are_those_at_the_own_fee():
     assert Trial("counterfactual-ppo", 4.5, 4.5, 1).priced_anew(fees)
     assert not Trial("counterfactual-ppo", 4.5, 0.0, 1).priced_anew(fees)
     assert Trial("z-score", float("nan"), 0.0, 0).priced_anew(fees)
-    assert not Trial("z-score", float("nan"), 4.5, 0).priced_anew(fees)
+    assert Trial("z-score", float("nan"), 4.5, 0).priced_anew(fees)
+    assert Trial("long", float("nan"), 0.0, 0).priced_anew(fees)
+    assert not Trial("long", float("nan"), 4.5, 0).priced_anew(fees)

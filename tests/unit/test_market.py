@@ -1,0 +1,41 @@
+"""What a market offers: the statistics see a planted edge and no edge, and ratios are to the recorded markets."""
+
+import numpy as np
+import pytest
+
+from perpfut_lib.artifacts import publish
+from perpfut_lib.bench import market
+from perpfut_lib.bench.learner import Order
+from perpfut_lib.config import project_root
+from perpfut_lib.report import informed_table, market_table
+
+SMALL = ("data.simulation.days=8", "data.simulation.symbols=4", "data.simulation.planted_pairs=2",
+         "costs.fees_bps=[1.44]", "compute.workers=1")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    """Publish into a folder of its own."""
+    (tmp_path / "configs").symlink_to(project_root() / "configs")
+    monkeypatch.setenv("PERPFUT_ROOT", str(tmp_path))
+
+
+def test_a_richer_market_is_richer_in_every_measure_of_its_edge():
+    """Two markets that differ in the planted deviation only: edge, gain and Sharpe ratios order as they must."""
+    poor, rich = (
+        market.results(Order(1, 5, "smoke", (*SMALL, f"data.simulation.spread_std_bps={std}"))) for std in (10, 30)
+    )
+    names = list(market.STATISTICS)
+    assert all(rich["statistics"][name] > poor["statistics"][name] for name in names[:3])
+    assert rich["informed_sharpe"]["1.44"] > poor["informed_sharpe"]["1.44"]
+    assert rich["statistics"][names[3]] < 1.0  # a spread that comes back moves less in an hour than sixty bars say
+
+
+def test_ratios_are_to_the_mean_of_the_recorded_markets():
+    """One simulated market beside two recorded ones, by hand; no ratio to a loss."""
+    for name, simulated, edge, gain in (("a", True, 6.0, 1.0), ("b", False, 1.0, -1.0), ("c", False, 2.0, 0.5)):
+        content = {"profile": name, "simulated": simulated, "statistics": {"edge": edge, "gain": gain}}
+        publish(f"market/{name}", content | {"informed_sharpe": {"1.44": 4.25} if simulated else {}})
+    assert market_table()["a, times the recorded"].tolist() == ["4", "\N{EN DASH}"]
+    assert informed_table().loc["a", "1.44"] == pytest.approx(4.2, abs=0.06)
+    assert np.shape(informed_table()) == (1, 1)
