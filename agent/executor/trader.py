@@ -38,9 +38,18 @@ class Trader:
         Symbols, limits, patience.
     clock : Clock
         Wall clock of the agent's world, and a monotonic clock of the same pace.
+    files, trail : MemoryFiles and Trail, optional
+        Its memory and its audit trail; by default those of the folder.
     """
 
-    def __init__(self, folder: AgentFolder, settings: TraderSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: AgentFolder,
+        settings: TraderSettings,
+        clock: Clock,
+        files: MemoryFiles | None = None,
+        trail: Trail | None = None,
+    ) -> None:
         patience = replace(settings.patience, symbols=frozenset(settings.symbols))
         self._folder, self._settings, self._clock = folder, replace(settings, patience=patience), clock
         self.account: Account | None = None
@@ -55,7 +64,7 @@ class Trader:
         self._targets: dict[str, Decimal] = {}
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
-        self._files, self._trail = MemoryFiles(folder.path), Trail(folder.trail)
+        self._files, self._trail = files or MemoryFiles(folder.path), trail or Trail(folder.trail)
         self._now, self._forgetful = 0, False
 
     @property
