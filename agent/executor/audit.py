@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from agent.executor.memory import Memory
+from agent.executor.memory import MEMORY, Memory
 from agent.executor.rules import ZERO
-from agent.executor.trail import Event
+from agent.executor.trail import Event, events
+from agent.state.sealed_file import read_sealed
 
 TOLERANCE = 1e-6
 """Largest difference of sums of money that is rounding, quote currency per 1,000,000."""
@@ -29,6 +31,8 @@ class Audit:
     orders: dict[str, str] = field(default_factory=dict)
     """Symbols of orders by id."""
     events: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What crashes have left."""
     faults: list[str] = field(default_factory=list)
     """What contradicts itself: fills without an order, and orders without an intent."""
 
@@ -38,11 +42,11 @@ class Audit:
         return self.start_equity + self.cash + worth + self.funding - self.fees
 
 
-def audit(events: Iterable[Event]) -> Audit:
+def audit(trail: Iterable[Event]) -> Audit:
     """Rebuild positions, fees and P&L from the events of a trail."""
     found = Audit()
     steps = {"start": _start, "order": _order, "fill": _fill, "end": _end, "reading": _reading, "books": _books}
-    for event in events:
+    for event in trail:
         found.events += 1
         if event.kind in steps:
             steps[event.kind](found, event.body)
@@ -73,11 +77,38 @@ def against_positions(found: Audit, positions: Mapping[str, Decimal], whose: str
     ]
 
 
+def account_of(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what the trail in an agent's folder comes to, and how it differs from the ledger there.
+
+    Raises
+    ------
+    MissingInputError
+        There is no trail or no ledger.
+    ArtifactError
+        One of them has been changed.
+    """
+    found = audit(events(folder / "orders"))
+    memory = Memory.from_json(read_sealed(folder / MEMORY), 0)
+    told = {
+        "events": found.events,
+        "fills": found.fills,
+        "rejects": found.rejects,
+        "positions": {symbol: str(held) for symbol, held in found.positions.items()},
+        "fees": found.fees,
+        "funding": found.funding,
+        "equity": found.equity(memory.marks),
+        "notes": found.notes,
+    }
+    return told, [*found.faults, *against_ledger(found, memory)]
+
+
 def _start(found: Audit, body: Mapping[str, Any]) -> None:
+    """Begin with the ledger as it is; after a crash between two writes it may lack what the trail holds."""
+    for name in ("fees", "funding", "fills", "rejects"):
+        if body["resumed"] and getattr(found, name) != body[name]:
+            found.notes.append(f"a restart: {name} {getattr(found, name)} by the trail, {body[name]} by the ledger")
+        setattr(found, name, body[name])
     found.positions = _units(body["positions"])
-    if not body["resumed"]:
-        found.fills = found.rejects = 0
-        found.fees = found.funding = 0.0
     found.cash, found.start_equity = body["cash"], body["start_equity"]
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 KEPT_LATENCIES: Final = 500
@@ -60,7 +60,7 @@ class Performance:
 
     def to_json(self) -> dict[str, Any]:
         """Return the books as plain JSON."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def booked(self, fill: Fill) -> Self:
         """Return the books after a fill."""

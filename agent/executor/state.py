@@ -5,7 +5,7 @@ planner that compared its targets with a lagging reading would send the same ord
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -77,8 +77,7 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON; quantities are text."""
-        tree: dict[str, Any] = _plain(asdict(self))
-        return tree
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> "State":
@@ -207,4 +206,6 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    return list(value) if isinstance(value, tuple) else value

@@ -6,7 +6,9 @@ Four things are checked in every tick or at the end, see :class:`Watch`; a seed 
 """
 
 import hashlib
+import logging
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -27,10 +29,16 @@ from perpfut_lib.config import SimulationConfig
 from perpfut_lib.venue.tape import Tape
 
 CALM_TICKS: Final = 120
+"""Longest time to come to rest when all faults are over."""
+RESTED_TICKS: Final = 12
+"""Time for which nothing may happen any more: longer than the quiet time between two readings."""
 BOUND_MS: Final = LIMITS.imbalance_ms + (IN_A_ROW + 1) * (
     LIMITS.pending_ms + 2 * LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
 )
 """Longest time without a hedge: the time allowed, then an unwinding of which each try fails as slowly as it can."""
+
+FREE: Final = 60.0
+"""Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
 
 @dataclass
@@ -96,11 +104,22 @@ class Watch:
         larger = pair[0] if abs(values[0]) * ratio > abs(values[1]) else pair[1]
         since = self.executor.up_since()
         able = since is not None and self.venue.now - since > LIMITS.pending_ms and larger not in self.venue.unquoted
-        free = max(0.3 * self.agent.gross(pair), 60.0)
+        free = max(0.3 * self.agent.gross(pair), FREE)
         self.exposed[pair] = self.exposed.get(pair, 0) + TICK_MS if able and abs(gap) > free else 0
         self.outcome.longest_ms = max(self.outcome.longest_ms, self.exposed[pair])
         if self.exposed[pair] > BOUND_MS:
             self._broken(f"{pair} unhedged by {gap:.0f} for {self.exposed[pair]} ms")
+
+    def resting(self) -> bool:
+        """Return whether the executor has nothing under way and holds the targets."""
+        state = self.executor.trader.state if self.executor.trader is not None else None
+        if state is None or state.pending or state.doubtful:
+            return False
+        return all(self._on_target(symbol) for symbol in SYMBOLS)
+
+    def _on_target(self, symbol: str) -> bool:
+        gap = float(self.venue.position(symbol)) - self.agent.targets.get(symbol, 0.0)
+        return abs(gap) * self.venue.price(symbol) <= FREE
 
     def rest(self) -> None:
         """Check, after all faults are over, that targets, ledger, audit trail and exchange agree."""
@@ -113,7 +132,7 @@ class Watch:
         if held != own:
             self._broken(f"the ledger says {own}, the exchange {held}")
         for symbol in SYMBOLS:
-            if abs(float(held[symbol]) - targets.get(symbol, 0.0)) * self.venue.price(symbol) > 60.0:
+            if not self._on_target(symbol):
                 self._broken(f"{symbol}: {held[symbol]} at rest for {targets.get(symbol, 0.0):.4f}")
         trader.report()
         found = audit(events(self.executor.folder.trail))
@@ -157,8 +176,12 @@ def _run(seed: int, path: Path) -> Outcome:
     network.faults, executor.fuse.left = NetworkFaults(), None
     venue.calm()
     agent.calm()
-    for _ in range(CALM_TICKS):
+    resting = 0
+    for number in range(CALM_TICKS):
         _tick(rng, clock, network, agent, executor, watch)
+        resting = resting + 1 if watch.resting() else 0
+        if number >= RESTED_TICKS and resting >= RESTED_TICKS:
+            break
     watch.rest()
     outcome.orders, outcome.crashes = executor.orders, executor.crashes
     outcome.digest = _digest(folder.trail)
@@ -191,3 +214,52 @@ def _tape() -> Tape:
 def _digest(folder: Path) -> str:
     content = b"".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl")))
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Many schedules together."""
+
+    schedules: int
+    first_seed: int
+    violations: dict[int, list[str]]
+    """By seed."""
+    ticks: int
+    orders: int
+    crashes: int
+    longest_unhedged_s: float
+    bound_s: float
+    digest: str
+    """Of all audit trails."""
+
+
+def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
+    """Run ``count`` schedules from seed ``first``, in ``jobs`` processes; equal arguments give equal results."""
+    seeds = range(first, first + count)
+    if jobs == 1:
+        outcomes = [_quietly(seed) for seed in seeds]
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            outcomes = list(pool.map(_quietly, seeds, chunksize=8))
+    return Result(
+        count,
+        first,
+        {one.seed: one.violations for one in outcomes if one.violations},
+        sum(one.ticks for one in outcomes),
+        sum(one.orders for one in outcomes),
+        sum(one.crashes for one in outcomes),
+        max((one.longest_ms for one in outcomes), default=0) / 1_000,
+        BOUND_MS / 1_000,
+        hashlib.sha256("".join(one.digest for one in outcomes).encode()).hexdigest()[:16],
+    )
+
+
+def _quietly(seed: int) -> Outcome:
+    """Run one schedule without the executor's warnings, of which there are thousands."""
+    room = logging.getLogger("agent.executor")
+    before = room.level
+    room.setLevel(logging.CRITICAL)
+    try:
+        return simulate(seed)
+    finally:
+        room.setLevel(before)
