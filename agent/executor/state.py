@@ -103,6 +103,12 @@ class State:
         """Return what the exchange should show: own and foreign units."""
         return self.position(symbol) + self.foreign.get(symbol, ZERO)
 
+    def symbol_of(self, order_id: str) -> str:
+        """Return the symbol of an order that is known; empty for a stranger's."""
+        if order_id in self.pending:
+            return self.pending[order_id].order.symbol
+        return self.late.get(order_id) or self.resumed.get(order_id, "")
+
     def busy(self, symbol: str) -> bool:
         """Return whether an order of a symbol is in flight."""
         return any(one.order.symbol == symbol for one in self.pending.values())

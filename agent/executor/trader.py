@@ -12,6 +12,7 @@ from agent.executor import state as ledger
 from agent.executor.account import Account, Trade
 from agent.executor.balance import Market, groups_of
 from agent.executor.intent import Intent, ReadState, look
+from agent.executor.journal import Journal
 from agent.executor.memory import Memory, MemoryFiles
 from agent.executor.performance import Fill
 from agent.executor.planner import Situation, plan
@@ -38,7 +39,7 @@ class Trader:
         Symbols, limits, patience.
     clock : Clock
         Wall clock of the agent's world, and a monotonic clock of the same pace.
-    files, trail : MemoryFiles and Trail, optional
+    journal : Journal, optional
         Its memory and its audit trail; by default those of the folder.
     """
 
@@ -47,8 +48,7 @@ class Trader:
         folder: AgentFolder,
         settings: TraderSettings,
         clock: Clock,
-        files: MemoryFiles | None = None,
-        trail: Trail | None = None,
+        journal: Journal | None = None,
     ) -> None:
         patience = replace(settings.patience, symbols=frozenset(settings.symbols))
         self._folder, self._settings, self._clock = folder, replace(settings, patience=patience), clock
@@ -64,8 +64,8 @@ class Trader:
         self._targets: dict[str, Decimal] = {}
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
-        self._files, self._trail = files or MemoryFiles(folder.path), trail or Trail(folder.trail)
-        self._now, self._forgetful = 0, False
+        self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
+        self._now = 0
 
     @property
     def state(self) -> State | None:
@@ -90,7 +90,7 @@ class Trader:
             Monotonic clock of the limits, ms.
         """
         self._now, clocks = now, self._clocks()
-        memory, lost = self._files.load(clocks)
+        memory, lost = self._journal.files.load(clocks)
         prices, moment = _prices(quotes), Moment(now, clocks, self._settings.limits)
         if memory is None:
             report = self._last_report() if lost else None
@@ -101,8 +101,10 @@ class Trader:
         self._read_state, self._base, self._seq = start.read_state, start.base, start.seq
         self._take(reading)
         self._quotes |= quotes
-        self._note("start", start.note | {"torn": self._trail.torn, "memory_lost": lost})
-        self._save()
+        self._journal.note(
+            self._clocks(), "start", start.note | {"torn": self._journal.trail.torn, "memory_lost": lost}
+        )
+        self._journal.save(self._memory())
 
     def orders(self, quotes: Mapping[str, Quote], now: int) -> tuple[Order, ...]:
         """Look at the files and return what is to be sent now; none before the ledger is seeded.
@@ -119,9 +121,9 @@ class Trader:
             return ()
         state, orders = plan(self.account.state, self._situation(quotes, now), self._settings.limits)
         self._set(state)
-        if heard or self._forgetful:
-            self._save()
-        return tuple(order for order in orders if order.reduce_only) if self._forgetful else orders
+        if heard or self._journal.forgetful:
+            self._journal.save(self._memory())
+        return tuple(order for order in orders if order.reduce_only) if self._journal.forgetful else orders
 
     def sent(self, order: Order, order_id: str, now: int) -> None:
         """Note an order that has left: remembered before the network can have carried it out."""
@@ -132,18 +134,17 @@ class Trader:
         if signal is not None and price is not None:
             self._quoted[order_id] = (float(price), signal.created_at)
         body = {"id": order_id, "symbol": order.symbol, "quantity": str(order.quantity), "reduce": order.reduce_only}
-        seq = signal.seq if signal is not None else None
-        self._note("order", body | {"mode": self.intent.mode, "reason": self.intent.reason, "signal": seq})
-        self._save()
+        self._journal.note(self._clocks(), "order", body | self._why())
+        self._journal.save(self._memory())
 
     def accepted(self, order_id: str, exchange_id: str) -> None:
         """Note that the exchange has taken an order, and its number there."""
-        self._note("accepted", {"id": order_id, "exchange_id": exchange_id})
+        self._journal.note(self._clocks(), "accepted", {"id": order_id, "exchange_id": exchange_id})
 
     def fill(self, order_id: str, trade: Trade, now: int) -> None:
         """Book a fill."""
         account, self._now = self._seeded(), now
-        symbol = self._symbol(order_id)
+        symbol = account.state.symbol_of(order_id)
         if not trade.quantity.is_finite():
             log.error("a fill of %s units of order %s: the position is read again", trade.quantity, order_id)
             self.end(order_id, now, failed=True)
@@ -156,15 +157,15 @@ class Trader:
         latency = None if written is None else max(0.0, float(self._clock.wall() - written))
         heard = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
         self.account, body = account.traded(order_id, trade, now, heard)
-        self._note("fill", body | {"symbol": symbol})
-        self._save()
+        self._journal.note(self._clocks(), "fill", body | {"symbol": symbol})
+        self._journal.save(self._memory())
 
     def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
         """Note the last word on an order."""
         self._now = now
         self.account, body = self._seeded().ended(order_id, now, self._settings.limits, failed=failed)
-        self._note("end", body | {"why": why[:300]})
-        self._save()
+        self._journal.note(self._clocks(), "end", body | {"why": why[:300]})
+        self._journal.save(self._memory())
 
     def reading_due(self, now: int) -> bool:
         """Return whether the exchange's positions are to be read."""
@@ -174,10 +175,10 @@ class Trader:
         """Compare ledger and books with a reading of the exchange."""
         self.account, notes = self._seeded().read(reading, asked_at, self._settings.limits)
         for kind, body in notes:
-            self._note(kind, body)
+            self._journal.note(self._clocks(), kind, body)
         self._take(reading)
         if notes:
-            self._save()
+            self._journal.save(self._memory())
 
     def funding(self, amount: Decimal) -> None:
         """Book a funding payment, positive where it was received."""
@@ -186,8 +187,8 @@ class Trader:
             return
         account = self._seeded()
         self.account = replace(account, books=account.books.paid(float(amount)))
-        self._note("books", {"funding": float(amount)})
-        self._save()
+        self._journal.note(self._clocks(), "books", {"funding": float(amount)})
+        self._journal.save(self._memory())
 
     def flat(self) -> bool:
         """Return whether nothing is held and nothing is under way."""
@@ -204,13 +205,13 @@ class Trader:
         number = signal.seq if signal is not None else max(self._read_state.seen.seq, 0)
         head = Head(self._seq, self._settings.run_id, self._clock.wall(), number)
         written = snapshot(head, books, account.state, account.marks, self._targets, self.reading)
-        self._files.keep(self._memory())
+        self._journal.files.keep(self._memory())
         self._folder.write(written)
         return written
 
     def close(self) -> None:
         """Close the audit trail."""
-        self._trail.close()
+        self._journal.trail.close()
 
     def _look(self) -> bool:
         """Look at the files; return whether something was heard that must survive a restart."""
@@ -237,10 +238,14 @@ class Trader:
         wanted = {symbol: f"{units:.6g}" for symbol, units in self._targets.items()}
         level = logging.ERROR if self.intent.reason == "no_equity" else logging.INFO
         log.log(level, "%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
-        seq = None if self.intent.signal is None else self.intent.signal.seq
-        control = self._read_state.control_seq
-        body = {"mode": self.intent.mode, "reason": self.intent.reason, "signal": seq, "control": control}
-        self._note("intent", body | {"targets": wanted, "equity": self._seeded().equity})
+        body = self._why() | {"control": self._read_state.control_seq}
+        self._journal.note(self._clocks(), "intent", body | {"targets": wanted, "equity": self._seeded().equity})
+
+    def _why(self) -> dict[str, Any]:
+        """Return why something is done: mode, reason, number of the signal."""
+        signal = self.intent.signal
+        number = None if signal is None else signal.seq
+        return {"mode": self.intent.mode, "reason": self.intent.reason, "signal": number}
 
     def _window(self) -> int | None:
         """Return the start of the trading window; none where the pairs cannot be read."""
@@ -273,31 +278,10 @@ class Trader:
         except PerpfutError:
             return None
 
-    def _symbol(self, order_id: str) -> str:
-        state = self._seeded().state
-        if order_id in state.pending:
-            return state.pending[order_id].order.symbol
-        return state.late.get(order_id) or state.resumed.get(order_id, "")
-
     def _memory(self) -> Memory:
         account = self._seeded()
         at = Clocks(self._clock.wall(), self._now)
         return Memory(self._read_state, self._base, account.books, account.state, account.marks, self._seq, at)
-
-    def _save(self) -> None:
-        """Remember everything."""
-        try:
-            self._files.save(self._memory())
-            self._forgetful = False
-        except OSError as error:
-            log.error("nothing can be remembered, so nothing is opened: %s", error)
-            self._forgetful = True
-
-    def _note(self, kind: str, body: Mapping[str, Any]) -> None:
-        try:
-            self._trail.note(kind, self._clocks(), body)
-        except OSError as error:
-            log.error("the audit trail lacks %s %s: %s", kind, body, error)
 
     def _set(self, state: State) -> None:
         self.account = replace(self._seeded(), state=state)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from agent.clock import ReplayClock
 from agent.executor.intent import Patience
+from agent.executor.journal import Journal
 from agent.executor.memory import Memory, MemoryFiles
 from agent.executor.rules import Limits
 from agent.executor.settings import Quote, TraderSettings
@@ -134,7 +135,7 @@ class SimulatedExecutor:
         self._boot = self._clock.now - 1_000 * self.life
         files, trail = FragileFiles(self.folder.path, self.fuse), FragileTrail(self.folder.trail, 2**15)
         trail.fuse = self.fuse
-        self.trader = Trader(self.folder, self._settings, self._clock, files, trail)
+        self.trader = Trader(self.folder, self._settings, self._clock, Journal(files, trail))
         self._seeding: tuple[int, Reading] | None = None
         self._asking = False
         self._started = self._clock.now

@@ -30,8 +30,8 @@ from perpfut_lib.venue.tape import Tape
 
 CALM_TICKS: Final = 120
 """Longest time to come to rest when all faults are over."""
-RESTED_TICKS: Final = 12
-"""Time for which nothing may happen any more: longer than the quiet time between two readings."""
+RESTED_TICKS: Final = 20
+"""Time for which nothing may happen any more: the quiet time, a reading's way, and the doubt that it may raise."""
 BOUND_MS: Final = LIMITS.imbalance_ms + (IN_A_ROW + 1) * (
     LIMITS.pending_ms + 2 * LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
 )

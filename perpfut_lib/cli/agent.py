@@ -11,6 +11,7 @@ import typer
 
 from perpfut_lib.artifacts import git_commit, publish
 from perpfut_lib.cli.agent_chaos import chaos
+from perpfut_lib.cli.agent_executor import audit, simulate
 from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import MissingInputError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
 app.command()(chaos)
+app.command()(simulate)
+app.command()(audit)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by default the last one.")]
@@ -107,51 +110,6 @@ def drill(
     typer.echo(cases.to_json(orient="records") if json else drills.matrix(cases).to_string())
     typer.echo(f"{len(cases)} cases, {len(bad)} unsafe", err=json)
     if len(bad):
-        raise typer.Exit(1)
-
-
-@app.command()
-def simulate(
-    schedules: Annotated[int, typer.Option(help="Number of random schedules of faults.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the first; the others count on from it.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
-    json: JsonOption = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Publish the counts, which the book shows.")] = False,
-) -> None:
-    """Run signals, executor and exchange on a virtual clock under seeded faults; fail if an invariant breaks."""
-    from dataclasses import asdict
-
-    from agent.testing.simulation import simulate_many
-
-    result = asdict(simulate_many(seed, schedules, jobs))
-    if keep:
-        publish("agent/simulation", {"git_commit": git_commit()} | result)
-    bad = result["violations"]
-    lines = [f"{name}: {value}" for name, value in result.items() if name != "violations"]
-    lines += [f"seed {number}: {text}" for number, texts in bad.items() for text in texts]
-    typer.echo(json_module.dumps(result) if json else "\n".join([*lines, f"violations: {len(bad)}"]))
-    if bad:
-        typer.echo(f"replay one: perpfut agent simulate --schedules 1 --seed {min(bad)}", err=True)
-        raise typer.Exit(1)
-
-
-@app.command()
-def audit(
-    profile: ProfileOption = "default",
-    json: JsonOption = False,
-    folder: Annotated[Path | None, typer.Option(help="The agent's folder, instead of the profile's.")] = None,
-) -> None:
-    """Rebuild positions, fees and P&L from the executor's audit trail and compare them with its ledger."""
-    from agent.executor.audit import account_of
-    from perpfut_lib.artifacts import Run
-
-    path = folder if folder is not None else Run.named(load_profile(profile).name).path / "agent"
-    found, wrong = account_of(path)
-    if json:
-        typer.echo(json_module.dumps(found | {"differences": wrong}))
-    else:
-        typer.echo("\n".join([*(f"{name}: {value}" for name, value in found.items()), *wrong]))
-    if wrong:
         raise typer.Exit(1)
 
 
