@@ -61,6 +61,7 @@ class SimulatedAgent:
         self._ticks = 0
         self._silent = self._torn = 0.0
         self._killed_at: int | None = None
+        self._prices: dict[str, float] = {}
         self._control(kill=False)
 
     def begin_phase(self) -> None:
@@ -72,7 +73,8 @@ class SimulatedAgent:
             self._control(kill=self._killed_at is None)
 
     def calm(self) -> None:
-        """Fail no more, and let the operator allow trading."""
+        """Fail no more, ask for the same units from now on, and let the operator allow trading."""
+        self._prices = {symbol: self._venue.price(symbol) for symbol in SYMBOLS}
         self._silent = self._torn = 0.0
         self._control(kill=False)
 
@@ -97,7 +99,7 @@ class SimulatedAgent:
             sized = (weight, -PAIRS[pair] * weight)
             self._gross[pair] = sum(abs(one) for one in sized) * self._equity
             for symbol, part in zip(pair, sized, strict=True):
-                price = self._venue.price(symbol)
+                price = self._prices.get(symbol) or self._venue.price(symbol)
                 legs.append(Leg(pair="~".join(pair), symbol=symbol, weight=part, price=price))
                 targets[symbol] = part * self._equity / price
                 asked = abs(Decimal(str(targets[symbol]))) * CAP_SLACK + Decimal("0.01")
