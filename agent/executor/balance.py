@@ -18,6 +18,12 @@ class Market:
     """Middle of the book, quote currency."""
     quoted: Decimal | None = None
     """Price that the signal named; none where it named none."""
+    live: bool = True
+    """Whether the price is of now; with an older one a leg is weighed but not traded."""
+
+    def opens(self, quantity: Decimal) -> bool:
+        """Return whether an order of this size may open or add to a position."""
+        return self.rule.opens(quantity, self.price)
 
     def near(self, limits: Limits) -> bool:
         """Return whether the market is near enough to the signal's price to open a position."""
@@ -33,7 +39,13 @@ class GroupLeg:
     """Signed base units by the ledger."""
     target: Decimal
     """Signed base units, on the nearest lot."""
-    market: Market
+    market: Market | None
+    """None where the symbol has never been quoted."""
+
+    @property
+    def live(self) -> Market | None:
+        """Return the market if it can be traded now."""
+        return self.market if self.market is not None and self.market.live else None
 
     @property
     def share(self) -> Decimal:
@@ -42,9 +54,15 @@ class GroupLeg:
 
     @property
     def smallest(self) -> Decimal:
-        """Return the notional below which the exchange takes no order."""
+        """Return the notional below which the exchange takes no order; zero where no price is known."""
+        if self.market is None:
+            return ZERO
         rule = self.market.rule
         return max(rule.min_notional, max(rule.min_quantity, rule.lot) * self.market.price)
+
+    def worth(self, quantity: Decimal) -> Decimal:
+        """Return the notional of a quantity; zero where no price is known."""
+        return ZERO if self.market is None else abs(quantity) * self.market.price
 
 
 def groups_of(pairs: Iterable[tuple[str, ...]], symbols: Iterable[str]) -> list[tuple[str, ...]]:
@@ -65,6 +83,8 @@ def reduced(leg: GroupLeg, at: Decimal) -> Decimal:
     """Return the target of a leg that may only be reduced: the balanced part of it, never more than is held."""
     if leg.held * leg.target <= 0:
         return ZERO
+    if leg.market is None:
+        return leg.held
     balanced = leg.market.rule.nearest(leg.target * at)
     return balanced if abs(balanced) < abs(leg.held) else leg.held
 
@@ -74,8 +94,8 @@ def out_of_proportion(legs: list[GroupLeg], limits: Limits) -> bool:
     if not any(leg.target for leg in legs):
         return False
     at = level(legs)
-    excess = sum((abs(leg.held - leg.target * at) * leg.market.price for leg in legs), ZERO)
-    gross = sum((abs(leg.target) * leg.market.price for leg in legs), ZERO)
+    excess = sum((leg.worth(leg.held - leg.target * at) for leg in legs), ZERO)
+    gross = sum((leg.worth(leg.target) for leg in legs), ZERO)
     return excess > max(limits.imbalance_share * gross, sum((leg.smallest for leg in legs), ZERO))
 
 

@@ -30,6 +30,8 @@ class Patience:
     """A signal whose legs add up to more than this multiple of equity is not believed."""
     require_control: bool = True
     """Whether a control file must be there: without the operator's word nothing is held."""
+    symbols: frozenset[str] | None = None
+    """Symbols that a signal may name; none: any. One that names another could be carried out in part only."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class ReadState:
     """Newest signal by number."""
     control_seq: int = -1
     """Newest control by number."""
+    killed: bool = False
+    """Whether the operator's kill stands: a control with a higher number alone lifts it."""
     good: Signal | None = None
     """Last signal that was fresh; none after a kill or a pause, and at the start."""
     ordered: bool = False
@@ -49,12 +53,12 @@ class ReadState:
 
     def to_json(self) -> dict[str, Any]:
         """Return what must survive a restart as plain JSON; ages start anew, since clocks may."""
-        return {"seen": asdict(self.seen), "control_seq": self.control_seq}
+        return {"seen": asdict(self.seen), "control_seq": self.control_seq, "killed": self.killed}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any], now: int) -> Self:
         """Return what :meth:`to_json` wrote, for a monotonic clock that stands at ``now``."""
-        return cls(Seen(**{**tree["seen"], "since": now}), tree["control_seq"])
+        return cls(Seen(**{**tree["seen"], "since": now}), int(tree["control_seq"]), bool(tree["killed"]))
 
 
 @dataclass(frozen=True)
@@ -144,12 +148,16 @@ def _following(signal: Signal, reason: str) -> Intent:
 def _ordered(control: Control | PerpfutError, read_state: ReadState, patience: Patience) -> tuple[ReadState, str]:
     """Return the operator's order: ``run``, ``pause``, ``kill``, or what is wrong with it."""
     if isinstance(control, PerpfutError):
-        return read_state, "control_unreadable" if patience.require_control else "run"
-    if control.kill:
+        unheard = "control_unreadable" if patience.require_control else "run"
+        return read_state, "kill" if read_state.killed else unheard
+    newest = read_state.control_seq
+    killed = control.kill or (read_state.killed and control.seq <= newest)
+    read_state = replace(read_state, control_seq=max(newest, control.seq), killed=killed)
+    if killed:
         return read_state, "kill"
-    if control.seq < read_state.control_seq:
+    if control.seq < newest:
         return read_state, "control_replayed"
-    return replace(read_state, control_seq=control.seq), "pause" if control.pause else "run"
+    return read_state, "pause" if control.pause else "run"
 
 
 def _verdict(
@@ -160,6 +168,8 @@ def _verdict(
         return read_state, "unreadable" if isinstance(signal, ArtifactError) else "missing"
     if sum(abs(leg.weight) for leg in signal.legs) > patience.max_gross:
         return read_state, "too_large"
+    if patience.symbols is not None and any(leg.symbol not in patience.symbols for leg in signal.legs):
+        return read_state, "unlisted"
     freshness, seen = assess(signal, signal.expires_at, read_state.seen, clocks, patience.tolerance)
     return replace(read_state, seen=seen), freshness.value
 

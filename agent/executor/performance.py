@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 KEPT_LATENCIES: Final = 500
@@ -45,12 +45,13 @@ class Performance:
     """Sum of signal price x |quantity|, quote currency."""
     latencies: tuple[float, ...] = ()
     """Of the latest fills, ms."""
+    other_fees: Mapping[str, float] = field(default_factory=dict)
+    """Fees paid in assets whose price is not known, by asset: in no other sum here."""
 
     @classmethod
     def begun(cls, equity: float, positions: Mapping[str, float], marks: Mapping[str, float]) -> Self:
         """Open the books with the account as it is."""
-        worth = sum(quantity * marks[symbol] for symbol, quantity in positions.items() if quantity)
-        return cls(start_equity=equity, cash=-worth, peak=equity)
+        return cls(start_equity=equity, cash=-_worth(positions, marks), peak=equity)
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Self:
@@ -59,7 +60,7 @@ class Performance:
 
     def to_json(self) -> dict[str, Any]:
         """Return the books as plain JSON."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def booked(self, fill: Fill) -> Self:
         """Return the books after a fill."""
@@ -84,6 +85,14 @@ class Performance:
         """Return the books after a funding payment (positive: received)."""
         return replace(self, funding=self.funding + funding)
 
+    def paid_in(self, asset: str, fee: float) -> Self:
+        """Return the books after a fee in an asset whose price is not known."""
+        return replace(self, other_fees={**self.other_fees, asset: self.other_fees.get(asset, 0.0) + fee})
+
+    def transferred(self, amount: float) -> Self:
+        """Return the books after a deposit (or, negative, a withdrawal): neither profit nor drawdown."""
+        return replace(self, start_equity=self.start_equity + amount, peak=self.peak + amount)
+
     def rejected(self) -> Self:
         """Return the books after an order that the exchange refused."""
         return replace(self, rejects=self.rejects + 1)
@@ -94,7 +103,7 @@ class Performance:
 
     def price_pnl(self, positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
         """Return the price P&L since the start, quote currency."""
-        return self.cash + sum(quantity * marks[symbol] for symbol, quantity in positions.items() if quantity)
+        return self.cash + _worth(positions, marks)
 
     def equity(self, positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
         """Return start equity plus price P&L plus funding less fees, quote currency."""
@@ -109,3 +118,8 @@ class Performance:
     def latency_ms(self) -> float:
         """Median time from signal to fill, ms; zero before the first."""
         return statistics.median(self.latencies) if self.latencies else 0.0
+
+
+def _worth(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+    """Return the value of what has a mark; what never had one is worth nothing until it gets its first."""
+    return sum(quantity * marks[symbol] for symbol, quantity in positions.items() if quantity and symbol in marks)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
 from agent.executor.balance import GroupLeg, Market, level, reduced, watched
-from agent.executor.rules import ZERO, Limits, TradingRule
+from agent.executor.rules import ZERO, Limits
 from agent.executor.state import Order, State, overdue
 
 
@@ -24,7 +24,7 @@ class Situation:
     groups: tuple[tuple[str, ...], ...]
     """Symbols that hedge one another; every symbol that is held or wanted is in one."""
     markets: Mapping[str, Market]
-    """By symbol; a group with a symbol that is not here is left alone."""
+    """By symbol. A leg is reduced by its own market alone; a group opens only with all of its markets."""
 
 
 def plan(state: State, situation: Situation, limits: Limits) -> tuple[State, tuple[Order, ...]]:
@@ -52,24 +52,22 @@ def plan(state: State, situation: Situation, limits: Limits) -> tuple[State, tup
     closing: list[Order] = []
     opening: list[list[Order]] = []
     for group in situation.groups:
-        if not all(symbol in situation.markets for symbol in group):
-            continue
         legs = _legs(state, situation, group)
         state = watched(state, legs, situation.now, limits)
-        barred = any(state.barred.get(symbol, 0) > situation.now for symbol in group)
+        barred = any(state.barred.get(name, 0) > situation.now or name in state.left for name in group)
         wanted = _wanted(legs, barred=barred)
         reductions = _reductions(state, legs, wanted, situation.now, limits)
         closing += reductions
         if not barred and not reductions:
-            opening.append(_openings(state, legs, wanted, limits))
+            opening.append(_openings(state, legs, wanted, situation.now, limits))
     return state, _within_rate(state, closing, opening, limits)
 
 
 def _legs(state: State, situation: Situation, group: tuple[str, ...]) -> list[GroupLeg]:
     legs = []
     for symbol in group:
-        market = situation.markets[symbol]
-        target = market.rule.nearest(situation.targets.get(symbol, ZERO))
+        market, exact = situation.markets.get(symbol), situation.targets.get(symbol, ZERO)
+        target = exact if market is None else market.rule.nearest(exact)
         legs.append(GroupLeg(symbol, state.position(symbol), target, market))
     return legs
 
@@ -86,53 +84,51 @@ def _reductions(
     """Return reduce-only orders; a leg waits for its own orders and doubts alone."""
     orders = []
     for leg in legs:
-        change, price = wanted[leg.symbol] - leg.held, leg.market.price
-        if change * leg.held >= 0 or state.busy(leg.symbol):
+        change, market = wanted[leg.symbol] - leg.held, leg.live
+        if market is None or change * leg.held >= 0 or state.waits(leg.symbol, now):
             continue
         since = state.doubtful.get(leg.symbol)
         blind = since is not None and wanted[leg.symbol] == 0 and now - since >= limits.blind_ms
         if since is not None and not blind:
             continue
         quantity = min(abs(change), abs(leg.held))
-        if leg.market.rule.reduces(quantity, price):
-            sliced = _slice(quantity, price, leg.market.rule, limits)
+        if market.rule.reduces(quantity, market.price):
+            sliced = _slice(quantity, market, limits)
             orders.append(Order(leg.symbol, sliced.copy_sign(change), reduce_only=True))
     return orders
 
 
-def _openings(state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], limits: Limits) -> list[Order]:
+def _openings(
+    state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], now: int, limits: Limits
+) -> list[Order]:
     """Return opening orders of a group that has nothing left to reduce, or none if a leg cannot follow."""
-    if any(state.busy(leg.symbol) or leg.symbol in state.doubtful for leg in legs):
+    markets = {leg.symbol: leg.live for leg in legs}
+    live = {symbol: market for symbol, market in markets.items() if market is not None}
+    if len(live) < len(legs) or any(state.waits(leg.symbol, now) or leg.symbol in state.doubtful for leg in legs):
         return []
     changes = {leg.symbol: wanted[leg.symbol] - leg.held for leg in legs}
     backward = [leg for leg in legs if changes[leg.symbol] * leg.held < 0]
-    dust = [leg for leg in backward if _dust(leg, changes[leg.symbol])]
+    dust = [leg for leg in backward if _dust(leg, changes[leg.symbol], live[leg.symbol])]
     if len(dust) < len(backward):
         return []
     crossing = [leg for leg in dust if abs(changes[leg.symbol]) > abs(leg.held)]
     moving = [leg for leg in legs if changes[leg.symbol] and leg not in backward] + crossing
-    sendable = [leg for leg in moving if leg.market.rule.opens(changes[leg.symbol], leg.market.price)]
+    sendable = [leg for leg in moving if live[leg.symbol].opens(changes[leg.symbol])]
     unable = any(leg.share == 0 and leg not in sendable for leg in moving)
-    if unable or not all(leg.market.near(limits) for leg in moving):
+    if unable or not all(live[leg.symbol].near(limits) for leg in moving):
         return []
-    return [
-        Order(
-            leg.symbol,
-            _slice(abs(changes[leg.symbol]), leg.market.price, leg.market.rule, limits).copy_sign(changes[leg.symbol]),
-            reduce_only=False,
-        )
-        for leg in sendable
-    ]
+    sizes = {leg.symbol: _slice(abs(changes[leg.symbol]), live[leg.symbol], limits) for leg in sendable}
+    return [Order(name, size.copy_sign(changes[name]), reduce_only=False) for name, size in sizes.items()]
 
 
-def _dust(leg: GroupLeg, change: Decimal) -> bool:
+def _dust(leg: GroupLeg, change: Decimal, market: Market) -> bool:
     """Return whether what this change takes from the position is less than the exchange takes an order for."""
-    return not leg.market.rule.reduces(min(abs(change), abs(leg.held)), leg.market.price)
+    return not market.rule.reduces(min(abs(change), abs(leg.held)), market.price)
 
 
-def _slice(quantity: Decimal, price: Decimal, rule: TradingRule, limits: Limits) -> Decimal:
+def _slice(quantity: Decimal, market: Market, limits: Limits) -> Decimal:
     """Return one of the equal parts into which a quantity is cut so that none exceeds the largest notional."""
-    parts = (quantity * price / limits.max_order_notional).to_integral_value(ROUND_CEILING)
+    rule, parts = market.rule, (quantity * market.price / limits.max_order_notional).to_integral_value(ROUND_CEILING)
     return quantity if parts <= 1 else max(rule.inside(quantity / parts), min(rule.min_quantity, quantity))
 
 

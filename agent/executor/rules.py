@@ -59,8 +59,14 @@ class Limits:
     """Quiet time of a symbol after which a reading of its position is believed; also the pause after a failure."""
     blind_ms: int = 15_000
     """Time after a failure from which a leg that must be flat is closed without waiting for a reading."""
-    quiet_ms: int = 150_000
-    """Quiet time after which positions are compared with the exchange; longer than any poll of it."""
+    quiet_ms: int = 60_000
+    """Quiet time after which positions are compared with the exchange."""
+    confirm_ms: int = 30_000
+    """Time after which a reading that contradicts the fills without a reason is asked for again; it may be old."""
+    backoff_ms: int = 60_000
+    """Longest pause between two tries of an order that is refused; the first is ``settle_ms`` and each next doubles."""
+    reopen: bool = False
+    """Whether a position that somebody else closed is opened again without the operator's next order."""
     pending_ms: int = 30_000
     """Time after which an order without a word is given up, and its position read."""
     imbalance_ms: int = 20_000

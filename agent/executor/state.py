@@ -5,11 +5,13 @@ planner that compared its targets with a lagging reading would send the same ord
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from agent.executor.rules import ZERO, Limits
+
+KEPT_TRADES: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,33 @@ class State:
     """Everything that the planner remembers; times are monotonic ms."""
 
     positions: Mapping[str, Decimal] = field(default_factory=dict)
-    """Signed base units by symbol."""
+    """Signed base units by symbol that are the executor's own."""
+    foreign: Mapping[str, Decimal] = field(default_factory=dict)
+    """Signed base units by symbol that somebody else opened: left alone."""
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Orders in flight by id."""
     late: Mapping[str, str] = field(default_factory=dict)
     """Symbols of ended orders by id: their late fills count until a reading that must contain them."""
+    resumed: Mapping[str, str] = field(default_factory=dict)
+    """Symbols of orders from before a restart by id: whether the first reading holds their fills, nobody knows."""
+    trades: tuple[str, ...] = ()
+    """Ids of the latest trades: news of a fill may come twice."""
     doubtful: Mapping[str, int] = field(default_factory=dict)
     """Symbols whose position may be another than the ledger's, and since when."""
     differs: Mapping[str, Decimal] = field(default_factory=dict)
     """Readings that contradicted the ledger once; the same reading again is believed."""
+    surprising: tuple[str, ...] = ()
+    """Symbols of these that no order of ours explains."""
+    left: tuple[str, ...] = ()
+    """Symbols in which somebody else closed our position: reduced only, until the operator's next order."""
     touched: Mapping[str, int] = field(default_factory=dict)
     """When something last happened to a symbol."""
     failures: Mapping[str, int] = field(default_factory=dict)
-    """Failed orders in a row."""
+    """Failed orders in a row since the group was last barred."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Failed orders since the last fill."""
+    retry_at: Mapping[str, int] = field(default_factory=dict)
+    """Until when a symbol waits after a failed order."""
     exposed: Mapping[str, int] = field(default_factory=dict)
     """Since when a symbol's group is out of proportion."""
     barred: Mapping[str, int] = field(default_factory=dict)
@@ -61,8 +77,7 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON; quantities are text."""
-        tree: dict[str, Any] = _plain(asdict(self))
-        return tree
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> "State":
@@ -75,16 +90,32 @@ class State:
             )
             for name, row in tree["pending"].items()
         }
-        decimals = {name: {key: Decimal(text) for key, text in tree[name].items()} for name in ("positions", "differs")}
-        return cls(**{**tree, **decimals, "pending": pending, "sent": tuple(tree["sent"])})
+        units = ("positions", "foreign", "differs")
+        decimals = {name: {key: Decimal(text) for key, text in tree[name].items()} for name in units}
+        rows = {name: tuple(tree[name]) for name in ("sent", "trades", "surprising", "left")}
+        return cls(**{**tree, **decimals, **rows, "pending": pending})
 
     def position(self, symbol: str) -> Decimal:
-        """Return the signed position of a symbol."""
+        """Return the signed position of a symbol that is the executor's own."""
         return self.positions.get(symbol, ZERO)
+
+    def total(self, symbol: str) -> Decimal:
+        """Return what the exchange should show: own and foreign units."""
+        return self.position(symbol) + self.foreign.get(symbol, ZERO)
+
+    def symbol_of(self, order_id: str) -> str:
+        """Return the symbol of an order that is known; empty for a stranger's."""
+        if order_id in self.pending:
+            return self.pending[order_id].order.symbol
+        return self.late.get(order_id) or self.resumed.get(order_id, "")
 
     def busy(self, symbol: str) -> bool:
         """Return whether an order of a symbol is in flight."""
         return any(one.order.symbol == symbol for one in self.pending.values())
+
+    def waits(self, symbol: str, now: int) -> bool:
+        """Return whether no order of a symbol may be sent yet: one is in flight, or one was refused."""
+        return self.busy(symbol) or self.retry_at.get(symbol, now) > now
 
 
 def seeded(positions: Mapping[str, Decimal], now: int) -> State:
@@ -98,11 +129,20 @@ def sent(state: State, order: Order, order_id: str, now: int) -> State:
     return replace(state, pending=pending, sent=(*state.sent, now), touched={**state.touched, order.symbol: now})
 
 
-def filled(state: State, order_id: str, quantity: Decimal, now: int) -> State:
+def filled(state: State, order_id: str, quantity: Decimal, now: int, trade_id: str = "") -> State:
     """Return the state after a fill of ``quantity`` signed base units.
 
-    A fill of an order that was never ours, or that a reading already contains, changes nothing.
+    A fill that was told before, or of an order that was never ours, or that a reading already contains, changes
+    nothing. One of an order from before a restart raises a doubt, since the first reading may hold it.
     """
+    told = f"{order_id}/{trade_id}"
+    if trade_id and told in state.trades:
+        return state
+    if trade_id:
+        state = replace(state, trades=(*state.trades, told)[-KEPT_TRADES:])
+    if order_id in state.resumed:
+        symbol = state.resumed[order_id]
+        return replace(_doubted(state, symbol, now), refused=without(state.refused, symbol))
     if order_id in state.pending:
         held = state.pending[order_id]
         symbol = held.order.symbol
@@ -115,94 +155,56 @@ def filled(state: State, order_id: str, quantity: Decimal, now: int) -> State:
         state,
         positions={**state.positions, symbol: state.position(symbol) + quantity},
         touched={**state.touched, symbol: now},
-        failures=_without(state.failures, symbol),
+        failures=without(state.failures, symbol),
+        refused=without(state.refused, symbol),
     )
 
 
-def finished(state: State, order_id: str, now: int, *, failed: bool) -> State:
+def finished(state: State, order_id: str, now: int, limits: Limits, *, failed: bool) -> State:
     """Return the state after the last word on an order; anything but a complete fill leaves a doubt.
 
-    An order that is reported as failed may have been carried out all the same.
+    An order that is reported as failed may have been carried out all the same. Each failure in a row doubles the time
+    until the next try.
     """
     if order_id not in state.pending:
         return state
     ended = state.pending[order_id]
     symbol, complete = ended.order.symbol, ended.executed == ended.order.quantity
-    failures = {**state.failures, symbol: state.failures.get(symbol, 0) + 1} if failed else state.failures
-    return replace(
-        state,
-        pending=_without(state.pending, order_id),
-        late=state.late if complete else {**state.late, order_id: symbol},
-        doubtful=state.doubtful if complete else {**state.doubtful, symbol: now},
-        touched={**state.touched, symbol: now},
-        failures=failures,
-    )
+    state = replace(state, pending=without(state.pending, order_id), touched={**state.touched, symbol: now})
+    if failed:
+        number = state.refused.get(symbol, 0) + 1
+        pause = min(limits.settle_ms * 2 ** min(number - 1, 20), limits.backoff_ms)
+        state = replace(
+            state,
+            failures={**state.failures, symbol: state.failures.get(symbol, 0) + 1},
+            refused={**state.refused, symbol: number},
+            retry_at={**state.retry_at, symbol: now + pause},
+        )
+    if complete:
+        return state
+    if order_id not in state.resumed:
+        state = replace(state, late={**state.late, order_id: symbol})
+    return _doubted(state, symbol, now)
 
 
 def overdue(state: State, now: int, limits: Limits) -> State:
     """Return the state without orders that have been silent for too long; they count as failed."""
     for order_id, one in state.pending.items():
         if now - one.sent_at >= limits.pending_ms:
-            state = finished(state, order_id, now, failed=True)
+            state = finished(state, order_id, now, limits, failed=True)
     return state
 
 
-def reading_due(state: State, now: int, limits: Limits) -> bool:
-    """Return whether the exchange is to be asked for its positions."""
-    doubts = {symbol: since for symbol, since in state.doubtful.items() if not state.busy(symbol)}
-    if any(now - since >= _wait(state, symbol, limits) for symbol, since in doubts.items()):
-        return True
-    latest = max([state.read_at, *state.touched.values()])
-    return not state.pending and now - latest >= limits.quiet_ms
-
-
-def _wait(state: State, symbol: str, limits: Limits) -> int:
-    """Return how long to wait for the next reading; one that contradicts fills without a reason may just be old."""
-    unexplained = symbol in state.differs and symbol not in state.late.values()
-    return limits.quiet_ms if unexplained else limits.settle_ms
-
-
-def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: Limits) -> State:
-    """Return the state after a reading of the exchange's positions.
-
-    Parameters
-    ----------
-    state : State
-        Now, after whatever happened while the question was under way.
-    positions : mapping
-        Signed base units by symbol; an absent symbol is flat.
-    asked_at : int
-        When the question was sent.
-    limits : Limits
-        Says how quiet a symbol must have been before.
-
-    Returns
-    -------
-    State
-        Symbols with orders in flight, or touched too recently, are unchanged. A reading that contradicts the ledger is
-        believed the second time it comes.
-    """
-    for symbol in sorted({*positions, *state.positions, *state.doubtful}):
-        recent = state.touched.get(symbol, asked_at - limits.settle_ms) > asked_at - limits.settle_ms
-        if state.busy(symbol) or recent:
-            continue
-        value = positions.get(symbol, ZERO)
-        if value != state.position(symbol) and state.differs.get(symbol) != value:
-            differs = {**state.differs, symbol: value}
-            state = replace(state, differs=differs, doubtful={**state.doubtful, symbol: asked_at})
-            continue
-        state = replace(
-            state,
-            positions={**state.positions, symbol: value},
-            doubtful=_without(state.doubtful, symbol),
-            differs=_without(state.differs, symbol),
-            late={order_id: name for order_id, name in state.late.items() if name != symbol},
-        )
-    return replace(state, read_at=asked_at)
-
-
-def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a mapping without one of its keys."""
     return {key: value for key, value in values.items() if key != name}
+
+
+def _doubted(state: State, symbol: str, now: int) -> State:
+    """Return the state with a doubt that an order of ours explains."""
+    surprising = tuple(name for name in state.surprising if name != symbol)
+    doubtful, touched = {**state.doubtful, symbol: now}, {**state.touched, symbol: now}
+    return replace(state, doubtful=doubtful, touched=touched, surprising=surprising)
 
 
 def _plain(value: Any) -> Any:
@@ -210,4 +212,6 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,7 +1,8 @@
 """From weights to units: what a signal asks for, in the exchange's symbols."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
@@ -19,12 +20,23 @@ class Base:
     """Quote currency."""
 
     def moved(self, window: int | None, equity: float) -> Self:
-        """Return the base for a window: a new window starts from the equity now, an unknown one changes nothing."""
-        return self if window is None or window == self.window else type(self)(window, equity)
+        """Return the base for a window: a new window starts from the equity now, an unknown one changes nothing.
+
+        A base that nothing can be taken of is replaced at once.
+        """
+        if window is None:
+            return self if usable(self.equity) else replace(self, equity=equity)
+        same = window == self.window and usable(self.equity)
+        return self if same else type(self)(window, equity)
+
+
+def usable(equity: float) -> bool:
+    """Return whether weights can be taken of an equity: anything but a positive number turns positions round."""
+    return math.isfinite(equity) and equity > 0.0
 
 
 def units_of(legs: tuple[Leg, ...], base: Base, most: Decimal | None = None) -> dict[str, Decimal]:
-    """Return target units by symbol: equity times the sum of weight over price.
+    """Return target units by symbol: equity times the sum of weight over price; none without equity.
 
     Parameters
     ----------
@@ -35,6 +47,8 @@ def units_of(legs: tuple[Leg, ...], base: Base, most: Decimal | None = None) -> 
     most : Decimal, optional
         Largest equity that is put to work, quote currency.
     """
+    if not usable(base.equity):
+        return {}
     equity = Decimal(str(base.equity)) if most is None else min(Decimal(str(base.equity)), most)
     units: dict[str, Decimal] = {}
     for leg in legs:

@@ -1,51 +1,31 @@
-"""One executor, put together: files, planner, ledger, books. Some trading framework lends it hands."""
+"""One executor, put together: files, planner, ledger, books, audit trail. Some trading framework lends it hands."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from agent.clock import Clock
+from agent.executor import readings
 from agent.executor import state as ledger
+from agent.executor.account import Account, Trade
 from agent.executor.balance import Market, groups_of
-from agent.executor.intent import Intent, Patience, ReadState, look
-from agent.executor.performance import Fill, Performance
+from agent.executor.intent import Intent, ReadState, look
+from agent.executor.journal import Journal
+from agent.executor.memory import Memory, MemoryFiles
+from agent.executor.performance import Fill
 from agent.executor.planner import Situation, plan
-from agent.executor.rules import ZERO, Limits, TradingRule
+from agent.executor.settings import Quote, TraderSettings
+from agent.executor.snapshots import Head, Reading, floats, snapshot
+from agent.executor.start import Moment, begun, resumed
 from agent.executor.state import Order, State
-from agent.executor.targets import Base, pairs_of, prices_of, units_of
-from agent.state.sealed_file import read_sealed, write_sealed
-from perpfut_lib.artifacts import ActivePairs, AgentFolder, Clocks, Control, PerfSnapshot, Position, Signal
-from perpfut_lib.artifacts.contract import SCHEMA_VERSION
-from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError
+from agent.executor.targets import Base, pairs_of, prices_of, units_of, usable
+from agent.executor.trail import Trail
+from perpfut_lib.artifacts import ActivePairs, AgentFolder, Clocks, Control, PerfSnapshot, Signal
+from perpfut_lib.errors import ArtifactError, PerpfutError
 
 log = logging.getLogger(__name__)
-
-MEMORY: Final = "executor.json"
-
-
-@dataclass(frozen=True)
-class TraderSettings:
-    """What one executor is told."""
-
-    symbols: tuple[str, ...]
-    """Symbols that it may trade; all that is held of them is its own."""
-    limits: Limits = field(default_factory=Limits)
-    patience: Patience = field(default_factory=Patience)
-    max_equity: Decimal | None = None
-    """Largest equity that weights are taken of, quote currency; none: the account's."""
-    run_id: str = "executor"
-    """Its name in the snapshots."""
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What the exchange says of one symbol."""
-
-    rule: TradingRule
-    price: Decimal
-    """Middle of the book, quote currency."""
 
 
 class Trader:
@@ -54,149 +34,218 @@ class Trader:
     Parameters
     ----------
     folder : AgentFolder
-        Where signal, control and pairs are, and where the snapshot goes.
+        Where signal, control and pairs are, and where snapshot, memory and audit trail go.
     settings : TraderSettings
         Symbols, limits, patience.
     clock : Clock
         Wall clock of the agent's world, and a monotonic clock of the same pace.
+    journal : Journal, optional
+        Its memory and its audit trail; by default those of the folder.
     """
 
-    def __init__(self, folder: AgentFolder, settings: TraderSettings, clock: Clock) -> None:
-        self._folder, self._settings, self._clock = folder, settings, clock
-        self.state: State | None = None
-        """The ledger; none before it is seeded."""
+    def __init__(
+        self,
+        folder: AgentFolder,
+        settings: TraderSettings,
+        clock: Clock,
+        journal: Journal | None = None,
+    ) -> None:
+        patience = replace(settings.patience, symbols=frozenset(settings.symbols))
+        self._folder, self._settings, self._clock = folder, replace(settings, patience=patience), clock
+        self.account: Account | None = None
+        """Ledger and books; none before they are seeded."""
         self.intent = Intent("wait", "starting")
         """What the last look came to."""
         self.stopping = False
         """Set it to go flat."""
-        self._read_state, self._base, self._books = ReadState(), Base(-1, 0.0), Performance(0.0, 0.0, 0.0)
-        self._marks: dict[str, float] = {}
+        self.reading = Reading({})
+        """The last reading of the exchange."""
+        self._read_state, self._base, self._seq = ReadState(), Base(-1, 0.0), 0
         self._targets: dict[str, Decimal] = {}
+        self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
-        self._seq = 0
+        self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
+        self._now = 0
 
-    def seed(self, positions: Mapping[str, Decimal], equity: float, quotes: Mapping[str, Quote], now: int) -> None:
+    @property
+    def state(self) -> State | None:
+        """Return the ledger; none before it is seeded."""
+        return None if self.account is None else self.account.state
+
+    @property
+    def targets(self) -> Mapping[str, Decimal]:
+        """Return the signed base units that are aimed for, by symbol."""
+        return self._targets
+
+    def seed(self, reading: Reading, quotes: Mapping[str, Quote], now: int) -> None:
         """Begin, or go on after a restart, with what the exchange says.
 
         Parameters
         ----------
-        positions : mapping
-            Signed base units by symbol, read twice with the same answer.
-        equity : float
-            Of the account, quote currency, unrealised profit included.
+        reading : Reading
+            Positions read twice with the same answer, and the account's equity.
         quotes : mapping
-            Of every symbol that is held.
+            As far as there are any.
         now : int
             Monotonic clock of the limits, ms.
         """
-        held = {symbol: positions.get(symbol, ZERO) for symbol in self._settings.symbols}
-        self.state = ledger.seeded(held, now)
-        self._mark(quotes)
-        tree = self._remembered()
-        units = _floats(held)
-        if tree is None:
-            self._books = Performance.begun(equity, units, self._marks)
-            self._seq = self._clock.wall()
-            return
-        self._read_state = ReadState.from_json(tree["heard"], self._clock.monotonic())
-        self._base, self._seq = Base(**tree["base"]), int(tree["seq"])
-        books = Performance.from_json(tree["books"])
-        # What happened while nobody looked is price P&L: the books must end where the account stands.
-        self._books = books.corrected(books.equity(units, self._marks) - equity, 1.0)
+        self._now, clocks = now, self._clocks()
+        memory, lost = self._journal.files.load(clocks)
+        prices, moment = _prices(quotes), Moment(now, clocks, self._settings.limits)
+        if memory is None:
+            report = self._last_report() if lost else None
+            start = begun(reading, prices, self._settings.symbols, report, moment)
+        else:
+            start = resumed(reading, prices, self._settings.symbols, memory, moment)
+        self.account = replace(start.account, quote=self._settings.quote)
+        self._read_state, self._base, self._seq = start.read_state, start.base, start.seq
+        self._take(reading)
+        self._quotes |= quotes
+        self._journal.note(
+            self._clocks(), "start", start.note | {"torn": self._journal.trail.torn, "memory_lost": lost}
+        )
+        self._journal.save(self._memory())
 
     def orders(self, quotes: Mapping[str, Quote], now: int) -> tuple[Order, ...]:
-        """Look at the files and return what is to be sent now; none before the ledger is seeded."""
-        if self.state is None:
+        """Look at the files and return what is to be sent now; none before the ledger is seeded.
+
+        What cannot be remembered is not opened: a full disk leaves reductions alone.
+        """
+        if self.account is None:
             return ()
-        self._mark(quotes)
-        clocks = Clocks(self._clock.wall(), self._clock.monotonic())
-        files = (self._folder.document(Signal), self._folder.document(Control))
-        before = self.intent
-        self._read_state, self.intent = look(files, self._folder.key, self._read_state, clocks, self._settings.patience)
-        if self.stopping:
-            self.intent = Intent("flat", "stopping")
-        if (self.intent.reason, self.intent.signal) != (before.reason, before.signal):
-            self._hear()
+        self._now = now
+        self._quotes |= quotes
+        self.account = self.account.marked(_prices(quotes))
+        heard = self._look()
         if self.intent.mode == "wait":
             return ()
-        self.state, orders = plan(self.state, self._situation(quotes, now), self._settings.limits)
-        return orders
+        state, orders = plan(self.account.state, self._situation(quotes, now), self._settings.limits)
+        self._set(state)
+        if heard or self._journal.forgetful:
+            self._journal.save(self._memory())
+        return tuple(order for order in orders if order.reduce_only) if self._journal.forgetful else orders
 
     def sent(self, order: Order, order_id: str, now: int) -> None:
-        """Note an order that has left."""
-        self.state = ledger.sent(self._seeded(), order, order_id, now)
+        """Note an order that has left: remembered before the network can have carried it out."""
+        account, self._now = self._seeded(), now
+        self._set(ledger.sent(account.state, order, order_id, now))
         signal = self.intent.signal
         price = prices_of(self.intent.legs).get(order.symbol)
         if signal is not None and price is not None:
             self._quoted[order_id] = (float(price), signal.created_at)
+        body = {"id": order_id, "symbol": order.symbol, "quantity": str(order.quantity), "reduce": order.reduce_only}
+        self._journal.note(self._clocks(), "order", body | self._why())
+        self._journal.save(self._memory())
 
-    def fill(self, order_id: str, quantity: Decimal, price: Decimal, fee: Decimal, now: int) -> None:
-        """PairLedger a fill of signed base units."""
-        before = self._seeded()
-        self.state = ledger.filled(before, order_id, quantity, now)
-        if self.state is before:
+    def accepted(self, order_id: str, exchange_id: str) -> None:
+        """Note that the exchange has taken an order, and its number there."""
+        self._journal.note(self._clocks(), "accepted", {"id": order_id, "exchange_id": exchange_id})
+
+    def fill(self, order_id: str, trade: Trade, now: int) -> None:
+        """Book a fill."""
+        account, self._now = self._seeded(), now
+        symbol = account.state.symbol_of(order_id)
+        if not trade.quantity.is_finite():
+            log.error("a fill of %s units of order %s: the position is read again", trade.quantity, order_id)
+            self.end(order_id, now, failed=True)
             return
+        price = float(trade.price)
+        if not trade.price.is_finite() or price <= 0:
+            price = account.marks.get(symbol, 0.0)
+            log.error("order %s filled at %s: booked at the mark %s", order_id, trade.price, price)
         quoted, written = self._quoted.get(order_id, (None, None))
         latency = None if written is None else max(0.0, float(self._clock.wall() - written))
-        self._books = self._books.booked(Fill(float(quantity), float(price), float(fee), quoted, latency))
+        heard = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
+        self.account, body = account.traded(order_id, trade, now, heard)
+        self._journal.note(self._clocks(), "fill", body | {"symbol": symbol})
+        self._journal.save(self._memory())
 
-    def end(self, order_id: str, now: int, *, failed: bool) -> None:
+    def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
         """Note the last word on an order."""
-        if failed and order_id in self._seeded().pending:
-            self._books = self._books.rejected()
-        self.state = ledger.finished(self._seeded(), order_id, now, failed=failed)
+        self._now = now
+        self.account, body = self._seeded().ended(order_id, now, self._settings.limits, failed=failed)
+        self._journal.note(self._clocks(), "end", body | {"why": why[:300]})
+        self._journal.save(self._memory())
 
     def reading_due(self, now: int) -> bool:
         """Return whether the exchange's positions are to be read."""
-        return self.state is not None and ledger.reading_due(self.state, now, self._settings.limits)
+        return self.account is not None and readings.reading_due(self.account.state, now, self._settings.limits)
 
-    def read(self, positions: Mapping[str, Decimal], asked_at: int) -> None:
-        """Compare the ledger with a reading of the exchange."""
-        before = self._seeded()
-        ours = {symbol: positions.get(symbol, ZERO) for symbol in self._settings.symbols}
-        self.state = ledger.read(before, ours, asked_at, self._settings.limits)
-        for symbol in self._settings.symbols:
-            change = self.state.position(symbol) - before.position(symbol)
-            if change:
-                log.warning("%s: the exchange holds %s more than the fills say", symbol, change)
-                self._books = self._books.corrected(float(change), self._marks[symbol])
+    def read(self, reading: Reading, asked_at: int) -> None:
+        """Compare ledger and books with a reading of the exchange."""
+        self.account, notes = self._seeded().read(reading, asked_at, self._settings.limits)
+        for kind, body in notes:
+            self._journal.note(self._clocks(), kind, body)
+        self._take(reading)
+        if notes:
+            self._journal.save(self._memory())
 
     def funding(self, amount: Decimal) -> None:
-        """PairLedger a funding payment, positive where it was received."""
-        self._books = self._books.paid(float(amount))
+        """Book a funding payment, positive where it was received."""
+        if not amount.is_finite():
+            log.error("a funding payment of %s is not booked", amount)
+            return
+        account = self._seeded()
+        self.account = replace(account, books=account.books.paid(float(amount)))
+        self._journal.note(self._clocks(), "books", {"funding": float(amount)})
+        self._journal.save(self._memory())
 
     def flat(self) -> bool:
         """Return whether nothing is held and nothing is under way."""
-        state = self._seeded()
+        state = self._seeded().state
         return not state.pending and not state.doubtful and not any(state.positions.values())
 
     def report(self) -> PerfSnapshot:
-        """Write the snapshot for the governor, and what must survive a restart."""
-        units = _floats(self._seeded().positions)
-        self._books = self._books.marked(units, self._marks)
+        """Write the snapshot for the governor, and what must survive a restart, twice."""
+        account = self._seeded()
+        books = account.books.marked(floats(account.state.positions), account.marks)
+        self.account = account = replace(account, books=books)
         self._seq += 1
-        snapshot = self._snapshot(units)
-        tree = {
-            "heard": self._read_state.to_json(),
-            "base": asdict(self._base),
-            "books": self._books.to_json(),
-            "seq": self._seq,
-            "state": self._seeded().to_json(),
-        }
-        write_sealed(self._folder.path / MEMORY, tree)
-        self._folder.write(snapshot)
-        return snapshot
+        signal = self._read_state.good
+        number = signal.seq if signal is not None else max(self._read_state.seen.seq, 0)
+        head = Head(self._seq, self._settings.run_id, self._clock.wall(), number)
+        written = snapshot(head, books, account.state, account.marks, self._targets, self.reading)
+        self._journal.files.keep(self._memory())
+        self._folder.write(written)
+        return written
 
-    def _hear(self) -> None:
+    def close(self) -> None:
+        """Close the audit trail."""
+        self._journal.trail.close()
+
+    def _look(self) -> bool:
+        """Look at the files; return whether something was heard that must survive a restart."""
+        files = (self._folder.document(Signal), self._folder.document(Control))
+        before, heard = self.intent, self._read_state
+        patience = self._settings.patience
+        self._read_state, self.intent = look(files, self._folder.key, heard, self._clocks(), patience)
+        if self.stopping:
+            self.intent = Intent("flat", "stopping")
+        if self.intent.mode == "follow" and not usable(self._seeded().equity):
+            self.intent = Intent("flat", "no_equity")
+        ordered = self._read_state.control_seq > heard.control_seq and not self._read_state.killed
+        if ordered and self._seeded().state.left:
+            self._set(replace(self._seeded().state, left=()))
+        if (self.intent.reason, self.intent.signal) != (before.reason, before.signal):
+            self._aim()
+        return self._read_state.to_json() != heard.to_json()
+
+    def _aim(self) -> None:
         """Take over the targets of what has just been heard."""
-        signal, equity = self.intent.signal, self._books.equity(_floats(self._seeded().positions), self._marks)
-        if signal is not None:
-            self._base = self._base.moved(self._window(), equity)
-            if self._base.window < 0 and self._base.equity <= 0.0:
-                self._base = Base(-1, equity)
+        if self.intent.signal is not None:
+            self._base = self._base.moved(self._window(), self._seeded().equity)
         self._targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
         wanted = {symbol: f"{units:.6g}" for symbol, units in self._targets.items()}
-        log.info("%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
+        level = logging.ERROR if self.intent.reason == "no_equity" else logging.INFO
+        log.log(level, "%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
+        body = self._why() | {"control": self._read_state.control_seq}
+        self._journal.note(self._clocks(), "intent", body | {"targets": wanted, "equity": self._seeded().equity})
+
+    def _why(self) -> dict[str, Any]:
+        """Return why something is done: mode, reason, number of the signal."""
+        signal = self.intent.signal
+        number = None if signal is None else signal.seq
+        return {"mode": self.intent.mode, "reason": self.intent.reason, "signal": number}
 
     def _window(self) -> int | None:
         """Return the start of the trading window; none where the pairs cannot be read."""
@@ -207,56 +256,44 @@ class Trader:
 
     def _situation(self, quotes: Mapping[str, Quote], now: int) -> Situation:
         prices = prices_of(self.intent.legs)
-        markets = {name: Market(quote.rule, quote.price, prices.get(name)) for name, quote in quotes.items()}
+        markets = {
+            name: Market(quote.rule, quote.price, prices.get(name), live=name in quotes)
+            for name, quote in self._quotes.items()
+        }
         groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self._targets})
         return Situation(now, self._targets, tuple(groups), markets)
 
-    def _snapshot(self, units: Mapping[str, float]) -> PerfSnapshot:
-        signal = self._read_state.good
-        books, marks = self._books, self._marks
-        shown = [name for name in self._settings.symbols if name in marks]
-        return PerfSnapshot(
-            schema_version=SCHEMA_VERSION,
-            kind="perf_snapshot",
-            seq=self._seq,
-            run_id=self._settings.run_id,
-            created_at=self._clock.wall(),
-            signal_seq=signal.seq if signal is not None else max(self._read_state.seen.seq, 0),
-            equity=books.equity(units, marks),
-            peak_equity=max(books.peak, 0.0),
-            price_pnl=books.price_pnl(units, marks),
-            funding=books.funding,
-            fees=books.fees,
-            slippage_bps=books.slippage_bps,
-            fills=books.fills,
-            rejects=books.rejects,
-            fill_latency_ms=books.latency_ms,
-            positions=tuple(self._position(name, units.get(name, 0.0)) for name in shown),
-        )
+    def _take(self, reading: Reading) -> None:
+        """Remember a reading, and name what is held that is not ours."""
+        names = {*reading.positions} - {*self._settings.symbols}
+        if new := names - {*self.reading.positions}:
+            log.warning(
+                "held, but not ours, and left alone: %s", {name: reading.positions[name] for name in sorted(new)}
+            )
+        self.reading = reading
 
-    def _position(self, symbol: str, quantity: float) -> Position:
-        target = float(self._targets.get(symbol, ZERO))
-        mark = self._marks[symbol]
-        return Position(symbol=symbol, quantity=quantity, mark=mark, target=target, liquidation_price=None)
-
-    def _mark(self, quotes: Mapping[str, Quote]) -> None:
-        self._marks |= {symbol: float(quote.price) for symbol, quote in quotes.items()}
-
-    def _remembered(self) -> dict[str, Any] | None:
+    def _last_report(self) -> PerfSnapshot | None:
         try:
-            tree: dict[str, Any] = read_sealed(self._folder.path / MEMORY)
-        except MissingInputError:
+            return self._folder.read(PerfSnapshot)
+        except PerpfutError:
             return None
-        except ArtifactError as error:
-            log.error("the executor's memory is lost: %s", error)
-            return None
-        return tree
 
-    def _seeded(self) -> State:
-        if self.state is None:
+    def _memory(self) -> Memory:
+        account = self._seeded()
+        at = Clocks(self._clock.wall(), self._now)
+        return Memory(self._read_state, self._base, account.books, account.state, account.marks, self._seq, at)
+
+    def _set(self, state: State) -> None:
+        self.account = replace(self._seeded(), state=state)
+
+    def _clocks(self) -> Clocks:
+        return Clocks(self._clock.wall(), self._clock.monotonic())
+
+    def _seeded(self) -> Account:
+        if self.account is None:
             raise ArtifactError("an executor without positions", "one that was seeded", "call seed first")
-        return self.state
+        return self.account
 
 
-def _floats(units: Mapping[str, Decimal]) -> dict[str, float]:
-    return {symbol: float(quantity) for symbol, quantity in units.items()}
+def _prices(quotes: Mapping[str, Quote]) -> dict[str, float]:
+    return {symbol: float(quote.price) for symbol, quote in quotes.items()}

@@ -147,7 +147,21 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint=0")
         if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("quick_check failed")
+        _check_columns(connection)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
+
+
+def _check_columns(connection: sqlite3.Connection) -> None:
+    """Refuse tables of the same names with other columns: another program's database, or another version's."""
+    StepSaver(connection).setup()
+    made = sqlite3.connect(":memory:")
+    with closing(made):
+        StepSaver(made).setup()
+        for (table,) in made.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            query = f"SELECT name FROM pragma_table_info('{table}')"
+            found, expected = ({row[0] for row in one.execute(query)} for one in (connection, made))
+            if not expected <= found:
+                raise sqlite3.DatabaseError(f"{table} lacks {sorted(expected - found)}")

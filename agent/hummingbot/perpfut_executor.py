@@ -6,6 +6,7 @@ file into Hummingbot's ``scripts`` folder, with the project on ``PYTHONPATH``.
 
 import asyncio
 import os
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,25 +15,33 @@ from hummingbot.connector.connector_base import ConnectorBase
 from hummingbot.core.data_type.common import MarketDict, OrderType, PositionAction, PositionMode, PriceType, TradeType
 from hummingbot.core.event.events import (
     BuyOrderCompletedEvent,
+    BuyOrderCreatedEvent,
     FundingPaymentCompletedEvent,
     MarketOrderFailureEvent,
     OrderCancelledEvent,
     OrderFilledEvent,
     SellOrderCompletedEvent,
+    SellOrderCreatedEvent,
 )
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
 from pydantic import Field
 
+from agent.executor.account import Trade
 from agent.executor.intent import Patience
 from agent.executor.rules import Limits, TradingRule
+from agent.executor.settings import Quote, TraderSettings
+from agent.executor.snapshots import Reading, status_text
 from agent.executor.state import Order
-from agent.executor.trader import Quote, Trader, TraderSettings
+from agent.executor.trader import Trader
+from agent.hummingbot.account_reading import read_account
 from agent.hummingbot.world import PacedClock, trading_pair
 from agent.state.seal_key import seal_key
 from perpfut_lib.artifacts import AgentFolder, Tolerance
 
 MARGIN = {"hyperliquid_perpetual": Decimal("1.06")}
 """Hummingbot compares an order's notional with the least one at a price 5 % worse on Hyperliquid."""
+QUOTES = ("USDT", "USDC", "USD")
+"""Names of the quote asset; a fee in any other is converted or reported apart."""
 NETWORK_ERRORS = (OSError, ClientError, TimeoutError, ValueError, KeyError)
 
 
@@ -56,7 +65,10 @@ class PerpfutExecutorConfig(StrategyV2ConfigBase):
     max_age: float = Field(180.0, gt=0, description="Longest time without a new signal")
     require_control: bool = Field(True, description="Stay flat without a control file")
     settle: float = Field(5.0, gt=0, description="Pause after a failure, and before a reading is believed")
-    quiet: float = Field(150.0, gt=0, description="Quiet time after which positions are compared")
+    quiet: float = Field(60.0, gt=0, description="Quiet time after which account and ledger are compared")
+    confirm: float = Field(30.0, gt=0, description="Time until a reading that contradicts the ledger is asked again")
+    backoff: float = Field(60.0, gt=0, description="Longest pause between two tries of an order that is refused")
+    reopen: bool = Field(False, description="Open a position again that somebody else closed")
     pending: float = Field(30.0, gt=0, description="Time after which a silent order is given up")
     imbalance: float = Field(20.0, gt=0, description="Longest time for which one leg may be without the other")
     cool_off: float = Field(300.0, ge=0, description="Time for which a pair that was unwound is not opened again")
@@ -80,6 +92,9 @@ class PerpfutExecutorConfig(StrategyV2ConfigBase):
             settle_ms=int(1000 * self.settle),
             blind_ms=int(3000 * self.settle),
             quiet_ms=int(1000 * self.quiet),
+            confirm_ms=int(1000 * self.confirm),
+            backoff_ms=int(1000 * self.backoff),
+            reopen=self.reopen,
             pending_ms=int(1000 * self.pending),
             imbalance_ms=int(1000 * self.imbalance),
             cool_off_ms=int(1000 * self.cool_off),
@@ -102,9 +117,11 @@ class PerpfutExecutor(StrategyV2Base):
         self.config: PerpfutExecutorConfig = config
         settings = TraderSettings(tuple(config.symbols), config.limits(), config.patience(), config.max_equity)
         self._clock_of_agent = PacedClock(Path(config.clock_file) if config.clock_file else None)
-        self._trader = Trader(AgentFolder(Path(config.folder), seal_key()), settings, self._clock_of_agent)
+        key = seal_key(required="PERPFUT_EXCHANGE" not in os.environ)  # the local exchange's orders are not real
+        self._trader = Trader(AgentFolder(Path(config.folder), key), settings, self._clock_of_agent)
         self._pairs = {symbol: trading_pair(symbol, config.connector) for symbol in config.symbols}
         self._symbols = {pair: symbol for symbol, pair in self._pairs.items()}
+        self._quote_asset = settings.quote
         self._asking: asyncio.Task[None] | None = None
         self._reported = 0
 
@@ -144,14 +161,27 @@ class PerpfutExecutor(StrategyV2Base):
             self.logger().info("stopped %s", "flat" if self._trader.flat() else "with open positions")
         if self._trader.state is not None:
             self._report(self._now())
+        self._trader.close()
         await super().on_stop()
 
     def did_fill_order(self, event: OrderFilledEvent) -> None:
         """PairLedger a fill."""
         quantity = event.amount if event.trade_type is TradeType.BUY else -event.amount
-        fee = sum((part.amount for part in event.trade_fee.flat_fees), Decimal(0))
-        self._trader.fill(event.order_id, quantity, event.price, fee, self._now())
-        self.logger().info(f"fill {event.order_id} {event.trading_pair} {quantity} at {event.price} fee {fee}")
+        fees: dict[str, Decimal] = {}
+        for part in event.trade_fee.flat_fees:
+            asset = self._quote_asset if part.token in QUOTES else part.token
+            fees[asset] = fees.get(asset, Decimal(0)) + part.amount
+        trade = Trade(quantity, event.price, fees, event.exchange_trade_id)
+        self._trader.fill(event.order_id, trade, self._now())
+        self.logger().info(f"fill {event.order_id} {event.trading_pair} {quantity} at {event.price} fees {fees}")
+
+    def did_create_buy_order(self, event: BuyOrderCreatedEvent) -> None:
+        """Note that the exchange has taken an order."""
+        self._trader.accepted(event.order_id, str(event.exchange_order_id))
+
+    def did_create_sell_order(self, event: SellOrderCreatedEvent) -> None:
+        """Note that the exchange has taken an order."""
+        self._trader.accepted(event.order_id, str(event.exchange_order_id))
 
     def did_complete_buy_order(self, event: BuyOrderCompletedEvent) -> None:
         """Note that an order has ended."""
@@ -167,7 +197,7 @@ class PerpfutExecutor(StrategyV2Base):
 
     def did_fail_order(self, event: MarketOrderFailureEvent) -> None:
         """Note an order that the exchange refused, or of which nobody knows what became."""
-        self._trader.end(event.order_id, self._now(), failed=True)
+        self._trader.end(event.order_id, self._now(), failed=True, why=str(event.error_message))
         self.logger().warning(f"failed {event.order_id}: {event.error_message}")
 
     def did_complete_funding_payment(self, event: FundingPaymentCompletedEvent) -> None:
@@ -180,8 +210,7 @@ class PerpfutExecutor(StrategyV2Base):
         intent, state = self._trader.intent, self._trader.state
         if state is None:
             return "waiting for positions"
-        held = ", ".join(f"{symbol} {quantity}" for symbol, quantity in state.positions.items() if quantity) or "flat"
-        return f"{intent.mode} ({intent.reason}); holds {held}; in flight {len(state.pending)}"
+        return status_text(intent, self._trader.targets, state, self._now())
 
     def _now(self) -> int:
         return self._clock_of_agent.real()
@@ -222,44 +251,40 @@ class PerpfutExecutor(StrategyV2Base):
         return order_id
 
     async def _seed(self) -> None:
-        """Read positions and equity twice, a settling time apart, and begin if both readings agree."""
+        """Read the account twice, a settling time apart, and begin if both readings agree.
+
+        A symbol without a quote does not hold the start up: what the others hold can be closed.
+        """
         try:
-            first, _ = await self._account()
+            first = await self._account()
             await asyncio.sleep(self.config.settle)
-            second, equity = await self._account()
+            second = await self._account()
         except NETWORK_ERRORS as error:
             self.logger().warning(f"no positions yet: {error}")
             return
-        quotes = self._quotes()
-        if first == second and all(symbol in quotes for symbol in second):
-            self._trader.seed(second, equity, quotes, self._now())
-            self.logger().info(f"seeded with {second or 'nothing'}, equity {equity}")
+        if first.positions == second.positions:
+            self._trader.seed(second, self._quotes(), self._now())
+            self.logger().info(f"seeded with {dict(second.positions) or 'nothing'}, equity {second.equity}")
 
     async def _read(self) -> None:
-        """Read positions and compare."""
+        """Read the account and compare."""
         asked = self._now()
         try:
-            await self.exchange._update_positions()
+            reading = await self._account()
         except NETWORK_ERRORS as error:
             self.logger().warning(f"no reading: {error}")
             return
-        self._trader.read(self._positions(), asked)
+        self._trader.read(reading, asked)
 
-    async def _account(self) -> tuple[dict[str, Decimal], float]:
-        """Return positions by symbol and the account's equity."""
-        await self.exchange._update_positions()
-        await self.exchange._update_balances()
-        quote = next(iter(self._pairs.values())).split("-")[1]
-        equity = self.exchange.get_balance(quote)
-        if self.config.connector.startswith("binance"):  # its balance leaves unrealised profit out
-            equity += sum(one.unrealized_pnl for one in self.exchange.account_positions.values())
-        return self._positions(), float(equity)
-
-    def _positions(self) -> dict[str, Decimal]:
-        held = {self._symbols.get(one.trading_pair): one.amount for one in self.exchange.account_positions.values()}
-        return {symbol: amount for symbol, amount in held.items() if symbol is not None and amount}
+    async def _account(self) -> Reading:
+        """Return positions and equity of the whole account."""
+        reading = await read_account(self.exchange, self.config.connector)
+        if self.config.connector.startswith("hyperliquid"):  # equity of a unified account lies elsewhere
+            await self.exchange._update_balances()
+            balance = self.exchange.get_balance(next(iter(self._pairs.values())).split("-")[1])
+            return replace(reading, equity=float(balance))
+        return reading
 
     def _report(self, now: int) -> None:
         self._reported = now
-        if len(self._quotes()) == len(self._pairs):
-            self._trader.report()
+        self._trader.report()

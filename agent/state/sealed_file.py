@@ -7,7 +7,8 @@ from typing import Any
 
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.artifacts.atomic import parse_json
-from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.artifacts.contract_io import read_content
+from perpfut_lib.errors import ArtifactError
 
 
 def write_sealed(path: Path, tree: Any) -> None:
@@ -31,13 +32,11 @@ def read_sealed(path: Path) -> Any:
         It is not what was written.
     """
     try:
-        content = path.read_bytes()
+        content = read_content(path)
         tree = parse_json(content)
         inner = content[content.index(b'"content":') + 10 : -2]
         if tree["seal"] != hashlib.sha256(inner).hexdigest():
             raise ValueError("its seal does not fit")
         return tree["content"]
-    except FileNotFoundError as error:
-        raise MissingInputError(f"no {path.name}", f"a file {path}", "it is written by the first tick") from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path.name}: {str(error)[:300]}", "the file as written", "look at the disk") from error

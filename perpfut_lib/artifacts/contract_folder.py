@@ -1,6 +1,8 @@
 """The agent's folder: every file that agent, executor and operator exchange, and what the agent keeps for itself."""
 
+import errno
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +77,11 @@ class AgentFolder:
         """Every signal as one JSON line, rotated."""
         return self.path / "logs" / "signals.jsonl"
 
+    @property
+    def trail(self) -> Path:
+        """Return the folder of the executor's audit trail."""
+        return self.path / "orders"
+
     @contextmanager
     def lock(self, kind: str = "fast") -> Iterator[None]:
         """Hold the folder for one process of a kind: two would give one sequence number twice.
@@ -82,7 +89,7 @@ class AgentFolder:
         Raises
         ------
         ArtifactError
-            Another process holds it, or it cannot be written.
+            Another process holds it, it cannot be written, or it is a link: opening it would touch what it points to.
         """
         with self._lock_file(kind) as held:
             try:
@@ -94,11 +101,14 @@ class AgentFolder:
                 self.sweep()
             yield
 
-    def _lock_file(self, kind: str) -> IO[str]:
+    def _lock_file(self, kind: str) -> IO[bytes]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            return (self.path / f".lock-{kind}").open("w")
+            return open(os.open(self.path / f".lock-{kind}", flags, 0o644), "r+b")
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ArtifactError(f"a lock in {self.path} is a link", "a file", "look at who put it there") from error
             found = f"{self.path} that cannot be written ({error.strerror})"
             raise ArtifactError(found, "a folder to write to", "mount it so, or free space") from error
 

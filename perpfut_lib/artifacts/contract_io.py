@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,9 +87,14 @@ def read_document(path: Path, model: type[D], key: bytes | None = None) -> D:
 
 
 def read_content(path: Path) -> bytes:
-    """Return the bytes of a file, at most one more than a document may have; errors as for :func:`read_document`."""
+    """Return the bytes of a file, at most one more than a document may have; errors as for :func:`read_document`.
+
+    Anything but a regular file is refused: a pipe would block its reader until somebody writes.
+    """
     try:
-        with path.open("rb") as stream:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise ArtifactError(f"{path.name} is not a file", "a regular file", "look at who put it there")
             return stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise MissingInputError(f"no {path.name}", f"a file {path}", "start whoever writes it") from error

@@ -11,6 +11,7 @@ import typer
 
 from perpfut_lib.artifacts import git_commit, publish
 from perpfut_lib.cli.agent_chaos import chaos
+from perpfut_lib.cli.agent_executor import audit, simulate
 from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import MissingInputError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
 app.command()(chaos)
+app.command()(simulate)
+app.command()(audit)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtOption = Annotated[int | None, typer.Option(help="Close of the bar, ms UTC; by default the last one.")]

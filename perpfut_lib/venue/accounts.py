@@ -27,6 +27,7 @@ class Refusal(StrEnum):
     DUPLICATE = "duplicate"
     LEVERAGE = "leverage"
     BUSY = "busy"
+    TRIGGER = "trigger"
 
 
 class Refused(Exception):
@@ -82,6 +83,8 @@ class Request:
     """GTX is post-only."""
     reduce_only: bool = False
     client_id: str = ""
+    trigger: Decimal | None = None
+    """Price of a stop: when the market trades there, it becomes a market order."""
 
     @property
     def sign(self) -> int:
@@ -144,7 +147,7 @@ class Income:
     """One change of the wallet."""
 
     number: int
-    kind: Literal["REALIZED_PNL", "COMMISSION", "FUNDING_FEE"]
+    kind: Literal["REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "INSURANCE_CLEAR"]
     symbol: str
     amount: Decimal
     time: int

@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
+from perpfut_lib.venue import binance_algo as algo
 from perpfut_lib.venue import binance_orders as orders
 from perpfut_lib.venue.accounts import ZERO, Refused
 from perpfut_lib.venue.binance_orders import ACCOUNT, refusal, text
@@ -14,8 +15,8 @@ from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.instruments import Instrument
 from perpfut_lib.venue.matching import DEFAULT_LEVERAGE, Matching
 from perpfut_lib.venue.parameters import Parameters
+from perpfut_lib.venue.protection import MAINTENANCE, liquidation_price, maintenance
 
-MAINTENANCE: Final = Decimal("0.025")  # maintenance margin as a share of notional
 LISTEN_KEY: Final = "venue" * 12 + "0001"
 Customer = Callable[[Matching, Parameters], Answer]
 
@@ -28,7 +29,7 @@ def account(matching: Matching, _parameters: Parameters) -> dict[str, Any]:
         "walletBalance": text(wallet),
         "unrealizedProfit": text(profit),
         "marginBalance": text(wallet + profit),
-        "maintMargin": text(ZERO),
+        "maintMargin": text(maintenance(matching, customer)),
         "initialMargin": text(used),
         "positionInitialMargin": text(used),
         "openOrderInitialMargin": text(ZERO),
@@ -45,7 +46,7 @@ def account(matching: Matching, _parameters: Parameters) -> dict[str, Any]:
         "updateTime": 0,
         "multiAssetsMargin": False,
         "totalInitialMargin": text(used),
-        "totalMaintMargin": text(ZERO),
+        "totalMaintMargin": text(maintenance(matching, customer)),
         "totalWalletBalance": text(wallet),
         "totalUnrealizedProfit": text(profit),
         "totalMarginBalance": text(wallet + profit),
@@ -94,7 +95,7 @@ def _position(matching: Matching, rules: Instrument) -> dict[str, Any]:
         "markPrice": text(mark),
         "unRealizedProfit": profit,
         "unrealizedProfit": profit,
-        "liquidationPrice": "0",
+        "liquidationPrice": text(liquidation_price(matching, customer, rules.symbol) or ZERO),
         "notional": text(notional),
         "leverage": str(leverage),
         "maxNotionalValue": "1000000000",
@@ -198,17 +199,20 @@ _GET: Final[tuple[tuple[str, Customer, Weight], ...]] = (
     ("/fapi/v1/order", orders.query_order, 1),
     ("/fapi/v1/openOrder", orders.open_order, 1),
     ("/fapi/v1/openOrders", orders.open_orders, lambda parameters: 1 if parameters.get("symbol") else 40),
+    ("/fapi/v1/openAlgoOrders", algo.open_orders, 1),
     ("/fapi/v1/allOrders", orders.all_orders, 5),
     ("/fapi/v1/userTrades", orders.user_trades, 5),
     ("/fapi/v1/income", orders.income, 30),
 )
 _POST: Final[tuple[tuple[str, Customer], ...]] = (
     ("/fapi/v1/order/test", orders.test_order),
+    ("/fapi/v1/algoOrder", algo.new_order),
     ("/fapi/v1/leverage", leverage),
     ("/fapi/v1/marginType", margin_type),
     ("/fapi/v1/positionSide/dual", set_position_mode),
 )
 _DELETE: Final[tuple[tuple[str, Customer], ...]] = (
+    ("/fapi/v1/algoOrder", algo.cancel_order),
     ("/fapi/v1/order", orders.cancel_order),
     ("/fapi/v1/allOpenOrders", orders.cancel_all),
 )

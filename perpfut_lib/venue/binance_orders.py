@@ -27,6 +27,7 @@ CODES: Final = {
     Refusal.MARGIN: (-2019, "Margin is insufficient."),
     Refusal.DUPLICATE: (-4116, "ClientOrderId is duplicated."),
     Refusal.LEVERAGE: (-4028, "Leverage {bound} is not valid"),
+    Refusal.TRIGGER: (-2021, "Order would immediately trigger."),
     Refusal.BUSY: (-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
 }
 
@@ -116,6 +117,8 @@ def _request(matching: Matching, parameters: Parameters) -> Request:
     side, kind = parameters.text("side"), parameters.text("type")
     if side not in SIDES:
         raise bad_request(-1117, "Invalid side.")
+    if kind in ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"):
+        raise bad_request(-4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints.")
     if kind not in ("LIMIT", "MARKET"):
         raise bad_request(-1116, "Invalid orderType.")
     if parameters.get("positionSide", "BOTH") != "BOTH":
@@ -178,15 +181,19 @@ def cancel_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
 
 def cancel_all(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     """Answer ``DELETE /fapi/v1/allOpenOrders``."""
-    for order in matching.account(ACCOUNT).open_orders(parameters.text("symbol")):
+    for order in _resting(matching, parameters.text("symbol")):
         matching.cancel(ACCOUNT, order.number)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
 def open_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
     """Answer ``GET /fapi/v1/openOrders``."""
-    orders = matching.account(ACCOUNT).open_orders(parameters.get("symbol") or None)
-    return [order_json(order) for order in orders]
+    return [order_json(order) for order in _resting(matching, parameters.get("symbol") or None)]
+
+
+def _resting(matching: Matching, symbol: str | None) -> list[Order]:
+    """Return resting orders but the conditional ones, which have endpoints of their own."""
+    return [order for order in matching.account(ACCOUNT).open_orders(symbol) if order.request.trigger is None]
 
 
 def all_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:

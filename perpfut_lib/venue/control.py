@@ -1,5 +1,12 @@
-"""The control endpoint, which no real exchange has: move the clock, switch faults, look behind the counter."""
+"""The control endpoint, which no real exchange has: move the clock, switch faults, look behind the counter.
 
+It answers this machine alone, and no page that a browser shows: a request with an ``Origin``, or for another host than
+loopback, is refused, whatever address the exchange listens on.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import orjson
@@ -10,6 +17,7 @@ from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import read_fault
 
 PREFIX = "/control"
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def routes(exchange: Exchange) -> list[web.RouteDef]:
@@ -44,12 +52,33 @@ def routes(exchange: Exchange) -> list[web.RouteDef]:
         return _json(_state(exchange))
 
     return [
-        web.get(f"{PREFIX}/state", state),
-        web.post(f"{PREFIX}/clock", clock),
-        web.post(f"{PREFIX}/faults", add_fault),
-        web.delete(f"{PREFIX}/faults", clear_faults),
-        web.post(f"{PREFIX}/limits", reset_limits),
+        web.get(f"{PREFIX}/state", _for_this_machine(state)),
+        web.post(f"{PREFIX}/clock", _for_this_machine(clock)),
+        web.post(f"{PREFIX}/faults", _for_this_machine(add_fault)),
+        web.delete(f"{PREFIX}/faults", _for_this_machine(clear_faults)),
+        web.post(f"{PREFIX}/limits", _for_this_machine(reset_limits)),
     ]
+
+
+def _for_this_machine(handler: Handler) -> Handler:
+    """Return a handler that refuses requests from elsewhere and from pages of other origins."""
+
+    @wraps(handler)
+    async def guarded(request: web.Request) -> web.Response:
+        host = (request.url.host or "").strip("[]")
+        if "Origin" in request.headers or not _loopback(host) or not _loopback(request.remote or ""):
+            found = f"host {host}, from {request.remote}, origin {request.headers.get('Origin')}"
+            return _json({"error": f"found {found}; expected a program on this machine"}, 403)
+        return await handler(request)
+
+    return guarded
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _state(exchange: Exchange) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from perpfut_lib.venue.accounts import ZERO, Account, Fill, Order
 from perpfut_lib.venue.hyperliquid_market import Ask, UnknownRequest, price_text
 from perpfut_lib.venue.instruments import Instrument
 from perpfut_lib.venue.matching import DEFAULT_LEVERAGE, Matching
+from perpfut_lib.venue.protection import liquidation_price
 
 NO_HASH: Final = "0x" + "0" * 64
 STATUSES: Final = {
@@ -74,7 +75,7 @@ def _position(matching: Matching, account: Account, symbol: str) -> dict[str, An
         "positionValue": money(abs(held.quantity) * mark),
         "unrealizedPnl": money(profit),
         "returnOnEquity": f"{profit / margin:.10f}" if margin else "0.0",
-        "liquidationPx": None,
+        "liquidationPx": None if (price := liquidation_price(matching, account, symbol)) is None else f"{price:.6f}",
         "marginUsed": money(margin),
         "maxLeverage": rules.max_leverage,
         "cumFunding": {name: money(paid) for name in ("allTime", "sinceOpen", "sinceChange")},
@@ -93,12 +94,12 @@ def order_json(rules: Instrument, order: Order) -> dict[str, Any]:
         "oid": order.number,
         "timestamp": order.created,
         "triggerCondition": "N/A",
-        "isTrigger": False,
-        "triggerPx": "0.0",
+        "isTrigger": request.trigger is not None,
+        "triggerPx": price_text(rules, request.trigger or ZERO),
         "children": [],
         "isPositionTpsl": False,
         "reduceOnly": request.reduce_only,
-        "orderType": "Limit",
+        "orderType": "Limit" if request.trigger is None else "Stop Market",
         "origSz": rules.quantity_text(request.quantity),
         "tif": TIMES_IN_FORCE[request.time_in_force],
         "cloid": request.client_id or None,

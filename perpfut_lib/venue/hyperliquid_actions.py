@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, DecimalException
 from typing import Any, Final, Literal
 
-from perpfut_lib.venue.accounts import Order, Refusal, Refused, Request
+from perpfut_lib.venue.accounts import Order, Refusal, Refused, Request, Side
 from perpfut_lib.venue.ethereum import action_digest, signer, user_digest
 from perpfut_lib.venue.hyperliquid_market import FIGURES, MOST_DECIMALS, UnknownRequest, universe
 from perpfut_lib.venue.instruments import Instrument
@@ -33,6 +33,7 @@ TEXTS: Final = {
     Refusal.MARGIN: "Insufficient margin to place order.",
     Refusal.DUPLICATE: "Duplicate cloid.",
     Refusal.LEVERAGE: "Invalid leverage value",
+    Refusal.TRIGGER: "Invalid TP/SL price.",
     Refusal.BUSY: "Too many cumulative requests sent",
 }
 BUILDER_FEE: Final = (
@@ -112,19 +113,23 @@ class Actions:
         try:
             rules = universe(self.matching.exchange)[int(order["a"])].instrument
             price, size = Decimal(str(order["p"])), Decimal(str(order["s"]))
-            in_force = TIMES_IN_FORCE[order["t"]["limit"]["tif"]]
+            trigger = _trigger(order["t"])
+            in_force = "GTC" if trigger is not None else TIMES_IN_FORCE[order["t"]["limit"]["tif"]]
             buys, reduces = bool(order["b"]), bool(order["r"])
         except (KeyError, IndexError, TypeError, ValueError, DecimalException) as error:
             raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
         if not (price.is_finite() and size.is_finite()):
             raise UnknownRequest("Failed to deserialize the JSON body into the target type")
-        _check_grid(rules, price)
+        _check_grid(rules, price if trigger is None else trigger)
         if size * price < LEAST_NOTIONAL and not reduces and size > 0:
             raise Refused(Refusal.NOTIONAL, rules.symbol)
         # The book only has whole ticks, so a finer limit is as good as the next tick on its passive side.
         price = (price / rules.tick).to_integral_value(ROUND_FLOOR if buys else ROUND_CEILING) * rules.tick
         client_id = str(order.get("c") or "")
-        return Request(rules.symbol, "BUY" if buys else "SELL", size, price, in_force, reduces, client_id)
+        side: Side = "BUY" if buys else "SELL"
+        if trigger is not None:
+            return Request(rules.symbol, side, size, reduce_only=reduces, client_id=client_id, trigger=trigger)
+        return Request(rules.symbol, side, size, price, in_force, reduces, client_id)
 
     def _cancel(self, action: dict[str, Any]) -> dict[str, Any]:
         wallet, statuses = self.matching.exchange.config.wallet, []
@@ -160,6 +165,15 @@ def _check_grid(rules: Instrument, price: Decimal) -> None:
     decimals = max(-int(exponent), 0)
     if decimals and (len(digits) > FIGURES or decimals > MOST_DECIMALS - rules.lot_decimals):
         raise Refused(Refusal.PRICE_GRID, rules.symbol)
+
+
+def _trigger(kind: dict[str, Any]) -> Decimal | None:
+    """Return the trigger of a stop that becomes a market order; None for a limit order."""
+    if "trigger" not in kind:
+        return None
+    if kind["trigger"]["isMarket"] is not True or kind["trigger"]["tpsl"] != "sl":
+        raise ValueError("market stops are offered, no other trigger orders")
+    return Decimal(str(kind["trigger"]["triggerPx"]))
 
 
 def _outcome(order: Order) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Order, Position, Refusal, Refused, Request
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Lag, PartialFill, Reject
-from perpfut_lib.venue.view import extremes
+from perpfut_lib.venue.protection import liquidate, reached
 
 LEVELS: Final = 100  # levels of the book; a market order that eats them all expires with its rest
 CENT: Final = Decimal("1e-8")  # the exchange books no smaller amount
@@ -61,7 +61,7 @@ class Matching:
         with self.lock:
             account, now = self.account(name), self.exchange.clock.now()
             quantity = self._checked(account, request)
-            book = self._book(request, quantity)
+            book = self._book(request, quantity) if request.trigger is None else []
             crossing = sum((amount for _, amount in book), ZERO)
             if request.price is not None and request.time_in_force == "GTX" and crossing:
                 raise Refused(Refusal.POST_ONLY, request.symbol)
@@ -71,9 +71,10 @@ class Matching:
             if request.time_in_force != "FOK" or crossing >= quantity:
                 for price, amount in book:
                     self._fill(account, order, price, amount, maker=False)
-            rests = request.price is not None and request.time_in_force in {"GTC", "GTX"}
+            limited = request.price is not None and request.time_in_force in {"GTC", "GTX"}
+            rests = limited or request.trigger is not None
             if order.open and not rests:
-                self._close(account, order, "EXPIRED")
+                self.close(account, order, "EXPIRED")
             return order
 
     def cancel(self, name: str, number: int | None, client_id: str = "") -> Order | None:
@@ -83,7 +84,7 @@ class Matching:
             order = account.find(number, client_id)
             if order is None or not order.open:
                 return None
-            self._close(account, order, "CANCELED")
+            self.close(account, order, "CANCELED")
             return order
 
     def set_leverage(self, name: str, symbol: str, leverage: int) -> int:
@@ -138,6 +139,8 @@ class Matching:
             self._check_price(request, mark)
         if request.client_id and any(one.request.client_id == request.client_id for one in account.open_orders()):
             raise Refused(Refusal.DUPLICATE, symbol)
+        if request.trigger is not None and (mark - request.trigger) * request.sign >= 0:
+            raise Refused(Refusal.TRIGGER, symbol)
         held = account.position(symbol).quantity
         if request.reduce_only:
             if held * request.sign >= 0:
@@ -184,13 +187,19 @@ class Matching:
         return taken
 
     def _fill(self, account: Account, order: Order, price: Decimal, quantity: Decimal, maker: bool) -> None:
-        request, config, now = order.request, self.exchange.config, order.updated
+        bps = Decimal(str(self.exchange.config.maker_fee_bps if maker else self.exchange.config.taker_fee_bps))
+        self._trade(account, order, (price, quantity), bps * BASIS_POINT, maker)
+
+    def _trade(
+        self, account: Account, order: Order, at: tuple[Decimal, Decimal], fee_share: Decimal, maker: bool
+    ) -> None:
+        """Trade a quantity at a price, for a fee that is a share of the notional."""
+        request, now, (price, quantity) = order.request, order.updated, at
         position = account.position(request.symbol)
         held = position.quantity
         profit = position.trade(request.sign * quantity, price).quantize(CENT)
         position.updated = now
-        bps = Decimal(str(config.maker_fee_bps if maker else config.taker_fee_bps))
-        fee = (price * quantity * bps * BASIS_POINT).quantize(CENT)
+        fee = (price * quantity * fee_share).quantize(CENT)
         account.wallet += profit - fee
         order.executed += quantity
         order.turnover += price * quantity
@@ -202,7 +211,22 @@ class Matching:
         account.income.append(Income(next(self._numbers), "COMMISSION", request.symbol, -fee, now))
         self._report(account, fill)
 
-    def _close(self, account: Account, order: Order, status: str) -> None:
+    def forced(self, account: Account, request: Request, price: Decimal, fee_share: Decimal) -> None:
+        """Carry out an order that the exchange places for an account."""
+        now = self.exchange.clock.now()
+        order = Order(next(self._numbers), request, now, quantity=request.quantity, updated=now, watched=now)
+        account.orders[order.number] = order
+        self._report(account, order)
+        self._trade(account, order, (price, request.quantity), fee_share, maker=False)
+
+    def insure(self, account: Account, amount: Decimal) -> None:
+        """Pay from the insurance fund what an account lacks."""
+        account.wallet += amount
+        income = Income(next(self._numbers), "INSURANCE_CLEAR", "", amount, self.exchange.clock.now())
+        account.income.append(income)
+
+    def close(self, account: Account, order: Order, status: str) -> None:
+        """End a resting order."""
         order.status = "EXPIRED" if status == "EXPIRED" else "CANCELED"
         order.updated = self.exchange.clock.now()
         self._report(account, order)
@@ -218,6 +242,7 @@ class Matching:
             for _, symbol, rate in (one for one in due if one[0] == time):
                 self._pay_funding(account, symbol, time, rate)
         self._match_resting(account, now)
+        liquidate(self, account)
 
     def _settlements(self, account: Account, before: int, now: int) -> list[tuple[int, str, float]]:
         """Return (time, symbol, rate) of the settlements in (before, now] of all symbols that may be held."""
@@ -246,22 +271,21 @@ class Matching:
         self._report(account, payment)
 
     def _match_resting(self, account: Account, now: int) -> None:
-        """Fill resting orders whose price has been traded through, at their price, as the maker."""
+        """Fill resting orders whose price has been traded through, at their price, as the maker; and stops."""
         for order in account.open_orders():
-            series, request = self.exchange.series(order.request.symbol), order.request
+            request = order.request
             until = min(now, self.exchange.moment(request.symbol))
-            high, low = extremes(series, self.exchange.tape.timeframe, order.watched, until)
+            price, maker = reached(self, order, until), request.trigger is None
             order.watched = now
-            through = low < float(request.price or 0) if request.side == "BUY" else high > float(request.price or 0)
-            if not through:
+            if price is None:
                 continue
             reducible = -request.sign * account.position(request.symbol).quantity
             quantity = min(order.remaining, max(reducible, ZERO)) if request.reduce_only else order.remaining
             order.updated = now
             if quantity:
-                self._fill(account, order, request.price or ZERO, quantity, maker=True)
+                self._fill(account, order, price, quantity, maker)
             if order.open:
-                self._close(account, order, "EXPIRED")
+                self.close(account, order, "EXPIRED")
 
     def _report(self, account: Account, what: Order | Fill | Income) -> None:
         time = what.updated if isinstance(what, Order) else what.time

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from agent.executor.balance import Market, groups_of
 from agent.executor.planner import Situation, plan
+from agent.executor.readings import read, reading_due
 from agent.executor.rules import ZERO, Limits, TradingRule
-from agent.executor.state import Order, filled, finished, read, reading_due, seeded, sent
+from agent.executor.state import Order, filled, finished, seeded, sent
 
 TICK_MS = 1_000
 RULE = TradingRule(Decimal("0.01"), Decimal("0.01"), Decimal("0.01"), Decimal(5))
@@ -148,7 +149,7 @@ class Stand:
         self.state = filled(self.state, order_id, quantity, self.now)
 
     def _end(self, order_id, failed):
-        self.state = finished(self.state, order_id, self.now, failed=failed)
+        self.state = finished(self.state, order_id, self.now, self.limits, failed=failed)
 
     def _read(self):
         if self.asked is not None and self.asked[0] <= self.now:

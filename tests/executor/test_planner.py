@@ -6,8 +6,9 @@ import pytest
 
 from agent.executor.balance import Market, groups_of
 from agent.executor.planner import Situation, plan
+from agent.executor.readings import read, reading_due
 from agent.executor.rules import Limits, TradingRule
-from agent.executor.state import Order, State, filled, finished, read, reading_due, seeded, sent
+from agent.executor.state import Order, State, filled, finished, seeded, sent
 
 D = Decimal
 RULE = TradingRule(lot=D("0.01"), tick=D("0.1"), min_quantity=D("0.01"), min_notional=D(5))
@@ -116,8 +117,8 @@ def test_a_leg_that_stays_behind_has_the_other_one_unwound():
     assert found == ()
     state, found = plan(state, situation({"A": 1, "B": -1}, NOW + 10_000), limits)
     assert found == (Order("A", D(-1), True),)
-    state = finished(filled(sent(state, found[0], "a", NOW), "a", D(-1), NOW), "a", NOW, failed=False)
-    state = read(finished(state, "b", NOW, failed=True), {}, NOW + 20_000, limits)
+    state = finished(filled(sent(state, found[0], "a", NOW), "a", D(-1), NOW), "a", NOW, LIMITS, failed=False)
+    state = read(finished(state, "b", NOW, LIMITS, failed=True), {}, NOW + 20_000, limits)
     assert plan(state, situation({"A": 1, "B": -1}, NOW + 69_999), limits)[1] == ()
     assert len(plan(state, situation({"A": 1, "B": -1}, NOW + 70_000), limits)[1]) == 2
 
@@ -127,13 +128,13 @@ def test_a_leg_that_is_refused_again_and_again_has_the_other_one_unwound_to_the_
     state = held(A=2, B=-1)
     for number in range(LIMITS.max_failures):
         state = sent(state, Order("B", D(-1), False), f"b{number}", NOW)
-        state = finished(state, f"b{number}", NOW, failed=True)
+        state = finished(state, f"b{number}", NOW, LIMITS, failed=True)
     assert sizes(state, {"A": 2, "B": -2}) == {"A": (D(-1), True)}
 
 
 def test_a_failed_order_is_tried_again_after_a_reading_only():
     """The exchange may have carried it out: until a reading after the settling time nothing of the group is sent."""
-    state = finished(sent(State(), Order("A", D(1), False), "a", NOW), "a", NOW, failed=True)
+    state = finished(sent(State(), Order("A", D(1), False), "a", NOW), "a", NOW, LIMITS, failed=True)
     assert not reading_due(state, NOW + LIMITS.settle_ms - 1, LIMITS)
     assert reading_due(state, NOW + LIMITS.settle_ms, LIMITS)
     assert orders(state, {"A": 1, "B": -1}, NOW + 6_000) == ()
@@ -148,25 +149,25 @@ def test_a_failed_order_is_tried_again_after_a_reading_only():
 def test_a_reading_taken_too_soon_after_a_fill_is_not_believed():
     """Null: a lagging position endpoint makes the planner send the same order again."""
     state = sent(State(), Order("A", D(1), False), "a", NOW)
-    state = finished(filled(state, "a", D(1), NOW), "a", NOW, failed=False)
+    state = finished(filled(state, "a", D(1), NOW), "a", NOW, LIMITS, failed=False)
     assert read(state, {}, NOW + LIMITS.settle_ms - 1, LIMITS).position("A") == D(1)
 
 
 def test_a_reading_that_contradicts_fills_without_a_reason_is_asked_for_again_much_later():
     """Null: two old readings in a row make the planner send again what is held already."""
     state = sent(State(), Order("A", D(1), False), "a", NOW)
-    state = finished(filled(state, "a", D(1), NOW), "a", NOW, failed=False)
+    state = finished(filled(state, "a", D(1), NOW), "a", NOW, LIMITS, failed=False)
     asked = NOW + LIMITS.quiet_ms
     state = read(state, {}, asked, LIMITS)
-    assert not reading_due(state, asked + LIMITS.quiet_ms - 1, LIMITS)
+    assert not reading_due(state, asked + LIMITS.confirm_ms - 1, LIMITS)
     assert orders(state, {"A": 1, "B": -1}, asked + 1) == ()
-    assert reading_due(state, asked + LIMITS.quiet_ms, LIMITS)
-    assert read(state, {}, asked + LIMITS.quiet_ms, LIMITS).position("A") == 0
+    assert reading_due(state, asked + LIMITS.confirm_ms, LIMITS)
+    assert read(state, {}, asked + LIMITS.confirm_ms, LIMITS).position("A") == 0
 
 
 def test_late_fills_count_until_a_reading_contains_them():
     """A fill of an order given up moves the ledger; after a reading that saw it, the same fill changes nothing."""
-    state = finished(sent(State(), Order("A", D(1), False), "a", NOW), "a", NOW, failed=True)
+    state = finished(sent(State(), Order("A", D(1), False), "a", NOW), "a", NOW, LIMITS, failed=True)
     assert filled(state, "a", D(1), NOW).position("A") == D(1)
     seen = read(state, {"A": D(1)}, NOW + 5_000, LIMITS)
     seen = read(seen, {"A": D(1)}, NOW + 10_000, LIMITS)
@@ -176,7 +177,7 @@ def test_late_fills_count_until_a_reading_contains_them():
 
 def test_a_leg_that_must_be_flat_is_closed_even_while_its_position_is_in_doubt():
     """A kill does not wait for a reading for ever: reduce-only orders cannot carry a position over zero."""
-    state = finished(sent(held(A=1), Order("A", D(-1), True), "a", NOW), "a", NOW, failed=True)
+    state = finished(sent(held(A=1), Order("A", D(-1), True), "a", NOW), "a", NOW, LIMITS, failed=True)
     assert orders(state, {"A": 0}, NOW + LIMITS.blind_ms - 1, pairs=()) == ()
     assert sizes(state, {"A": 0}, NOW + LIMITS.blind_ms, pairs=()) == {"A": (D(-1), True)}
 
@@ -211,6 +212,6 @@ def test_symbols_that_share_a_pair_form_a_group(pairs, expected):
 
 
 def test_the_state_survives_its_json():
-    state = finished(sent(held(A=1), Order("B", D("0.5"), True), "b", NOW), "b", NOW, failed=True)
+    state = finished(sent(held(A=1), Order("B", D("0.5"), True), "b", NOW), "b", NOW, LIMITS, failed=True)
     state = filled(sent(state, Order("A", D("-0.25"), False), "a", NOW), "a", D("-0.1"), NOW)
     assert State.from_json(state.to_json()) == state

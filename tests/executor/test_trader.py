@@ -1,48 +1,17 @@
 """The executor put together, without any trading framework: files in, orders and snapshots out."""
 
-from decimal import Decimal
-
 import pytest
 
 from agent.clock import ReplayClock
-from agent.executor.rules import Limits, TradingRule
-from agent.executor.trader import MEMORY, Quote, Trader, TraderSettings
-from perpfut_lib.artifacts import AgentFolder, PerfSnapshot
+from agent.executor.account import Trade
+from agent.executor.memory import BACKUP, MEMORY
+from agent.executor.settings import Quote, TraderSettings
+from agent.executor.snapshots import Reading
+from agent.executor.trader import Trader
+from perpfut_lib.artifacts import PerfSnapshot
 from perpfut_lib.errors import ArtifactError
-from tests.agent.documents import MINUTE, NOW, active_pairs, control, signal
-
-D = Decimal
-RULE = TradingRule(D("0.01"), D("0.01"), D("0.01"), D(1))
-QUOTES = {"AAA": Quote(RULE, D(100)), "BBB": Quote(RULE, D(20))}
-EQUITY = 10_000.0
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = AgentFolder(tmp_path, b"k" * 32)
-    folder.write(control())
-    folder.write(signal())
-    folder.write(active_pairs())
-    return folder
-
-
-def trader(folder, positions=None, equity=EQUITY, at=NOW + 1_000):
-    settings = TraderSettings(("AAA", "BBB"), Limits())
-    made = Trader(folder, settings, ReplayClock(at))
-    made.seed(positions or {}, equity, QUOTES, 0)
-    return made
-
-
-def trade(one: Trader, quotes=QUOTES, now=1_000) -> dict[str, Decimal]:
-    """Send what is due and fill it at the quotes; return it."""
-    done = {}
-    for order in one.orders(quotes, now):
-        order_id = f"{order.symbol}{now}"
-        one.sent(order, order_id, now)
-        one.fill(order_id, order.quantity, quotes[order.symbol].price, D("0.5"), now)
-        one.end(order_id, now, failed=False)
-        done[order.symbol] = order.quantity
-    return done
+from tests.agent.documents import MINUTE, NOW, active_pairs, signal
+from tests.executor.desk import EQUITY, QUOTES, RULE, D, trade, trader
 
 
 def test_a_signal_becomes_orders_and_a_report(folder):
@@ -89,8 +58,9 @@ def test_a_lost_memory_starts_new_books_above_all_numbers(folder):
     """Rot is noticed: the next snapshot is numbered by the clock, above those before."""
     one = trader(folder)
     before = one.report()
-    path = folder.path / MEMORY
-    path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
+    for name in (MEMORY, BACKUP):
+        path = folder.path / name
+        path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
     report = trader(folder, equity=8_000.0, at=NOW + 60_000).report()
     assert (report.equity, report.price_pnl) == (8_000.0, 0.0)
     assert report.seq > before.seq
@@ -112,11 +82,11 @@ def test_rejects_and_corrections_are_reported(folder):
     one.sent(first, "a", 1_000)
     one.sent(second, "b", 1_000)
     one.end("a", 1_000, failed=True)
-    one.fill("b", second.quantity, D(20), D(0), 1_000)
+    one.fill("b", Trade(second.quantity, D(20)), 1_000)
     one.end("b", 1_000, failed=False)
     for asked in (6_000, 11_000):
         assert one.reading_due(asked)
-        one.read({"AAA": D(10), "BBB": D(-40)}, asked)
+        one.read(Reading({"AAA": D(10), "BBB": D(-40)}), asked)
     report = one.report()
     assert (report.rejects, report.equity) == (1, EQUITY)
     assert {held.symbol: held.quantity for held in report.positions} == {"AAA": 10.0, "BBB": -40.0}

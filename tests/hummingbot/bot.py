@@ -18,6 +18,8 @@ PATIENCE = 120.0  # real seconds until something that must happen is given up: m
 FAST = {
     "settle": 1.5,
     "quiet": 6.0,
+    "confirm": 6.0,
+    "backoff": 6.0,
     "hold": 4.0,
     "imbalance": 8.0,
     "cool_off": 6.0,

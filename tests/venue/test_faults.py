@@ -152,6 +152,14 @@ def test_a_delisted_symbol_stops_and_says_so(tape: Tape) -> None:
         assert binance.fetch_ohlcv("SIM02/USDT:USDT", "1m", None, 2)[-1][0] == tape.start + DAY_MS + 600_000
 
 
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}])
+def test_control_answers_no_page_of_a_browser(venue: RunningExchange, headers: dict[str, str]) -> None:
+    """Null: any page that a browser shows moves the clock, also by a name that is resolved to this machine."""
+    answer = requests.post(f"{venue.url}/control/clock", json={"advance": 1}, headers=headers, timeout=5)
+    assert answer.status_code == 403
+    assert "program on this machine" in answer.json()["error"]
+
+
 def test_control_refuses_nonsense_in_words(venue: RunningExchange) -> None:
     """Unknown faults and backward clocks are answered with what was expected."""
     answer = requests.post(f"{venue.url}/control/faults", json={"kind": "gremlins"}, timeout=5)

@@ -1,0 +1,156 @@
+"""Readings of the exchange's positions against the ledger: when to ask, what to believe, and what is not ours."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from agent.executor.rules import ZERO, Limits
+from agent.executor.state import State, without
+
+
+def reading_due(state: State, now: int, limits: Limits) -> bool:
+    """Return whether the exchange is to be asked for its positions."""
+    doubts = {symbol: since for symbol, since in state.doubtful.items() if not state.busy(symbol)}
+    if any(now - since >= _wait(state, symbol, limits) for symbol, since in doubts.items()):
+        return True
+    latest = max([state.read_at, *state.touched.values()])
+    return not state.pending and now - latest >= limits.quiet_ms
+
+
+def _wait(state: State, symbol: str, limits: Limits) -> int:
+    """Return how long to wait for the next reading; one that contradicts fills without a reason may just be old."""
+    return limits.confirm_ms if symbol in state.surprising else limits.settle_ms
+
+
+def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: Limits) -> State:
+    """Return the state after a reading of the exchange's positions.
+
+    Parameters
+    ----------
+    state : State
+        Now, after whatever happened while the question was under way.
+    positions : mapping
+        Signed base units by symbol; an absent symbol is flat.
+    asked_at : int
+        When the question was sent.
+    limits : Limits
+        Says how quiet a symbol must have been before.
+
+    Returns
+    -------
+    State
+        Symbols with orders in flight, or touched too recently, are unchanged. A reading that contradicts the ledger is
+        believed the second time it comes. A change that no order of ours explains is somebody else's, see
+        :func:`by_others`.
+    """
+    for symbol in sorted({*positions, *state.positions, *state.foreign, *state.doubtful}):
+        recent = state.touched.get(symbol, asked_at - limits.settle_ms) > asked_at - limits.settle_ms
+        if state.busy(symbol) or recent:
+            continue
+        value = positions.get(symbol, ZERO)
+        if value != state.total(symbol) and state.differs.get(symbol) != value:
+            state = _contradicted(state, symbol, value, asked_at)
+            continue
+        change = value - state.total(symbol)
+        if change and symbol in state.surprising:
+            state = by_others(state, symbol, change, limits)
+        own = value - state.foreign.get(symbol, ZERO)
+        state = replace(
+            state,
+            positions={**state.positions, symbol: own},
+            doubtful=without(state.doubtful, symbol),
+            differs=without(state.differs, symbol),
+            surprising=tuple(name for name in state.surprising if name != symbol),
+            late={order_id: name for order_id, name in state.late.items() if name != symbol},
+            resumed={order_id: name for order_id, name in state.resumed.items() if name != symbol},
+        )
+    return replace(state, read_at=asked_at)
+
+
+def _contradicted(state: State, symbol: str, value: Decimal, asked_at: int) -> State:
+    """Return the state after a reading that is not believed yet; the first one tells whether an order explains it."""
+    explained = symbol in state.doubtful or symbol in state.late.values() or symbol in state.resumed.values()
+    surprising = state.surprising
+    if symbol not in state.differs and not explained:
+        surprising = (*surprising, symbol)
+    return replace(
+        state,
+        differs={**state.differs, symbol: value},
+        doubtful={**state.doubtful, symbol: asked_at},
+        surprising=surprising,
+    )
+
+
+def by_others(state: State, symbol: str, change: Decimal, limits: Limits) -> State:
+    """Return the state after somebody else changed a position by ``change`` units.
+
+    What takes from a position takes from the foreign part first and then from ours; then the symbol is left, which
+    means reduced only, unless the limits let it be reopened. What is more than that was opened by hand, and is foreign.
+    """
+    foreign, own = state.foreign.get(symbol, ZERO), state.position(symbol)
+    closed = _taken(foreign, change)
+    ours = _taken(own, change - closed)
+    opened = change - closed - ours
+    left = state.left if limits.reopen or not ours or symbol in state.left else (*state.left, symbol)
+    rest = foreign + closed + opened
+    return replace(
+        state,
+        positions={**state.positions, symbol: own + ours},
+        foreign={**state.foreign, symbol: rest} if rest else without(state.foreign, symbol),
+        left=left,
+    )
+
+
+def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tuple[int, int], limits: Limits) -> State:
+    """Return the state after a restart.
+
+    Orders that were in flight still are, until they are heard of or overdue; bars and refusals go on; a position that
+    differs from the ledger without an order of ours that explains it was changed by somebody else.
+
+    Parameters
+    ----------
+    before : State
+        As it was remembered.
+    positions : mapping
+        What the exchange holds, signed base units.
+    now : int
+        Monotonic clock, ms.
+    away : tuple of int
+        Monotonic clock when it was remembered, which may be of another boot, and ms that have passed since by the wall
+        clock.
+    limits : Limits
+        As for :func:`read`.
+    """
+    saved, passed = away[0], max(0, away[1])
+    shift = now - saved - passed
+    flying = {order_id: replace(one, sent_at=now) for order_id, one in before.pending.items()}
+    explained = {one.order.symbol for one in flying.values()} | {*before.late.values()} | {*before.doubtful}
+    ids = {**before.resumed, **before.late, **{order_id: one.order.symbol for order_id, one in flying.items()}}
+    state = replace(
+        before,
+        pending=flying,
+        late={},
+        resumed=ids,
+        doubtful={one.order.symbol: now for one in flying.values()},
+        differs={},
+        surprising=(),
+        touched={},
+        retry_at={symbol: until + shift for symbol, until in before.retry_at.items()},
+        exposed={symbol: min(now, since + shift) for symbol, since in before.exposed.items()},
+        barred={symbol: until + shift for symbol, until in before.barred.items()},
+        sent=tuple(time + shift for time in before.sent),
+        read_at=now,
+    )
+    for symbol in sorted({*positions, *before.positions, *before.foreign}):
+        value = positions.get(symbol, ZERO)
+        change = value - state.total(symbol)
+        if change and symbol not in explained:
+            state = by_others(state, symbol, change, limits)
+        own = value - state.foreign.get(symbol, ZERO)
+        state = replace(state, positions={**state.positions, symbol: own})
+    return state
+
+
+def _taken(held: Decimal, change: Decimal) -> Decimal:
+    """Return the part of a change that goes against what is held, and not beyond zero."""
+    return ZERO if held * change >= 0 else min(abs(held), abs(change)).copy_sign(change)

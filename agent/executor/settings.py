@@ -1,0 +1,32 @@
+"""What one executor is told, and what the exchange says of a symbol."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from agent.executor.intent import Patience
+from agent.executor.rules import Limits, TradingRule
+
+
+@dataclass(frozen=True)
+class TraderSettings:
+    """What one executor is told."""
+
+    symbols: tuple[str, ...]
+    """Symbols that it may trade; what is held of them at its very first start is its own."""
+    limits: Limits = field(default_factory=Limits)
+    patience: Patience = field(default_factory=Patience)
+    max_equity: Decimal | None = None
+    """Largest equity that weights are taken of, quote currency; none: the account's."""
+    run_id: str = "executor"
+    """Its name in the snapshots."""
+    quote: str = "USDT"
+    """Asset that the account is counted in."""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What the exchange says of one symbol."""
+
+    rule: TradingRule
+    price: Decimal
+    """Middle of the book, quote currency."""

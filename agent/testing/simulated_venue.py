@@ -1,0 +1,191 @@
+"""The local exchange's own matching engine in the simulation, behind the network."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Self
+
+import numpy as np
+
+from agent.executor.account import Trade
+from agent.executor.rules import TradingRule
+from agent.executor.settings import Quote
+from agent.executor.snapshots import Reading
+from agent.executor.state import Order
+from agent.testing.simulated_executor import SimulatedExecutor
+from agent.testing.simulated_network import TICK_MS, Network
+from perpfut_lib.venue.accounts import Account, Event, Fill, Income, Refused, Request
+from perpfut_lib.venue.exchange import Exchange
+from perpfut_lib.venue.faults import PartialFill, Reject
+from perpfut_lib.venue.matching import Matching
+from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.tape import Tape
+from perpfut_lib.venue.view import Quote as BookQuote
+
+PRICE_MS: Final = 5 * TICK_MS
+NAME: Final = "simulation"
+LOST_AT_RESTART: Final = 0.5
+"""Share of news of orders from before a restart that nobody hears any more."""
+
+
+class SteppedExchange(Exchange):
+    """An exchange whose prices stand for some ticks: most of a schedule's time would go into working them out."""
+
+    def quote(self, symbol: str) -> BookQuote:
+        """Return a symbol's prices as of the exchange's time."""
+        known: dict[str, tuple[int, BookQuote]] = self.__dict__.setdefault("_known", {})
+        now = self.clock.now() // PRICE_MS
+        if known.get(symbol, (-1,))[0] != now:
+            known[symbol] = (now, super().quote(symbol))
+        return known[symbol][1]
+
+
+@dataclass
+class SimulatedVenue:
+    """Exchange, account, and what of it is known outside."""
+
+    matching: Matching
+    rng: np.random.Generator
+    listeners: list[Callable[[Order], None]] = field(default_factory=list)
+    """Called with every order before it leaves."""
+    unquoted: frozenset[str] = frozenset()
+    """Symbols without a quote."""
+
+    def __post_init__(self) -> None:
+        self._past: deque[Reading] = deque(maxlen=8)
+        self._taken: set[str] = set()
+        self._failures = 0.0
+        self.matching.listeners.append(self._heard)
+
+    @classmethod
+    def opened(cls, tape: Tape, rng: np.random.Generator) -> Self:
+        """Return an exchange that stands somewhere on the tape's second day."""
+        span = (tape.end - tape.start) // 2
+        start = tape.start + span + int(rng.integers(0, span - 3_600_000)) // TICK_MS * TICK_MS
+        exchange = SteppedExchange.open(VenueConfig(clock="stepped", start=start), tape)
+        return cls(Matching(exchange), rng)
+
+    def connect(self, network: Network, executor: SimulatedExecutor) -> None:
+        """Put network and customer in their places."""
+        self._network, self._executor = network, executor
+
+    @property
+    def now(self) -> int:
+        """Return the time, ms UTC."""
+        return self.matching.exchange.clock.now()
+
+    @property
+    def account(self) -> Account:
+        """Return the customer's account."""
+        return self.matching.account(NAME)
+
+    def begin_phase(self) -> None:
+        """Choose what goes wrong: refusals, partial fills, a symbol without a quote, failures that are none."""
+        self.calm()
+        faults, symbols = self.matching.exchange, sorted(self.matching.exchange.tape.series)
+        for symbol in symbols:
+            if self.rng.uniform() < 0.3:
+                faults.add_fault(Reject(symbol=symbol, reason="busy", count=int(self.rng.integers(1, 4))))
+            if self.rng.uniform() < 0.3:
+                share = float(self.rng.uniform(0.2, 0.9))
+                faults.add_fault(PartialFill(symbol=symbol, share=share, count=int(self.rng.integers(1, 3))))
+        if self.rng.uniform() < 0.2:
+            self.unquoted = frozenset([str(self.rng.choice(symbols))])
+        self._failures = float(self.rng.uniform(0, 0.2))
+
+    def calm(self) -> None:
+        """Let nothing go wrong."""
+        self.matching.exchange.clear_faults()
+        self.unquoted, self._failures = frozenset(), 0.0
+
+    def advance(self) -> None:
+        """Let a tick pass."""
+        self.matching.exchange.clock.advance(TICK_MS)
+        positions = {symbol: one.quantity for symbol, one in self.account.held()}
+        self._past.append(Reading(positions, self.equity()))
+
+    def position(self, symbol: str) -> Decimal:
+        """Return what is held."""
+        return self.account.position(symbol).quantity
+
+    def price(self, symbol: str) -> float:
+        """Return the middle of the book."""
+        quote = self.matching.exchange.quote(symbol)
+        return (quote.bid + quote.ask) / 2
+
+    def equity(self) -> float:
+        """Return wallet and unrealised profit."""
+        account = self.account
+        return float(account.wallet + self.matching.unrealised(account))
+
+    def reading(self, lag: int) -> Reading:
+        """Return the account as it was ``lag`` ticks ago."""
+        return self._past[max(0, len(self._past) - 1 - lag)]
+
+    def quotes(self) -> Mapping[str, Quote]:
+        """Return what is quoted now."""
+        found = {}
+        for symbol, series in self.matching.exchange.tape.series.items():
+            rules = series.instrument
+            rule = TradingRule(rules.lot, rules.tick, rules.lot, rules.min_notional * Decimal("1.02"))
+            if symbol not in self.unquoted:
+                found[symbol] = Quote(rule, Decimal(str(self.price(symbol))))
+        return found
+
+    def place(self, order: Order, order_id: str) -> None:
+        """Send an order on its way; one that is lost is reported as failed, or never heard of again."""
+        for listener in self.listeners:
+            listener(order)
+        if not self._network.post("order", lambda: self._accept(order, order_id)) and self.rng.uniform() < 0.5:
+            self._tell_end(order_id, failed=True, after=2)
+
+    def _accept(self, order: Order, order_id: str) -> None:
+        if order_id in self._taken:  # the exchange takes a client's id once
+            return
+        self._taken.add(order_id)
+        side = "BUY" if order.quantity > 0 else "SELL"
+        size, reduce = abs(order.quantity), order.reduce_only
+        request = Request(order.symbol, side, size, reduce_only=reduce, client_id=order_id)  # type: ignore[arg-type]
+        try:
+            self.matching.place(NAME, request)
+        except Refused:
+            self._tell_end(order_id, failed=True)
+            return
+        if self.rng.uniform() < self._failures:  # the answer is lost: the client calls it failed
+            self._tell_end(order_id, failed=True)
+        self._tell_end(order_id, failed=False, after=1)
+
+    def _tell_end(self, order_id: str, *, failed: bool, after: int = 0) -> None:
+        tell = self._for_this_life(lambda: self._end(order_id, failed=failed))
+        self._network.post("news", tell, after)
+
+    def _end(self, order_id: str, *, failed: bool) -> None:
+        executor = self._executor
+        executor.protected(lambda one: one.end(order_id, executor.now(), failed=failed) if one.state else None)
+
+    def _heard(self, event: Event) -> None:
+        """Send the news of a fill or a funding payment."""
+        what, executor = event.what, self._executor
+        if isinstance(what, Fill):
+            quantity = what.order.request.sign * what.quantity
+            trade = Trade(quantity, what.price, {"USDT": what.fee}, str(what.number))
+            order_id = what.order.request.client_id
+
+            def fill() -> None:
+                executor.protected(lambda one: one.fill(order_id, trade, executor.now()) if one.state else None)
+
+            self._network.post("news", self._for_this_life(fill))
+        elif isinstance(what, Income) and what.kind == "FUNDING_FEE":
+            amount = what.amount
+            self._network.surely(lambda: executor.protected(lambda one: one.funding(amount) if one.state else None))
+
+    def _for_this_life(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Return news that a later life of the process may not hear."""
+        life, kept = self._executor.life, self.rng.uniform() >= LOST_AT_RESTART
+
+        def told() -> None:
+            if kept or self._executor.life == life:
+                tell()
+
+        return told

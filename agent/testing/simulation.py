@@ -1,0 +1,265 @@
+"""Deterministic simulation: agent's signals, real executor and local exchange on a virtual clock, under seeded faults.
+
+One schedule is one seed: losses, repeats, delays and reordering of every message, torn and replayed files, refused and
+partial orders, quotes that go away, kills by the operator, and crashes of the executor between any two of its writes.
+Four things are checked in every tick or at the end, see :class:`Watch`; a seed that breaks one replays exactly.
+"""
+
+import hashlib
+import logging
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from agent.clock import ReplayClock
+from agent.executor.audit import against_ledger, against_positions, audit
+from agent.executor.state import Order
+from agent.executor.trail import events
+from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
+from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder
+from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
+from agent.testing.simulated_venue import SimulatedVenue
+from perpfut_lib.config import SimulationConfig
+from perpfut_lib.venue.tape import Tape
+
+CALM_TICKS: Final = 120
+"""Longest time to come to rest when all faults are over."""
+RESTED_TICKS: Final = 20
+"""Time for which nothing may happen any more: the quiet time, a reading's way, and the doubt that it may raise."""
+BOUND_MS: Final = LIMITS.imbalance_ms + (IN_A_ROW + 1) * (
+    LIMITS.pending_ms + 2 * LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
+)
+"""Longest time without a hedge: the time allowed, then an unwinding of which each try fails as slowly as it can."""
+
+FREE: Final = 60.0
+"""Notional that is too small to be ordered or hedged, with some room, quote currency."""
+
+
+@dataclass
+class Outcome:
+    """What one schedule came to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    ticks: int = 0
+    orders: int = 0
+    crashes: int = 0
+    longest_ms: int = 0
+    """Longest time for which a pair was out of proportion while the executor was up."""
+    digest: str = ""
+    """Of the audit trail: equal for equal seeds."""
+
+
+@dataclass
+class Watch:
+    """The invariants.
+
+    No position beyond its cap; no unhedged leg for longer than its bound while the executor is up; nothing opened on a
+    signal that is over, older than one that was followed, or against a kill; nothing of ours taken for somebody else's.
+    """
+
+    agent: SimulatedAgent
+    executor: SimulatedExecutor
+    venue: SimulatedVenue
+    outcome: Outcome
+    newest: int = -1
+    exposed: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def order(self, order: Order) -> None:
+        """Check an order that leaves."""
+        trader = self.executor.trader
+        if order.reduce_only or trader is None:
+            return
+        signal = trader.intent.signal
+        if signal is None or self.venue.now >= signal.expires_at:
+            self._broken(f"{order} on a signal that is over")
+        elif signal.seq < self.newest:
+            self._broken(f"{order} on signal {signal.seq} after {self.newest}")
+        elif self.agent.killed_for() > 1:
+            self._broken(f"{order} against a kill")
+        else:
+            self.newest = signal.seq
+
+    def tick(self) -> None:
+        """Check positions and hedges."""
+        for symbol in SYMBOLS:
+            held, cap = self.venue.position(symbol), self.agent.caps.get(symbol, Decimal(0))
+            if abs(held) > cap:
+                self._broken(f"{symbol} ran away to {held}, beyond {cap}")
+        trader = self.executor.trader
+        if trader is not None and trader.state is not None and (trader.state.left or trader.state.foreign):
+            self._broken(f"taken for somebody else's: {trader.state.left} {dict(trader.state.foreign)}")
+        for pair, ratio in PAIRS.items():
+            self._hedge(pair, ratio)
+
+    def _hedge(self, pair: tuple[str, str], ratio: float) -> None:
+        values = [float(self.venue.position(name)) * self.venue.price(name) for name in pair]
+        gap = values[1] + ratio * values[0]
+        larger = pair[0] if abs(values[0]) * ratio > abs(values[1]) else pair[1]
+        since = self.executor.up_since()
+        able = since is not None and self.venue.now - since > LIMITS.pending_ms and larger not in self.venue.unquoted
+        free = max(0.3 * self.agent.gross(pair), FREE)
+        self.exposed[pair] = self.exposed.get(pair, 0) + TICK_MS if able and abs(gap) > free else 0
+        self.outcome.longest_ms = max(self.outcome.longest_ms, self.exposed[pair])
+        if self.exposed[pair] > BOUND_MS:
+            self._broken(f"{pair} unhedged by {gap:.0f} for {self.exposed[pair]} ms")
+
+    def resting(self) -> bool:
+        """Return whether the executor has nothing under way and holds the targets."""
+        state = self.executor.trader.state if self.executor.trader is not None else None
+        if state is None or state.pending or state.doubtful:
+            return False
+        return all(self._on_target(symbol) for symbol in SYMBOLS)
+
+    def _on_target(self, symbol: str) -> bool:
+        gap = float(self.venue.position(symbol)) - self.agent.targets.get(symbol, 0.0)
+        return abs(gap) * self.venue.price(symbol) <= FREE
+
+    def rest(self) -> None:
+        """Check, after all faults are over, that targets, ledger, audit trail and exchange agree."""
+        trader, targets = self.executor.trader, self.agent.targets
+        if trader is None or trader.account is None:
+            self._broken("not up at rest")
+            return
+        held = {name: self.venue.position(name) for name in SYMBOLS}
+        own = {name: trader.account.state.position(name) for name in SYMBOLS}
+        if held != own:
+            self._broken(f"the ledger says {own}, the exchange {held}")
+        for symbol in SYMBOLS:
+            if not self._on_target(symbol):
+                self._broken(f"{symbol}: {held[symbol]} at rest for {targets.get(symbol, 0.0):.4f}")
+        trader.report()
+        found = audit(events(self.executor.folder.trail))
+        wrong = [*found.faults, *against_positions(found, held), *against_ledger(found, self.executor.memory())]
+        for text in wrong:
+            self._broken(f"audit: {text}")
+        gap = self.venue.equity() - trader.account.equity
+        if abs(gap) > 0.006 * self.venue.equity():
+            self._broken(f"equity differs by {gap:.2f}")
+
+    def _broken(self, text: str) -> None:
+        if len(self.outcome.violations) < 5:
+            self.outcome.violations.append(f"tick {self.outcome.ticks}: {text}")
+
+
+def simulate(seed: int) -> Outcome:
+    """Run one schedule."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
+        return _run(seed, Path(scratch))
+
+
+def _run(seed: int, path: Path) -> Outcome:
+    rng = np.random.default_rng(seed)
+    outcome, folder = Outcome(seed), scratch_folder(path / "agent")
+    venue = SimulatedVenue.opened(_tape(), rng)
+    clock = ReplayClock(venue.now)
+    network = Network(rng, now=venue.now)
+    agent = SimulatedAgent(folder, clock, network, venue, rng)
+    executor = SimulatedExecutor(folder, SYMBOLS, clock, network, venue)
+    venue.connect(network, executor)
+    watch = Watch(agent, executor, venue, outcome)
+    venue.listeners.append(watch.order)
+    for _ in range(int(rng.integers(2, 5))):
+        network.faults = NetworkFaults(float(rng.uniform(0, 0.3)), float(rng.uniform(0, 0.3)), int(rng.integers(0, 3)))
+        agent.begin_phase()
+        venue.begin_phase()
+        if rng.uniform() < 0.6:
+            executor.fuse.left = int(rng.integers(1, 60))
+        for _ in range(int(rng.integers(15, 45))):
+            _tick(rng, clock, network, agent, executor, watch)
+    network.faults, executor.fuse.left = NetworkFaults(), None
+    venue.calm()
+    agent.calm()
+    resting = 0
+    for number in range(CALM_TICKS):
+        _tick(rng, clock, network, agent, executor, watch)
+        resting = resting + 1 if watch.resting() else 0
+        if number >= RESTED_TICKS and resting >= RESTED_TICKS:
+            break
+    watch.rest()
+    outcome.orders, outcome.crashes = executor.orders, executor.crashes
+    outcome.digest = _digest(folder.trail)
+    executor.close()
+    return outcome
+
+
+def _tick(
+    rng: np.random.Generator,
+    clock: ReplayClock,
+    network: Network,
+    agent: SimulatedAgent,
+    executor: SimulatedExecutor,
+    watch: Watch,
+) -> None:
+    clock.now += TICK_MS
+    watch.venue.advance()
+    network.advance()
+    agent.tick()
+    executor.tick(down=int(rng.integers(1, 8)))
+    watch.outcome.ticks += 1
+    watch.tick()
+
+
+@lru_cache(maxsize=1)
+def _tape() -> Tape:
+    return Tape.simulated(SimulationConfig(days=5, symbols=len(SYMBOLS), planted_pairs=2))
+
+
+def _digest(folder: Path) -> str:
+    content = b"".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl")))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Many schedules together."""
+
+    schedules: int
+    first_seed: int
+    violations: dict[int, list[str]]
+    """By seed."""
+    ticks: int
+    orders: int
+    crashes: int
+    longest_unhedged_s: float
+    bound_s: float
+    digest: str
+    """Of all audit trails."""
+
+
+def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
+    """Run ``count`` schedules from seed ``first``, in ``jobs`` processes; equal arguments give equal results."""
+    seeds = range(first, first + count)
+    if jobs == 1:
+        outcomes = [_quietly(seed) for seed in seeds]
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            outcomes = list(pool.map(_quietly, seeds, chunksize=8))
+    return Result(
+        count,
+        first,
+        {one.seed: one.violations for one in outcomes if one.violations},
+        sum(one.ticks for one in outcomes),
+        sum(one.orders for one in outcomes),
+        sum(one.crashes for one in outcomes),
+        max((one.longest_ms for one in outcomes), default=0) / 1_000,
+        BOUND_MS / 1_000,
+        hashlib.sha256("".join(one.digest for one in outcomes).encode()).hexdigest()[:16],
+    )
+
+
+def _quietly(seed: int) -> Outcome:
+    """Run one schedule without the executor's warnings, of which there are thousands."""
+    room = logging.getLogger("agent.executor")
+    before = room.level
+    room.setLevel(logging.CRITICAL)
+    try:
+        return simulate(seed)
+    finally:
+        room.setLevel(before)

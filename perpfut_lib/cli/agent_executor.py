@@ -1,0 +1,55 @@
+"""``perpfut agent simulate`` and ``perpfut agent audit``: the executor under seeded faults, and what it has done."""
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perpfut_lib.artifacts import git_commit, publish
+from perpfut_lib.cli.run import ProfileOption
+from perpfut_lib.config import load_profile
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def simulate(
+    schedules: Annotated[int, typer.Option(help="Number of random schedules of faults.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the first; the others count on from it.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    json: JsonOption = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Publish the counts, which the book shows.")] = False,
+) -> None:
+    """Run signals, executor and exchange on a virtual clock under seeded faults; fail if an invariant breaks."""
+    from agent.testing.simulation import simulate_many
+
+    result = asdict(simulate_many(seed, schedules, jobs))
+    if keep:
+        publish("agent/simulation", {"git_commit": git_commit()} | result)
+    bad = result["violations"]
+    lines = [f"{name}: {value}" for name, value in result.items() if name != "violations"]
+    lines += [f"seed {number}: {text}" for number, texts in bad.items() for text in texts]
+    typer.echo(json_module.dumps(result) if json else "\n".join([*lines, f"violations: {len(bad)}"]))
+    if bad:
+        typer.echo(f"replay one: perpfut agent simulate --schedules 1 --seed {min(bad)}", err=True)
+        raise typer.Exit(1)
+
+
+def audit(
+    profile: ProfileOption = "default",
+    json: JsonOption = False,
+    folder: Annotated[Path | None, typer.Option(help="The agent's folder, instead of the profile's.")] = None,
+) -> None:
+    """Rebuild positions, fees and P&L from the executor's audit trail and compare them with its ledger."""
+    from agent.executor.audit import account_of
+    from perpfut_lib.artifacts import Run
+
+    path = folder if folder is not None else Run.named(load_profile(profile).name).path / "agent"
+    found, wrong = account_of(path)
+    if json:
+        typer.echo(json_module.dumps(found | {"differences": wrong}))
+    else:
+        typer.echo("\n".join([*(f"{name}: {value}" for name, value in found.items()), *wrong]))
+    if wrong:
+        raise typer.Exit(1)

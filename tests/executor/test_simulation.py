@@ -1,0 +1,66 @@
+"""Deterministic simulation: no schedule of faults breaks an invariant, and a fault that is planted is found."""
+
+import pytest
+
+from agent.executor import memory, readings, state
+from agent.executor.intent import ReadState
+from agent.testing.simulation import BOUND_MS, simulate, simulate_many
+
+BLOCKS, EACH = 10, 20
+SEARCH = 40
+"""Schedules within which a planted fault has to be found."""
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_no_schedule_breaks_an_invariant(block):
+    """Null: some of 200 schedules runs away, stays unhedged, follows what is over, or ends off the ledger."""
+    result = simulate_many(block * EACH, EACH)
+    assert result.violations == {}
+    assert 1_000 * result.longest_unhedged_s <= BOUND_MS
+    assert result.orders > EACH
+    assert result.crashes > 0
+
+
+def test_a_seed_replays_exactly():
+    """Equal to the last byte of the audit trail, crashes included."""
+    assert simulate(3) == simulate(3)
+    assert simulate(3).digest != simulate(4).digest
+
+
+def found() -> bool:
+    """Return whether any schedule notices."""
+    return any(simulate(seed).violations for seed in range(SEARCH))
+
+
+def test_forgetting_orders_in_flight_is_found(monkeypatch):
+    """The executor before this one: a restart forgets what it has sent."""
+    kept = state.State.to_json
+    monkeypatch.setattr(state.State, "to_json", lambda self: kept(self) | {"pending": {}, "late": {}, "resumed": {}})
+    assert found()
+
+
+def test_forgetting_a_kill_is_found(monkeypatch):
+    """A kill that does not survive the process: a crash, then an old signal, and it opens."""
+    monkeypatch.setattr(ReadState, "to_json", _without_seq)
+    assert found()
+
+
+def _without_seq(self):
+    return {"seen": {"seq": -1, "digest": "", "since": 0}, "control_seq": -1, "killed": False}
+
+
+def test_believing_the_first_reading_is_found(monkeypatch):
+    """Null: a reading that is a second old is taken for the truth, however young the last fill is."""
+    believed = readings.read
+
+    def at_once(before, positions, asked_at, limits):
+        return believed(state.replace(before, touched={}, differs=dict(positions)), positions, asked_at, limits)
+
+    monkeypatch.setattr(readings, "read", at_once)
+    assert found()
+
+
+def test_amnesia_is_found(monkeypatch):
+    """An executor that never finds its memory."""
+    monkeypatch.setattr(memory.MemoryFiles, "load", lambda _self, _clocks: (None, False))
+    assert found()
