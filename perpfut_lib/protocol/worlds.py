@@ -5,17 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.accounting import make_market
 from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.stage import choose_pair_days, window_tests
 from perpfut_lib.config import Profile, SimulationConfig
 from perpfut_lib.env import Episodes
-from perpfut_lib.env.impact import LEGS, impact_coefficients
-from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.env.stage import cut_market
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scaler import fit_scaler, scale
 from perpfut_lib.features.scan import compute
 from perpfut_lib.policies import Layout
+from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import MINUTE_MS, PRICE_COLUMNS
 from perpfut_lib.venue.market import simulate
@@ -109,17 +108,13 @@ def prepare(panel: Panel, profile: Profile) -> World:
     tests = window_tests(panel, windows, profile)
     pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
     spec = feature_spec(profile.features)
-    raw = compute(spec, panel, pair_days, formation=profile.cointegration.formation)
+    raw = compute(spec, carried(panel), pair_days, formation=profile.cointegration.formation)
     scaler = fit_scaler(spec, raw[: int((pair_days["split"] == "train").sum())], profile.features.clip)
-    rows = decision_rows(panel, pair_days)
-    fills, times = fill_prices(panel, pair_days, rows, profile.env)
-    marks = np.stack([leg_prices(panel.close, panel, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
-    funding = np.stack([funding_per_unit(panel, pair_days[leg], times) for leg in LEGS], axis=2)
-    impact = impact_coefficients(panel, pair_days, rows, profile.costs.slippage)
+    market, times = cut_market(panel, pair_days, profile)
     episodes = Episodes(
         pair_days=pair_days,
         features=scale(raw, scaler),
-        market=make_market(fills, marks, funding, impact),
+        market=market,
         fill_times=times,
         hedge_ratio=pair_days["beta"].to_numpy(np.float64),
         names=spec.names,
