@@ -57,6 +57,10 @@ class FundingError(PerpfutError):
     """Funding rates are missing, not finite, or do not cover the candles."""
 
 
+class SuspectDataError(PerpfutError):
+    """Candles or rates are well formed but cannot be true: another unit, a flipped sign, a shifted clock."""
+
+
 class SplitError(PerpfutError):
     """The train, validation and test spans do not fit into the data."""
 

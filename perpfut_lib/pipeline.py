@@ -26,11 +26,18 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("acquire", "perpfut_lib.acquire.stage", ("data",), ()),
+    Stage("acquire", "perpfut_lib.acquire.stage", ("data", "quality"), ()),
     Stage("quality", "perpfut_lib.store.stage", ("data", "universe"), ("acquire",)),
-    Stage("cointegration", "perpfut_lib.cointegration.stage", ("cointegration", "split", "universe"), ("quality",)),
+    Stage(
+        "cointegration",
+        "perpfut_lib.cointegration.stage",
+        ("cointegration", "split", "universe", "quality"),
+        ("quality",),
+    ),
     Stage("features", "perpfut_lib.features.stage", ("features", "cointegration"), ("quality", "cointegration")),
-    Stage("environment", "perpfut_lib.env.stage", ("env", "costs"), ("quality", "cointegration", "features")),
+    Stage(
+        "environment", "perpfut_lib.env.stage", ("env", "costs", "quality"), ("quality", "cointegration", "features")
+    ),
     Stage(
         "train",
         "perpfut_lib.train.stage",
@@ -46,19 +53,19 @@ STAGES: Final = (
     Stage(
         "attribution",
         "perpfut_lib.attribution",
-        ("attribution", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
+        ("attribution", "split", "quality", "cointegration", "features", "costs", "env", "train", "evaluate"),
         ("quality", "cointegration", "features", "environment", "train"),
     ),
     Stage(
         "robustness",
         "perpfut_lib.robustness",
-        ("robustness", "split", "cointegration", "features", "costs", "env", "train", "evaluate"),
+        ("robustness", "split", "quality", "cointegration", "features", "costs", "env", "train", "evaluate"),
         ("quality", "evaluate"),
     ),
     Stage(
         "replay",
         "agent.replay.stage",
-        ("agent", "cointegration", "universe", "costs", "env", "data"),
+        ("agent", "cointegration", "universe", "quality", "costs", "env", "data"),
         ("quality", "cointegration", "features", "environment", "train"),
     ),
 )

@@ -10,6 +10,7 @@ import numpy as np
 from agent.decision.pair_update import UpdateRules
 from agent.selection.history import SymbolHistory
 from agent.state.memory import filter_state
+from perpfut_lib.acquire.bar_defects import halt_bars
 from perpfut_lib.artifacts import ActivePair
 from perpfut_lib.cointegration import engle_granger
 from perpfut_lib.cointegration.scan import Screen, select
@@ -17,6 +18,7 @@ from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import ArtifactError, DegenerateSeriesError, NoPairsError
 from perpfut_lib.features import FeatureState, Pair, open_pair
+from perpfut_lib.store.halts import halted_bars
 from perpfut_lib.types import Float1D, Float2D
 from perpfut_lib.universe import daily_turnover
 
@@ -64,7 +66,7 @@ def screen(histories: Mapping[str, SymbolHistory], span: Span, profile: Profile,
     DegenerateSeriesError
         The formation window is too short for the test.
     """
-    config, closes = profile.cointegration, _liquid(histories, span, profile.universe.min_turnover, timeframe)
+    config, closes = profile.cointegration, _eligible(histories, span, profile, timeframe)
     names = tuple(closes)
     if len(names) < 2:
         return Screened((), 0, names)
@@ -76,18 +78,25 @@ def screen(histories: Mapping[str, SymbolHistory], span: Span, profile: Profile,
     return Screened(tuple(rows), len(tests) // 2, names)
 
 
-def _liquid(
-    histories: Mapping[str, SymbolHistory], span: Span, min_turnover: float, timeframe: int
+def _eligible(
+    histories: Mapping[str, SymbolHistory], span: Span, profile: Profile, timeframe: int
 ) -> dict[str, Float1D]:
-    """Return closes of the symbols that the study would call eligible: every bar is there, and enough was traded."""
+    """Return closes of the symbols that the study would call eligible: whole, without a halt, and traded enough."""
     windows = {name: histories[name].window(span.formation_start, span.start, timeframe) for name in sorted(histories)}
-    whole = {name: bars for name, bars in windows.items() if bars is not None}
+    halt = profile.quality.halt
+    present = {name: bars for name, bars in windows.items() if bars is not None}
+    whole = {name: bars for name, bars in present.items() if not _halts(bars, halt, timeframe)}
     if not whole:
         return {}
     close, volume = (np.column_stack([bars[:, column] for bars in whole.values()]) for column in (4, 5))
     turnover = daily_turnover(close, volume, span.formation)
     traded = dict(zip(whole, turnover.tolist(), strict=True))
-    return {name: bars[:, 4] for name, bars in whole.items() if traded[name] >= min_turnover}
+    return {name: bars[:, 4] for name, bars in whole.items() if traded[name] >= profile.universe.min_turnover}
+
+
+def _halts(bars: Float2D, halt: int, timeframe: int) -> bool:
+    """Return whether a symbol did not trade for ``halt`` ms or more; columns as in a history's window."""
+    return halt > 0 and bool(halted_bars(bars[:, 2], bars[:, 3], bars[:, 5], halt_bars(halt, timeframe)).any())
 
 
 def opened(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from perpfut_lib.acquire.defects import examine
 from perpfut_lib.acquire.files import input_paths, read_files
 from perpfut_lib.acquire.grid import Span, timeframe_of
 from perpfut_lib.acquire.listings import read_listings
@@ -23,6 +24,7 @@ WINDOW = "window.json"
 TRUTH = "truth.json"
 INSTRUMENTS = "instruments.parquet"
 CROSS_CHECK = "cross_check.parquet"
+DEFECTS = "defects.parquet"
 
 
 def fingerprint(profile: Profile) -> dict[str, str]:
@@ -48,19 +50,22 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
 
     Everything is read and checked before the first byte is written. Written are ``candles/<symbol>/<month>.parquet``,
     ``funding/<symbol>.parquet``, ``window.json`` (see :class:`Window`; what the source holds of each symbol and why it
-    is in or out), for an exchange ``instruments.parquet``, for an archive ``cross_check.parquet``,
-    and for a simulated market ``truth.json``.
+    is in or out), ``defects.parquet`` (see :mod:`perpfut_lib.acquire.defects`), for an exchange
+    ``instruments.parquet``, for an archive ``cross_check.parquet``, and for a simulated market ``truth.json``.
     """
     market = read_source(profile.data)
     timeframe = timeframe_of(market.candles, profile.data.timeframe)
-    window = choose_window(market, timeframe, profile.data, profile.universe)
+    examined = examine(market, timeframe, profile.data, profile.quality)
+    window = choose_window(examined.market, timeframe, profile.data, profile.universe)
     if profile.split.train_end is not None:  # dates outside the data are refused before anything is written
         split_spans(profile.split, Grid(window.start, window.end, timeframe))
     for symbol in track(window.symbols, label="Writing candles", unit="symbol"):
         write_candles(folder.path, symbol, _inside(market.candles[symbol], window.spans[symbol]))
         if market.funding is not None and symbol in market.funding:
             write_funding(folder.path, symbol, _settled(market.funding[symbol], window))
-    folder.write_json(WINDOW, _window_json(market, window))
+    reasons = {**window.reasons, **examined.left_out}
+    folder.write_json(WINDOW, _window_json(market, window, reasons))
+    folder.write_table(DEFECTS, examined.defects)
     for name, table in ((INSTRUMENTS, market.instruments), (CROSS_CHECK, market.cross_check)):
         if table is not None:
             folder.write_table(name, table)
@@ -91,14 +96,14 @@ def _settled(settlements: pd.DataFrame, window: Window) -> pd.DataFrame:
     return settlements.iloc[low:high]
 
 
-def _window_json(market: Market, window: Window) -> dict[str, Any]:
+def _window_json(market: Market, window: Window, reasons: Mapping[str, str]) -> dict[str, Any]:
     return {
         "start": window.start,
         "end": window.end,
         "timeframe": window.timeframe,
         "symbols": list(window.symbols),
         "pays_funding": market.funding is not None,
-        "source": {symbol: _held(bars, window.reasons[symbol]) for symbol, bars in market.candles.items()},
+        "source": {symbol: _held(bars, reasons[symbol]) for symbol, bars in market.candles.items()},
     }
 
 

@@ -111,8 +111,8 @@ def _bounds(candles: Mapping[str, pd.DataFrame], timeframe: int, data: DataConfi
     """Return the dates asked for in ms (None where auto), which must lie inside the data."""
     first = min(int(bars["open_time"].iloc[0]) for bars in candles.values())
     last = max(int(bars["open_time"].iloc[-1]) for bars in candles.values()) + timeframe
-    start = None if data.start == "auto" else _midnight(data.start)
-    end = None if data.end == "auto" else _midnight(data.end)
+    start = None if data.start == "auto" else midnight(data.start)
+    end = None if data.end == "auto" else midnight(data.end)
     for name, value in (("data.start", start), ("data.end", end)):
         if value is not None and not first <= value <= last:
             expected = f"a day between {format_time(first)} and {format_time(last)}, where the candles are"
@@ -120,7 +120,8 @@ def _bounds(candles: Mapping[str, pd.DataFrame], timeframe: int, data: DataConfi
     return start, end
 
 
-def _midnight(day: date) -> int:
+def midnight(day: date) -> int:
+    """Return the first moment of a day, ms UTC."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 

@@ -16,11 +16,13 @@ from perpfut_lib.accounting import Market, make_market, settle
 from perpfut_lib.artifacts import Run
 from perpfut_lib.attribution.ladder import followed
 from perpfut_lib.config import EnvConfig, Profile, SimulationConfig
+from perpfut_lib.env.fills import fill_rows, order_rows
 from perpfut_lib.env.impact import LEGS
 from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
 from perpfut_lib.evaluate import break_even_bps, days_of, rollout
 from perpfut_lib.evaluate.stage import TestSpan, agents, load_test_span, resampling_of, trial_costs
 from perpfut_lib.progress import track
+from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel, load_truth
 from perpfut_lib.types import Float2D, Int1D
@@ -41,6 +43,8 @@ class Ground:
     rows: Int1D
     mids: Float2D | None
     """Mid prices at the open of each bar, (T, N); None where only trades are known."""
+    halt: int
+    """Least length of a halt, ms."""
 
     @property
     def pair_days(self) -> pd.DataFrame:
@@ -49,11 +53,11 @@ class Ground:
 
     def market(self, env: EnvConfig, prices: str) -> Market:
         """Return the market of the test episodes with other fills; decisions still see the last trades."""
-        fills, times = fill_prices(self.panel, self.pair_days, self.rows, env)
+        fills, times = fill_prices(self.panel, self.pair_days, self.rows, env, self.halt)
         if prices == "mid" and self.mids is not None:
-            late = np.minimum(self.rows + env.latency, self.rows[:, -1:])
+            late = fill_rows(self.panel, self.pair_days, order_rows(self.rows, env), self.halt)
             fills = np.stack([leg_prices(self.mids, self.panel, self.pair_days[leg], late) for leg in LEGS], axis=2)
-        funding = np.stack([funding_per_unit(self.panel, self.pair_days[leg], times) for leg in LEGS], axis=2)
+        funding = np.stack([funding_per_unit(carried(self.panel), self.pair_days[leg], times) for leg in LEGS], axis=2)
         before = self.span.episodes.market
         return make_market(fills, before.marks, funding if env.pay_funding else np.zeros_like(funding), before.impact)
 
@@ -88,7 +92,7 @@ def load_ground(profile: Profile, run: Run) -> Ground:
     """Return the panel and the test episodes of a run, with mid prices where the market was simulated."""
     panel, span, truth = load_panel(run), load_test_span(profile, run), load_truth(run)
     mids = _mids(panel, SimulationConfig.model_validate(truth["settings"])) if truth else None
-    return Ground(panel, span, decision_rows(panel, span.episodes.pair_days), mids)
+    return Ground(panel, span, decision_rows(panel, span.episodes.pair_days), mids, profile.quality.halt)
 
 
 def _fills(profile: Profile, known_mids: bool) -> Iterator[tuple[tuple[str, int], EnvConfig]]:

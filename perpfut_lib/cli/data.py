@@ -41,13 +41,14 @@ def audit(profile: ProfileOption = "default", settings: SetOption = None, as_jso
     """Acquire and audit a profile's data; list every finding, and why each symbol is in or out."""
     from perpfut_lib.artifacts import Run
     from perpfut_lib.pipeline import ensure
-    from perpfut_lib.store.stage import load_quality, load_universe
+    from perpfut_lib.store.stage import load_defects, load_quality, load_universe
 
     chosen = load_profile(profile, settings or ())
     run = Run.named(chosen.name)
     ensure("quality", chosen, run)
     report, universe = load_quality(run), load_universe(run)
-    tables = {"summary": report.summary, "findings": report.findings, "universe": universe}
+    found = {"findings": report.findings, "defects": load_defects(run)}
+    tables = {"summary": report.summary, **found, "universe": universe}
     for name, table in tables.items():
         if as_json:
             for row in json.loads(table.to_json(orient="records")):
@@ -67,6 +68,6 @@ def _online(profile: str, settings: list[str] | None) -> Profile:
 def _readable(table: pd.DataFrame) -> str:
     if table.empty:
         return "nothing"
-    times = [name for name in ("start", "first_bar", "last_bar") if name in table]
+    times = [name for name in ("start", "time", "first_bar", "last_bar") if name in table]
     text = table.assign(**{name: [format_time(int(time)) for time in table[name]] for name in times})
     return text.to_string(index=False)

@@ -56,7 +56,9 @@ def window_tests(
     rule = LagRule(config.maxlag, config.autolag)
     log_prices = np.log(panel.close) if log_prices is None else log_prices
     tests = scan_windows(log_prices, windows["row"].to_numpy(np.int64), bars, rule, profile.compute)
-    eligible = eligible_windows(panel, windows["start"].to_numpy(), config.formation, profile.universe)
+    eligible = eligible_windows(
+        panel, windows["start"].to_numpy(), config.formation, profile.universe, profile.quality.halt
+    )
     both = eligible[tests["window"], tests["y"]] & eligible[tests["window"], tests["x"]]
     return with_seed_faults(tests[both].reset_index(drop=True), panel, config)
 
@@ -66,8 +68,8 @@ def choose_pair_days(
 ) -> pd.DataFrame:
     """Return the pair-days: one row per selected pair and trading window, sorted by start and rank.
 
-    Selection sees the formation window only. A pair that has been selected but lacks a bar of its trading window, or
-    the bar after it, cannot be traded on these data and is dropped afterwards; nobody takes its rank.
+    Selection sees the formation window only, and what was selected stays: a pair whose leg stops trading in its window
+    is flattened there, with its costs (see :mod:`perpfut_lib.env.fills`); days on which something goes wrong count.
 
     Raises
     ------
@@ -75,13 +77,6 @@ def choose_pair_days(
         A split has no pair at all.
     """
     chosen = select(tests, Screen.of(config))
-    bars = config.trading // panel.timeframe
-    row = windows["row"].to_numpy()[chosen["window"]]
-    whole = np.isfinite(panel.close) & np.isfinite(panel.open)
-    missing = np.concatenate([np.zeros((1, whole.shape[1]), np.int64), np.cumsum(~whole, axis=0)])
-    gaps = missing[row + bars + 1] - missing[row]
-    legs = chosen[["y", "x"]].to_numpy()
-    chosen = chosen[np.take_along_axis(gaps, legs, axis=1).sum(axis=1) == 0]
     days = windows.loc[chosen["window"], ["start", "end", "split"]].reset_index(drop=True)
     table = pd.concat([days, chosen.drop(columns="window").reset_index(drop=True)], axis=1)
     names = np.array(panel.symbols)

@@ -13,6 +13,7 @@ from perpfut_lib.config.data import (
     UniverseConfig,
 )
 from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
+from perpfut_lib.config.quality import Decision, QualityConfig
 from perpfut_lib.config.research import (
     CointegrationConfig,
     ComputeConfig,
@@ -34,6 +35,7 @@ __all__ = [
     "ComputeConfig",
     "CostsConfig",
     "DataConfig",
+    "Decision",
     "Duration",
     "EnvConfig",
     "EvaluateConfig",
@@ -41,6 +43,7 @@ __all__ = [
     "FeaturesConfig",
     "GovernorConfig",
     "Profile",
+    "QualityConfig",
     "RiskConfig",
     "RobustnessConfig",
     "Rung",

@@ -13,6 +13,7 @@ from perpfut_lib.config.agent import AgentConfig
 from perpfut_lib.config.attribution import AttributionConfig
 from perpfut_lib.config.base import Section, hash_json
 from perpfut_lib.config.data import DataConfig, SplitConfig, UniverseConfig
+from perpfut_lib.config.quality import QualityConfig
 from perpfut_lib.config.research import (
     CointegrationConfig,
     ComputeConfig,
@@ -37,6 +38,7 @@ class Profile(Section):
     title: str = ""
     """One line on what this profile is for."""
     data: DataConfig = DataConfig()
+    quality: QualityConfig = QualityConfig()
     universe: UniverseConfig = UniverseConfig()
     split: SplitConfig = SplitConfig()
     cointegration: CointegrationConfig = CointegrationConfig()

@@ -5,11 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.accounting import Market, make_market
+from perpfut_lib.accounting import Market
 from perpfut_lib.config import Profile
 from perpfut_lib.env.episodes import Episodes
-from perpfut_lib.env.impact import LEGS, impact_coefficients
-from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.env.stage import cut_market
 from perpfut_lib.features.scaler import Scaler, scale
 from perpfut_lib.features.spec import FeatureSpec
 from perpfut_lib.store.panel import Panel
@@ -27,15 +26,11 @@ class Observed(NamedTuple):
 
 def assemble(panel: Panel, pair_days: pd.DataFrame, observed: Observed, profile: Profile) -> Episodes:
     """Return the episodes of pair-days; :class:`perpfut_lib.errors.GapError` where one lacks a bar."""
-    rows = decision_rows(panel, pair_days)
-    fills, times = fill_prices(panel, pair_days, rows, profile.env)
-    marks = np.stack([leg_prices(panel.close, panel, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
-    funding = np.stack([funding_per_unit(panel, pair_days[leg], times) for leg in LEGS], axis=2)
-    impact = impact_coefficients(panel, pair_days, rows, profile.costs.slippage)
+    market, times = cut_market(panel, pair_days, profile)
     return Episodes(
         pair_days=pair_days,
         features=scale(observed.raw, observed.scaler),
-        market=make_market(fills, marks, funding, impact),
+        market=market,
         fill_times=times,
         hedge_ratio=pair_days["beta"].to_numpy(np.float64),
         names=observed.spec.names,

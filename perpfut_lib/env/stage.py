@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from perpfut_lib.accounting import Market, make_market
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.cointegration import load_pair_days
 from perpfut_lib.config import EnvConfig, Profile
+from perpfut_lib.env.fills import fill_rows, order_rows, rows_before_halts
 from perpfut_lib.env.impact import LEGS, impact_coefficients
 from perpfut_lib.errors import GapError
+from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float3D, Int1D
@@ -21,20 +24,33 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     GapError
         A price that an episode needs is not on the panel.
     """
-    panel, pair_days = load_panel(run), load_pair_days(run)
-    rows = decision_rows(panel, pair_days)
-    fills, fill_times = fill_prices(panel, pair_days, rows, profile.env)
-    marks = np.stack([leg_prices(panel.close, panel, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
+    market, fill_times = cut_market(load_panel(run), load_pair_days(run), profile)
+    for name, array in market._asdict().items():
+        folder.write_array(f"{name}.npy", array)
+    folder.write_array("fill_times.npy", fill_times)
+
+
+def cut_market(panel: Panel, pair_days: pd.DataFrame, profile: Profile) -> tuple[Market, Int1D]:
+    """Return what every episode will meet, and the times that its orders are meant for, ms UTC, (E, L+1).
+
+    Halts and symbols that end are dealt with as :mod:`perpfut_lib.env.fills` says.
+
+    Raises
+    ------
+    GapError
+        A price that an episode needs is not on the panel.
+    """
+    rows, halt = decision_rows(panel, pair_days), profile.quality.halt
+    fills, times = fill_prices(panel, pair_days, rows, profile.env, halt)
+    whole = carried(panel)
+    marks = np.stack([leg_prices(whole.close, whole, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
     funding = np.zeros_like(marks)
     if profile.env.pay_funding:
-        per_leg = [funding_per_unit(panel, pair_days[leg], fill_times) for leg in LEGS]
-        funding = np.stack(per_leg, axis=2)
+        funding = np.stack([funding_per_unit(whole, pair_days[leg], times) for leg in LEGS], axis=2)
     _require_finite(pair_days, {"fill": fills, "mark": marks, "funding": funding})
-    folder.write_array("fills.npy", fills)
-    folder.write_array("marks.npy", marks)
-    folder.write_array("funding.npy", funding)
-    folder.write_array("impact.npy", impact_coefficients(panel, pair_days, rows, profile.costs.slippage))
-    folder.write_array("fill_times.npy", fill_times)
+    judged = rows_before_halts(panel, pair_days, rows, halt)
+    impact = impact_coefficients(whole, pair_days, judged, profile.costs.slippage)
+    return make_market(fills, marks, funding, impact), panel.open_time[order_rows(rows, profile.env)]
 
 
 def decision_rows(panel: Panel, pair_days: pd.DataFrame) -> Int1D:
@@ -56,16 +72,20 @@ def leg_prices(prices: Float2D, panel: Panel, symbols: "pd.Series[str]", rows: I
     return taken
 
 
-def fill_prices(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, config: EnvConfig) -> tuple[Float3D, Int1D]:
+def fill_prices(
+    panel: Panel, pair_days: pd.DataFrame, rows: Int1D, config: EnvConfig, halt: int = 0
+) -> tuple[Float3D, Int1D]:
     """Return the price and time at which each decision fills, the flattening included, (E, L+1, 2) and (E, L+1).
 
-    An order that latency carries beyond the window's end fills at the flattening.
+    An order that latency carries beyond the window's end fills at the flattening; where a leg does not trade for
+    ``halt`` ms or more, or has ended, see :mod:`perpfut_lib.env.fills`.
     """
-    late = np.minimum(rows + config.latency, rows[:, -1:])
-    prices = panel.open if config.fill == "next_open" else panel.close
     shift = 0 if config.fill == "next_open" else 1
-    fills = np.stack([leg_prices(prices, panel, pair_days[leg], late - shift) for leg in LEGS], axis=2)
-    return fills, panel.open_time[late]
+    filled = fill_rows(panel, pair_days, order_rows(rows, config) - shift, halt)
+    whole = carried(panel)
+    prices = whole.close if shift else whole.open
+    fills = np.stack([leg_prices(prices, whole, pair_days[leg], filled) for leg in LEGS], axis=2)
+    return fills, panel.open_time[filled] + shift * panel.timeframe
 
 
 def funding_per_unit(panel: Panel, symbols: "pd.Series[str]", fill_times: Int1D) -> Float2D:

@@ -16,6 +16,7 @@ from perpfut_lib.features.noise_fit import fitted
 from perpfut_lib.features.scaler import Scaler, clip_report, fit_scaler, scale
 from perpfut_lib.features.scan import compute, episode_shape
 from perpfut_lib.features.spec import FeatureSpec
+from perpfut_lib.store.halts import carried
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.types import Float3D, Float32
 
@@ -61,7 +62,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     GapError
         A feature is not finite: a symbol lacks bars that its features need.
     """
-    panel, pair_days = load_panel(run), load_pair_days(run)
+    panel, pair_days = carried(load_panel(run)), load_pair_days(run)
     spec = feature_spec(profile.features)
     if profile.features.filter == "em":
         train = pair_days[pair_days["split"] == "train"]

@@ -14,6 +14,7 @@ from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scaler import fit_scaler
 from perpfut_lib.features.scan import compute
 from perpfut_lib.policies import Layout
+from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import MINUTE_MS, PRICE_COLUMNS
 from perpfut_lib.venue.market import simulate
@@ -86,7 +87,7 @@ def prepare(panel: Panel, profile: Profile) -> World:
     tests = window_tests(panel, windows, profile)
     pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
     spec = feature_spec(profile.features)
-    raw = compute(spec, panel, pair_days, formation=profile.cointegration.formation)
+    raw = compute(spec, carried(panel), pair_days, formation=profile.cointegration.formation)
     scaler = fit_scaler(spec, raw[: int((pair_days["split"] == "train").sum())], profile.features.clip)
     episodes = assemble(panel, pair_days, Observed(spec, raw, scaler), profile)
     return World(profile, episodes, windows, Layout(spec.names, spec.lookback, scaler.center, scaler.scale))

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from perpfut_lib.acquire.bar_defects import stretches
 from perpfut_lib.acquire.grid import missing_settlements, settlement_intervals
 from perpfut_lib.config import format_duration, format_time
 from perpfut_lib.store.panel import FundingEvents, Panel
@@ -67,19 +68,11 @@ def audit(panel: Panel, *, pays_funding: bool = True) -> QualityReport:
     return QualityReport(pd.DataFrame(rows), table.sort_values(["symbol", "start", "kind"], ignore_index=True))
 
 
-def runs(flags: Bool1D, at_least: int = 1) -> Iterator[tuple[int, int]]:
-    """Yield (first row, length) of every stretch of at least ``at_least`` True values."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if end - first >= at_least:
-            yield first, end - first
-
-
 def _summary(panel: Panel, column: int) -> dict[str, Any]:
     symbol = panel.symbols[column]
     listed, filled = ~np.isnan(panel.close[:, column]), panel.filled[:, column]
     rows = np.flatnonzero(listed)
-    holes = [length for _, length in runs(filled)]
+    holes = [length for _, length in stretches(filled)]
     returns = _returns(panel, column)
     return {
         "symbol": symbol,
@@ -101,11 +94,11 @@ def _summary(panel: Panel, column: int) -> dict[str, Any]:
 
 def _bar_findings(panel: Panel, column: int) -> Iterator[_Finding]:
     symbol, time, close = panel.symbols[column], panel.open_time, panel.close[:, column]
-    for row, length in runs(panel.filled[:, column]):
+    for row, length in stretches(panel.filled[:, column]):
         yield _Finding(symbol, "gap", int(time[row]), length, f"missing bars, forward-filled: {length}")
-    for row, length in runs(_dead(panel, column), -(-ZERO_VOLUME_MS // panel.timeframe)):
+    for row, length in stretches(_dead(panel, column), -(-ZERO_VOLUME_MS // panel.timeframe)):
         yield _Finding(symbol, "zero_volume", int(time[row]), length, f"bars without a trade: {length}")
-    for row, length in runs(_frozen(panel, column), -(-FROZEN_MS // panel.timeframe)):
+    for row, length in stretches(_frozen(panel, column), -(-FROZEN_MS // panel.timeframe)):
         yield _Finding(symbol, "frozen", int(time[row]), length, f"bars at {close[row]:g}: {length}")
     returns = _returns(panel, column)
     for row in np.flatnonzero(_outliers(returns)).tolist():
@@ -145,7 +138,7 @@ def _outliers(returns: Float1D) -> Bool1D:
 
 
 def _longest(flags: Bool1D) -> int:
-    return max((length for _, length in runs(flags)), default=0)
+    return max((length for _, length in stretches(flags)), default=0)
 
 
 def _events(panel: Panel, symbol: str) -> FundingEvents | None:

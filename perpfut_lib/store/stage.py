@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.acquire.stage import CROSS_CHECK, INSTRUMENTS, TRUTH, WINDOW
+from perpfut_lib.acquire.stage import CROSS_CHECK, DEFECTS, INSTRUMENTS, TRUTH, WINDOW
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import UniverseError
@@ -57,6 +57,11 @@ def load_quality(run: Run) -> QualityReport:
     """Return the report on the panel's defects."""
     folder = run.stage("quality")
     return QualityReport(folder.read_table(SUMMARY), folder.read_table(FINDINGS))
+
+
+def load_defects(run: Run) -> pd.DataFrame:
+    """Return what cannot be true in the source and what was done: ``symbol kind time`` (ms) ``value detail done``."""
+    return run.stage("acquire").read_table(DEFECTS)
 
 
 def load_universe(run: Run) -> pd.DataFrame:

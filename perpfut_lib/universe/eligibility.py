@@ -6,17 +6,19 @@ import pandas as pd
 from perpfut_lib.acquire.listings import match_names
 from perpfut_lib.config import UniverseConfig, format_time
 from perpfut_lib.errors import MissingInputError
+from perpfut_lib.store.halts import halts
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.types import DAY_MS, Bool2D, Float1D, Float2D, Int1D
 
 __all__ = ["daily_turnover", "eligible_at", "eligible_windows", "match_names"]
 
 
-def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig) -> pd.DataFrame:
+def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig, halt: int = 0) -> pd.DataFrame:
     """Return which symbols may be paired at ``as_of``, and why.
 
     A symbol must have every bar of the formation window [``as_of`` - ``formation``, ``as_of``) (bars filled forward
-    count, bars before its listing on either venue are NaN on the panel), and have turned over enough in it.
+    count, bars before its listing on either venue are NaN on the panel), none of them in a halt, and have turned over
+    enough in it.
 
     Parameters
     ----------
@@ -28,6 +30,8 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
         Length of the formation window, ms.
     config : UniverseConfig
         ``min_turnover``, quote currency per day.
+    halt : int
+        So long without a trade and at one price is a halt, ms; 0 for none.
 
     Returns
     -------
@@ -48,17 +52,19 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     close, volume = panel.close[start:end], panel.volume[start:end]
     bars = (~np.isnan(close)).sum(axis=0)
     turnover = daily_turnover(close, volume, formation)
-    whole, liquid = bars == wanted, turnover >= config.min_turnover
+    still = halts(panel.rows(start, end), halt).sum(axis=0)
+    whole, liquid = (bars == wanted) & (still == 0), turnover >= config.min_turnover
     reasons = [
-        _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover) for k in range(len(panel.symbols))
+        _halted(int(still[k]), wanted) or _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover)
+        for k in range(len(panel.symbols))
     ]
     columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
     return pd.DataFrame({"symbol": list(panel.symbols), **columns})
 
 
-def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: UniverseConfig) -> Bool2D:
+def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: UniverseConfig, halt: int = 0) -> Bool2D:
     """Return :func:`eligible_at` for many trading windows: (W, N), one row per start, one column per symbol."""
-    verdicts = [eligible_at(panel, int(start), formation, config)["eligible"].to_numpy() for start in starts]
+    verdicts = [eligible_at(panel, int(start), formation, config, halt)["eligible"].to_numpy() for start in starts]
     return np.array(verdicts, dtype=np.bool_).reshape(-1, len(panel.symbols))
 
 
@@ -74,6 +80,10 @@ def daily_turnover(close: Float2D, volume: Float2D, formation: int) -> Float1D:
     """
     turnover: Float1D = np.nansum(close * volume, axis=0) * (DAY_MS / formation)
     return turnover
+
+
+def _halted(still: int, wanted: int) -> str:
+    return f"out: halted in {still} of {wanted} bars" if still else ""
 
 
 def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:

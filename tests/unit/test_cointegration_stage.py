@@ -146,8 +146,8 @@ def test_what_comes_after_formation_selects_nothing() -> None:
     pd.testing.assert_frame_equal(*known, check_exact=True)
 
 
-def test_a_pair_that_lacks_trading_bars_is_dropped_after_ranking() -> None:
-    """A symbol that ends in the trading window was selectable, so it keeps its rank and nobody moves up."""
+def test_a_pair_whose_leg_ends_in_its_window_stays_a_pair_day() -> None:
+    """What goes wrong after the choice does not undo it: no survivorship; the day after, the symbol is gone."""
     panel = make_panel()
     close = panel.close.copy()
     stop = panel.row(START + 9 * DAY_MS)
@@ -164,9 +164,11 @@ def test_a_pair_that_lacks_trading_bars_is_dropped_after_ranking() -> None:
         panel.filled,
         {},
     )
-    full, cut = (_pair_days(each).query("start == @START + 9 * @DAY_MS") for each in (panel, ended))
-    assert len(full) == 2
-    assert cut["rank"].tolist() == full.query("y not in ['A', 'B']")["rank"].tolist()
+    full, cut = (_pair_days(each) for each in (panel, ended))
+    start = START + 9 * DAY_MS
+    pd.testing.assert_frame_equal(full[full["start"] <= start], cut[cut["start"] <= start], check_exact=True)
+    assert {"A"} <= set(cut[cut["start"] == start][["y", "x"]].to_numpy().ravel())
+    assert "A" not in set(cut[cut["start"] > start][["y", "x"]].to_numpy().ravel())
 
 
 def test_no_pair_in_a_split_is_named() -> None:

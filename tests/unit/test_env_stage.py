@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perpfut_lib.config import EnvConfig, SlippageConfig
+from perpfut_lib.accounting import Accountant, Costs
+from perpfut_lib.config import EnvConfig, Profile, SlippageConfig
 from perpfut_lib.env.impact import impact_coefficients
-from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.env.stage import cut_market, decision_rows, fill_prices, funding_per_unit, leg_prices
 from perpfut_lib.errors import GapError
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import HOUR_MS, MINUTE_MS
@@ -134,3 +135,56 @@ def test_a_window_without_its_flattening_bar_is_an_error():
     """Proves that the bar after the window must be on the panel."""
     with pytest.raises(GapError, match="one bar before the first and one after the last"):
         decision_rows(panel(), windows(5 * MINUTE_MS, 20 * MINUTE_MS))
+
+
+def traded(closed, bars=20, ended=None):
+    """Return the panel with B (and its prices) standing still in the rows ``closed``, without bars from ``ended``."""
+    market = panel(bars=bars)
+    arrays = {name: getattr(market, name).copy() for name in ("open", "high", "low", "close", "volume")}
+    arrays["volume"] += 1.0
+    for name in ("open", "high", "low", "close"):
+        arrays[name][closed, 1] = market.close[closed.start - 1, 1]
+        arrays[name][closed.stop if ended is None else ended :, 1] += 7.0  # the price after the halt is another one
+    arrays["volume"][closed, 1] = 0.0
+    if ended is not None:
+        for values in arrays.values():
+            values[ended:, 1] = np.nan
+    return Panel(market.open_time, market.symbols, MINUTE_MS, **arrays, filled=market.filled, funding={})
+
+
+def test_orders_wait_for_both_legs_while_one_is_halted():
+    """B stands still in rows 7 to 9: orders for these fill at row 10's opens of both legs, the others as ever."""
+    market, pairs = traded(slice(7, 10)), windows(5 * MINUTE_MS, 13 * MINUTE_MS)
+    rows = decision_rows(market, pairs)
+    fills, times = fill_prices(market, pairs, rows, EnvConfig(), halt=2 * MINUTE_MS)
+    assert (times[0] // MINUTE_MS).tolist() == [5, 6, 10, 10, 10, 10, 11, 12, 13]
+    assert fills[0, :, 0].tolist() == market.open[[5, 6, 10, 10, 10, 10, 11, 12, 13], 1].tolist()
+    assert fills[0, :, 1].tolist() == market.open[[5, 6, 10, 10, 10, 10, 11, 12, 13], 0].tolist()
+    same, now = fill_prices(market, pairs, rows, EnvConfig(fill="same_close"), halt=2 * MINUTE_MS)
+    assert (now[0] // MINUTE_MS).tolist() == [5, 6, 7, 11, 11, 11, 11, 12, 13]
+    assert same[0, 3, 0] == market.close[10, 1]
+
+
+def test_a_quiet_bar_is_no_halt_and_zero_looks_for_none():
+    """One bar without a trade fills, whatever the limit says; so does everything with a limit of zero."""
+    pairs = windows(5 * MINUTE_MS, 13 * MINUTE_MS)
+    for market, halt in ((traded(slice(7, 8)), MINUTE_MS), (traded(slice(7, 10)), 0)):
+        rows = decision_rows(market, pairs)
+        assert (fill_prices(market, pairs, rows, EnvConfig(), halt)[1] == market.open_time[rows]).all()
+
+
+def test_a_pair_is_flattened_at_the_last_traded_price_when_a_leg_ends():
+    """B has no bar from row 9 on: the pair is out at B's last close and A's open of row 9, with its turnover."""
+    market, pairs = traded(slice(2, 3), ended=9), windows(5 * MINUTE_MS, 13 * MINUTE_MS)
+    profile = Profile(costs={"fees_bps": [4.5]})
+    episode, times = cut_market(market, pairs, profile)
+    assert episode.fills[0, 4:, 0].tolist() == [market.close[8, 1]] * 5
+    assert episode.fills[0, 4:, 1].tolist() == [market.open[9, 0]] * 5
+    assert (times[0] // MINUTE_MS).tolist() == list(range(5, 14))
+    assert np.isfinite(episode.marks).all()
+    accountant = Accountant(episode, Costs(4.5e-4, 0.0))
+    for step in range(8):
+        accountant.book(step, np.array([[0.5, -0.5]]))
+    ledger = accountant.close()
+    assert ledger.price[0, :4].any() and not ledger.price[0, 4:].any()
+    assert ledger.fees[0, -1] == pytest.approx(4.5e-4, rel=1e-3)
