@@ -3,13 +3,16 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import perpfut_lib.bench
-from perpfut_lib.bench import harness
 from perpfut_lib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from perpfut_lib.bench.harness import BenchRow
 
 TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 
@@ -21,6 +24,14 @@ def bench(
         bool,
         typer.Option("--keep", help="Also publish the figures, which the book shows."),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PUBLISHED",
+            help="Folder of published figures, such as artifacts/published/bench: name each ratio to a peer that "
+            "fell by more than 15 %.",
+        ),
+    ] = None,
 ) -> None:
     """Measure ours beside its peer on the same work, interleaved, and check that both give the same answer."""
     known = _benchmarks()
@@ -30,18 +41,28 @@ def bench(
     for name in names:
         if name not in known:
             raise ConfigError(f"no benchmark {name!r}", f"one of {', '.join(known)}", "choose one of these")
+    from perpfut_lib.bench import harness
+
+    before = {name: harness.published_ratios(against / f"{name}.json") for name in names} if against else {}
     if not json:
         typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+    fallen = []
     for name in names:
         module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
-        run: Callable[[], Iterator[harness.BenchRow]] = module.run
-        rows = []
-        for row in run():
-            typer.echo(row.to_json() if json else _line(row))
-            rows.append(row)
+        rows = list(_measured(module.run, json))
+        fallen += harness.fallen(rows, before.get(name, {}))
         if keep:
             harness.keep(name, rows)
             getattr(module, "keep", lambda: None)()  # some have more to publish than rows
+    if against:
+        typer.echo("\n".join(["ratios that fell by more than 15 %:", *(fallen or ["none"])]), err=True)
+
+
+def _measured(run: "Callable[[], Iterator[BenchRow]]", json: bool) -> "Iterator[BenchRow]":
+    """Yield the rows of a benchmark, each printed as soon as it is measured."""
+    for row in run():
+        typer.echo(row.to_json() if json else _line(row))
+        yield row
 
 
 def _benchmarks() -> list[str]:
@@ -54,7 +75,7 @@ def _module(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _line(row: harness.BenchRow) -> str:
+def _line(row: "BenchRow") -> str:
     """Return one row for people: figures with their unit, a dash where there is no peer."""
     peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
     ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
