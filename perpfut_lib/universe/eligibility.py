@@ -40,19 +40,17 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     MissingInputError
         The panel does not hold the whole formation window.
     """
-    start, end = panel.row(as_of - formation), panel.row(as_of)
-    wanted = formation // panel.timeframe
+    start, end, wanted = panel.row(as_of - formation), panel.row(as_of), formation // panel.timeframe
     if end - start != wanted or int(panel.open_time[start]) != as_of - formation:
         found = f"{end - start} bars from {format_time(as_of - formation)} to {format_time(as_of)}"
         raise MissingInputError(found, f"{wanted} on the panel", "choose a later as_of or a shorter formation window")
     close, volume = panel.close[start:end], panel.volume[start:end]
     bars = (~np.isnan(close)).sum(axis=0)
     turnover = daily_turnover(close, volume, formation)
-    whole, liquid = bars == wanted, turnover >= config.min_turnover
-    reasons = [
-        _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover) for k in range(len(panel.symbols))
-    ]
-    columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
+    least = config.min_turnover
+    reasons = [_reason(*found, wanted, least) for found in zip(bars.tolist(), turnover.tolist(), strict=True)]
+    eligible = (bars == wanted) & (turnover >= least)
+    columns = {"eligible": eligible, "reason": reasons, "bars": bars, "turnover": turnover}
     return pd.DataFrame({"symbol": list(panel.symbols), **columns})
 
 
@@ -76,7 +74,7 @@ def daily_turnover(close: Float2D, volume: Float2D, formation: int) -> Float1D:
     return turnover
 
 
-def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:
+def _reason(bars: int, turnover: float, wanted: int, least: float) -> str:
     if bars < wanted:
         return f"out: {bars} of {wanted} bars"
     if turnover < least:
