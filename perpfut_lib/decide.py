@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perpfut_lib.accounting import size_exposure
+from perpfut_lib.accounting import held_by, size_exposure
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.policies import Policy, RecurrentPolicy
 from perpfut_lib.types import Float1D, Float2D, Float32, Int1D
@@ -38,14 +38,11 @@ class Holdings:
 
     def equity(self, prices: Float2D) -> Float1D:
         """Return cash plus positions at ``prices`` (P, 2)."""
-        return (self.cash + self.quantity[:, 0] * prices[:, 0]) + self.quantity[:, 1] * prices[:, 1]
+        return held_by(self.cash, self.quantity, prices)[1]
 
     def weights(self, prices: Float2D) -> Float2D:
         """Return the value of both legs at ``prices`` (P, 2) as shares of equity; zeros for a ruined pair."""
-        equity = self.equity(prices)[:, None]
-        shares: Float2D = np.zeros_like(self.quantity)
-        np.divide(self.quantity * prices, equity, out=shares, where=equity > 0.0)
-        return shares
+        return held_by(self.cash, self.quantity, prices)[0]
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,13 @@ def blank(dtype: np.dtype[np.void]) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
+def copy(source: Float1D, target: Float1D) -> None:
+    """Fill ``target`` with the first values of ``source``; a slice assignment takes seconds more to compile."""
+    for t in range(target.shape[0]):
+        target[t] = source[t]
+
+
+@njit(cache=True, error_model="numpy")
 def push(window: Window, value: float, first: bool) -> bool:
     """Replace the oldest value, or fill with the ``first``; return whether the cursor is back at the start."""
     if first:
@@ -83,7 +90,7 @@ def push(window: Window, value: float, first: bool) -> bool:
     return wrapped
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def lagged(window: Window, lag: int) -> float:
     """Return the value ``lag`` pushes before the last one, lag < n."""
     position = window.cursor - 1 - lag

@@ -94,16 +94,26 @@ def filter_hedge_ratio(
     DegenerateSeriesError
         Lengths differ, a value is NaN or infinite, or ``r`` is not positive.
     """
+    y, x = _checked(y, x, r)
+    return _scan(y, x, noise_covariance(q), float(r), _belief(theta0, P0))
+
+
+def _belief(theta0: npt.ArrayLike | None, P0: npt.ArrayLike | None) -> Belief:
+    """Return mean and covariance before the first bar; by default zero and the identity."""
+    theta = np.zeros(DIMENSION) if theta0 is None else np.asarray(theta0, np.float64)
+    P = np.eye(DIMENSION) if P0 is None else np.asarray(P0, np.float64)
+    return float(theta[0]), float(theta[1]), float(P[0, 0]), float(P[0, 1]), float(P[1, 1])
+
+
+def _checked(y: npt.ArrayLike, x: npt.ArrayLike, r: float) -> tuple[Float1D, Float1D]:
+    """Return both series as arrays, or raise why they, or ``r``, cannot be filtered with."""
     y, x = np.ascontiguousarray(y, np.float64), np.ascontiguousarray(x, np.float64)
     if y.ndim != 1 or y.shape != x.shape or not (np.isfinite(y).all() and np.isfinite(x).all()):
         found = f"series of shapes {y.shape} and {x.shape}, or values that are NaN or infinite"
         raise DegenerateSeriesError(found, "two finite series of one length", "align and fill them first")
     if not r > 0:
         raise DegenerateSeriesError(f"observation variance {r:g}", "a positive one", "set r")
-    theta = np.zeros(DIMENSION) if theta0 is None else np.asarray(theta0, np.float64)
-    P = np.eye(DIMENSION) if P0 is None else np.asarray(P0, np.float64)
-    belief = (float(theta[0]), float(theta[1]), float(P[0, 0]), float(P[0, 1]), float(P[1, 1]))
-    return _scan(y, x, noise_covariance(q), float(r), belief)
+    return y, x
 
 
 def noise_covariance(q: float | npt.ArrayLike) -> Float2D:

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from agent.feed.bar_hint import BarHint
 from agent.graphs.slow_tick import selection_due
 from agent.operation.session import Session, session
+from agent.operation.warm_up import compile_ahead
 from perpfut_lib.artifacts import write_json
 from perpfut_lib.config import Profile
 
@@ -164,6 +165,8 @@ def run_agent(profile: Profile, slow_command: Sequence[str]) -> None:
             signal.signal(number, handle)
         log.info("agent started", extra={"profile": profile.name, "folder": opened.ticks.context.folder.path.name})
         try:
+            # Beside the wait for the first bar, so that heartbeats go out and a signal is answered meanwhile.
+            threading.Thread(target=compile_ahead, args=(opened.ticks.context,), name="compile", daemon=True).start()
             Scheduler(opened, slow, hint).run()
         finally:
             slow.stop()

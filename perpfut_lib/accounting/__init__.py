@@ -1,7 +1,16 @@
 """The two-leg ledger: what a position earns and costs, the same everywhere."""
 
 from perpfut_lib.accounting.exposure import STILL, Sizing, edges_of, exposure_of, size_exposure, size_legs, within
-from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
+from perpfut_lib.accounting.ledger import (
+    Accountant,
+    Ledger,
+    Market,
+    flattening_at,
+    held_by,
+    make_market,
+    prices_at,
+    settle,
+)
 from perpfut_lib.accounting.liquidation import MAINTENANCE_MARGIN, liquidation_distance
 from perpfut_lib.accounting.step import (
     BPS,
@@ -34,6 +43,7 @@ __all__ = [
     "exposure_of",
     "flatten_step",
     "flattening_at",
+    "held_by",
     "held_weights",
     "liquidation_distance",
     "make_market",

@@ -4,14 +4,22 @@ One jitted step, :func:`settle_step`, is what the environment and the :class:`Ac
 account differently from the other. Equity is marked at fill times.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from perpfut_lib.accounting.liquidation import liquidation_distance
-from perpfut_lib.accounting.step import Costs, Flow, Holding, StepPrices, equity_at, flatten_step, settle_step
+from perpfut_lib.accounting.step import (
+    Costs,
+    Flow,
+    Holding,
+    StepPrices,
+    equity_at,
+    flatten_step,
+    settle_step,
+    weights_at,
+)
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.types import Float1D, Float2D, Float3D
 
@@ -29,8 +37,7 @@ class Market(NamedTuple):
     """Market impact coefficient of each fill, (E, L+1, 2); zeros for none."""
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """Per-step accounts of E episodes of L decisions; the last step includes the flattening's costs."""
 
     price: Float2D
@@ -69,17 +76,13 @@ class Ledger:
 
 
 class Accounts(NamedTuple):
-    """The arrays behind a :class:`Ledger` while it is being written, and what each episode holds."""
+    """A :class:`Ledger` while it is being written, and what each episode holds."""
 
-    price: Float2D
-    funding: Float2D
-    fees: Float2D
-    slippage: Float2D
-    turnover: Float2D
-    equity: Float2D
-    weights: Float3D
+    ledger: Ledger
     cash: Float1D
+    """Cash beside the legs, (E,)."""
     quantity: Float2D
+    """Signed units of both legs, (E, 2)."""
 
 
 @njit(cache=True)
@@ -142,13 +145,14 @@ def _book_one(place: tuple[int, int], target: Float1D, market: Market, costs: Co
     prices = prices_at(market, episode, step)
     before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
     after, flow = settle_step(before, target[0], target[1], prices, costs)
-    _write(episode, step, flow, accounts)
+    ledger = accounts.ledger
+    _write(episode, step, flow, ledger)
     _hold(episode, after, accounts)
     equity = equity_at(before, prices.fill_y, prices.fill_x)
     if equity > 0.0:
-        accounts.weights[episode, step, 0] = after.quantity_y * prices.fill_y / equity
-        accounts.weights[episode, step, 1] = after.quantity_x * prices.fill_x / equity
-    accounts.equity[episode, step + 1] = equity_at(after, prices.next_y, prices.next_x)
+        ledger.weights[episode, step, 0] = after.quantity_y * prices.fill_y / equity
+        ledger.weights[episode, step, 1] = after.quantity_x * prices.fill_x / equity
+    ledger.equity[episode, step + 1] = equity_at(after, prices.next_y, prices.next_x)
 
 
 @njit(cache=True)
@@ -158,24 +162,38 @@ def _flatten(market: Market, costs: Costs, accounts: Accounts) -> None:
     for episode in range(len(accounts.cash)):
         before = Holding(accounts.quantity[episode, 0], accounts.quantity[episode, 1], accounts.cash[episode])
         after, flow = flatten_step(before, flattening_at(market, episode), costs)
-        _write(episode, length - 1, flow, accounts)
+        _write(episode, length - 1, flow, accounts.ledger)
         _hold(episode, after, accounts)
-        accounts.equity[episode, length] = after.cash
+        accounts.ledger.equity[episode, length] = after.cash
 
 
 @njit(cache=True)
-def _write(episode: int, step: int, flow: Flow, accounts: Accounts) -> None:
-    accounts.price[episode, step] += flow.price
-    accounts.funding[episode, step] += flow.funding
-    accounts.fees[episode, step] += flow.fees
-    accounts.slippage[episode, step] += flow.slippage
-    accounts.turnover[episode, step] += flow.turnover
+def _write(episode: int, step: int, flow: Flow, ledger: Ledger) -> None:
+    ledger.price[episode, step] += flow.price
+    ledger.funding[episode, step] += flow.funding
+    ledger.fees[episode, step] += flow.fees
+    ledger.slippage[episode, step] += flow.slippage
+    ledger.turnover[episode, step] += flow.turnover
 
 
 @njit(cache=True)
 def _hold(episode: int, holding: Holding, accounts: Accounts) -> None:
     accounts.quantity[episode, 0], accounts.quantity[episode, 1] = holding.quantity_y, holding.quantity_x
     accounts.cash[episode] = holding.cash
+
+
+@njit(cache=True)
+def held_by(cash: Float1D, quantity: Float2D, prices: Float2D) -> tuple[Float2D, Float1D]:
+    """Return the weights of both legs (P, 2) and the equity (P,) of P pairs at ``prices`` (P, 2).
+
+    Row by row :func:`~perpfut_lib.accounting.step.weights_at`, but for the equity of a ruined pair, which is told.
+    """
+    weights, equity = np.empty(quantity.shape), np.empty(cash.shape)
+    for pair in range(cash.shape[0]):
+        holding = Holding(quantity[pair, 0], quantity[pair, 1], cash[pair])
+        equity[pair] = equity_at(holding, prices[pair, 0], prices[pair, 1])
+        weights[pair, 0], weights[pair, 1], _ = weights_at(holding, prices[pair, 0], prices[pair, 1])
+    return weights, equity
 
 
 class Accountant:
@@ -204,7 +222,8 @@ class Accountant:
         price, funding, fees, slippage, turnover = (np.zeros(shape) for _ in range(5))
         equity, weights = np.full((episodes, self.length + 1), initial_equity), np.zeros((*shape, 2))
         cash, quantity = np.full(episodes, initial_equity), np.zeros((episodes, 2))
-        self._accounts = Accounts(price, funding, fees, slippage, turnover, equity, weights, cash, quantity)
+        ledger = Ledger(price, funding, fees, slippage, turnover, equity, weights)
+        self._accounts = Accounts(ledger, cash, quantity)
 
     @property
     def cash(self) -> Float1D:
@@ -227,7 +246,7 @@ class Accountant:
     def close(self) -> Ledger:
         """Flatten every episode, charge it, and return the accounts."""
         _flatten(self._market, self._costs, self._accounts)
-        return Ledger(*self._accounts[:-2])
+        return self._accounts.ledger
 
 
 def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: float = 1.0) -> Ledger:

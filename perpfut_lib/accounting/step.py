@@ -86,15 +86,17 @@ def target_weights(action: Any, hedge_ratio: Any) -> tuple[Any, Any]:
 
 @njit(cache=True)
 def held_weights(holding: Holding, prices: StepPrices) -> tuple[float, float, float]:
-    """Return the weights of the position held before a decision and its equity, all at the decision's marks.
+    """Return the weights of the position held before a decision and its equity, all at the decision's marks."""
+    return weights_at(holding, prices.mark_y, prices.mark_x)
 
-    A ruined pair (equity not above zero) holds nothing.
-    """
-    equity = equity_at(holding, prices.mark_y, prices.mark_x)
-    if equity <= 0.0:
+
+@njit(cache=True)
+def weights_at(holding: Holding, price_y: float, price_x: float) -> tuple[float, float, float]:
+    """Return the weights of a position and its equity at these prices; a ruined pair (no equity) holds nothing."""
+    equity = equity_at(holding, price_y, price_x)
+    if not equity > 0.0:
         return 0.0, 0.0, 0.0
-    weight_y = holding.quantity_y * prices.mark_y / equity
-    return weight_y, holding.quantity_x * prices.mark_x / equity, equity
+    return holding.quantity_y * price_y / equity, holding.quantity_x * price_x / equity, equity
 
 
 @njit(cache=True)

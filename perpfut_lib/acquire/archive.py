@@ -27,6 +27,7 @@ from perpfut_lib.types import FUNDING_COLUMNS
 
 ARCHIVE_FUNDING: Final = Series("funding", FUNDING_COLUMNS[1:], "M")
 """The archive's funding comes by months, like its candles."""
+Job = tuple[Series, str, Unit]
 _MICROSECONDS: Final = 10**14  # milliseconds stay below this until the year 5138
 _OTHER_PRICES: Final = ("mark", "index", "premium")
 
@@ -138,15 +139,8 @@ def import_archive(
     MissingInputError
         A symbol has no candles at all, or lacks a month between two that it has.
     """
-    jobs = [
-        (series, symbol, unit)
-        for symbol in symbols
-        for series in (CANDLES, ARCHIVE_FUNDING)
-        for unit in units(series, *window)
-        if not history.is_complete(series, symbol, unit)
-    ]
 
-    def work(job: tuple[Series, str, Unit]) -> bool:
+    def work(job: Job) -> bool:
         series, symbol, unit = job
         found = archive.fetch(series, symbol, timeframe, unit.label)
         if found is not None:
@@ -155,23 +149,25 @@ def import_archive(
 
     with history.lock(), ThreadPoolExecutor(archive.network.workers) as pool:
         # one commit at a time per manifest: a thread takes all months of a series and symbol
-        groups = _grouped(jobs)
-        for _ in track(
-            pool.map(lambda group: [work(job) for job in group], groups), label="Archive", total=len(groups)
-        ):
+        groups = _missing(history, symbols, window)
+        done = pool.map(lambda group: [work(job) for job in group], groups)
+        for _ in track(done, label="Archive", total=len(groups)):
             pass
     for symbol in symbols:
         _check_months(history, symbol, units(CANDLES, *window))
 
 
-def _grouped(jobs: list[tuple[Series, str, Unit]]) -> list[list[tuple[Series, str, Unit]]]:
-    groups: dict[tuple[str, str], list[tuple[Series, str, Unit]]] = {}
-    for series, symbol, unit in jobs:
-        groups.setdefault((series.name, symbol), []).append((series, symbol, unit))
-    return list(groups.values())
+def _missing(history: History, symbols: tuple[str, ...], window: tuple[int, int]) -> list[list[Job]]:
+    """Return the months that the history lacks, grouped by symbol and series."""
+    groups = [
+        [(series, symbol, unit) for unit in units(series, *window) if not history.is_complete(series, symbol, unit)]
+        for symbol in symbols
+        for series in (CANDLES, ARCHIVE_FUNDING)
+    ]
+    return [group for group in groups if group]
 
 
-def _enter(history: History, job: tuple[Series, str, Unit], found: tuple[pd.DataFrame, str]) -> bool:
+def _enter(history: History, job: Job, found: tuple[pd.DataFrame, str]) -> bool:
     series, symbol, unit = job
     history.commit(series, symbol, unit, found[0], {"zip_sha256": found[1]})
     return True

@@ -14,7 +14,7 @@ from perpfut_lib.acquire.market import Market
 from perpfut_lib.acquire.partitions import write_candles, write_funding
 from perpfut_lib.acquire.sim import read_simulation
 from perpfut_lib.acquire.window import Window, choose_window
-from perpfut_lib.artifacts import Run, StageFolder, file_sha256
+from perpfut_lib.artifacts import Run, StageFolder, settled_sha256
 from perpfut_lib.calendar import Grid, split_spans
 from perpfut_lib.config import DataConfig, Profile, hash_json
 from perpfut_lib.progress import track
@@ -35,7 +35,7 @@ def fingerprint(profile: Profile) -> dict[str, str]:
     MissingInputError
         An input file does not exist.
     """
-    inputs = {role: file_sha256(path) for role, path in input_paths(profile.data).items()}
+    inputs = {role: settled_sha256(path) for role, path in input_paths(profile.data).items()}
     if profile.universe.hyperliquid is not None:
         inputs["hyperliquid"] = hash_json({name: list(ends) for name, ends in _listings(profile.universe.hyperliquid)})
     return {**inputs, "universe": profile.universe.content_hash()}

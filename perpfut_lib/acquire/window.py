@@ -73,11 +73,7 @@ def choose_window(market: Market, timeframe: int, data: DataConfig, universe: Un
     if data.coverage == "ragged":
         window, spans = _ragged(coverage, bounds, universe)
     else:
-        needed = max(universe.min_symbols, 0 if data.symbols == "auto" else len(chosen))
-        window = Span(*_largest(coverage.usable, bounds, needed))
-        if window.end <= window.start:
-            raise _nothing_common(coverage, bounds, needed)
-        spans = {s: window for s in sorted(chosen) if any(x.within(*_ends(window)) for x in coverage.usable[s])}
+        window, spans = _common(coverage, bounds, universe, 0 if data.symbols == "auto" else len(chosen))
     reasons = {symbol: _reason(symbol, coverage, window, spans) for symbol in chosen}
     reasons |= {symbol: "out: not in data.symbols" for symbol in market.candles if symbol not in chosen}
     return Window(window.start, window.end, timeframe, spans, reasons)
@@ -85,6 +81,16 @@ def choose_window(market: Market, timeframe: int, data: DataConfig, universe: Un
 
 def _ends(span: Span) -> tuple[int, int]:
     return span.start, span.end
+
+
+def _common(coverage: Coverage, bounds: Bounds, universe: UniverseConfig, asked: int) -> tuple[Span, dict[str, Span]]:
+    """Return the window with the most symbol-bars that as many as were ``asked`` for cover, and who covers it."""
+    needed = max(universe.min_symbols, asked)
+    window = Span(*_largest(coverage.usable, bounds, needed))
+    if window.end <= window.start:
+        raise _nothing_common(coverage, bounds, needed)
+    usable = sorted(coverage.usable.items())
+    return window, {symbol: window for symbol, own in usable if any(span.within(*_ends(window)) for span in own)}
 
 
 def _ragged(coverage: Coverage, bounds: Bounds, universe: UniverseConfig) -> tuple[Span, dict[str, Span]]:

@@ -15,7 +15,13 @@ from perpfut_lib.artifacts.contract_feedback import GovernorOrder, Metrics, Perf
 from perpfut_lib.artifacts.contract_folder import AgentFolder
 from perpfut_lib.artifacts.contract_freshness import Clocks, Freshness, Seen, Tolerance, assess
 from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
-from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
+from perpfut_lib.artifacts.provenance import (
+    file_sha256,
+    git_commit,
+    package_versions,
+    settled_sha256,
+    source_hash,
+)
 from perpfut_lib.artifacts.published import list_published, publish, read_published
 from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
 
@@ -52,6 +58,7 @@ __all__ = [
     "read_document",
     "read_json",
     "read_published",
+    "settled_sha256",
     "source_hash",
     "stage_key",
     "write_bytes",

@@ -60,12 +60,7 @@ class Tolerance:
 
 
 def assess(
-    document: Document,
-    expires_at: int,
-    seen: Seen,
-    clocks: Clocks,
-    tolerance: Tolerance,
-    digest: str | None = None,
+    document: Document, expires_at: int, seen: Seen, clocks: Clocks, tolerance: Tolerance, digest: str | None = None
 ) -> tuple[Freshness, Seen]:
     """Judge a document that was read and return what to remember.
 
@@ -102,6 +97,5 @@ def assess(
         seen = Seen(document.seq, digest, clocks.monotonic)
     if clocks.wall >= expires_at:
         return Freshness.EXPIRED, seen
-    if clocks.monotonic - seen.since >= tolerance.max_age:
-        return Freshness.AGED, seen
-    return Freshness.FRESH, seen
+    aged = clocks.monotonic - seen.since >= tolerance.max_age
+    return Freshness.AGED if aged else Freshness.FRESH, seen

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from perpfut_lib.artifacts.atomic import read_json, sync_folder, write_bytes, write_json
-from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions
+from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, settled_sha256
 from perpfut_lib.config import hash_json, project_root
 from perpfut_lib.errors import ArtifactError, MissingInputError
 
@@ -190,7 +190,7 @@ def stage_key(depends: Mapping[str, str]) -> str:
 
 def _is(path: Path, digest: str) -> bool:
     """Return whether a file exists and has this SHA-256."""
-    return path.is_file() and file_sha256(path) == digest
+    return path.is_file() and settled_sha256(path) == digest
 
 
 def _manifest(name: str, depends: Mapping[str, str], folder: Path, started: float) -> Manifest:

@@ -21,8 +21,8 @@ from agent.replay.replay import LOCAL_WEIGHT, VenueClock, replay_venue, standing
 from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder
+from perpfut_lib.bench._five_pairs import SETTINGS, five_pairs
 from perpfut_lib.bench.cointegration import FORMATION, log_prices
-from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs
 from perpfut_lib.errors import ArtifactError
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.types import DAY_MS, MINUTE_MS, Int1D

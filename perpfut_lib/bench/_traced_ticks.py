@@ -18,6 +18,7 @@ import numpy as np
 
 from agent.observation.logs import start_logging
 from agent.observation.tracing import tracing
+from perpfut_lib.bench._five_pairs import SETTINGS, five_pairs, seconds_of_ticks
 from perpfut_lib.bench._trace_endpoints import ENDPOINTS, Receiver, receiving
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.errors import ArtifactError
@@ -94,7 +95,6 @@ def _ticks_and_exit(world: Path, url: str | None) -> tuple[list[float], float]:
 def tick() -> None:
     """Tick as the agent's process does, write the seconds of every tick as JSON, and leave."""
     from agent.operation.run import leave
-    from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs, seconds_of_ticks
 
     world = five_pairs(Path(sys.argv[1]), SETTINGS)
     redactor = start_logging(None, console=False)

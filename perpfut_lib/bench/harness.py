@@ -5,12 +5,15 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from perpfut_lib.artifacts import git_commit, publish
+from perpfut_lib.artifacts import git_commit, publish, read_json
+from perpfut_lib.errors import ArtifactError
+
+TOLERATED_LOSS: Final = 0.15  # medians of one machine differ by less from run to run
 
 TABLE: Final = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 
@@ -84,6 +87,30 @@ def keep(name: str, rows: list[BenchRow]) -> None:
     machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     content = {"bench": name, "git_commit": git_commit(), "machine": machine}
     publish(f"bench/{name}", content | {"rows": [asdict(row) for row in rows]})
+
+
+def published_ratios(path: Path) -> dict[str, float]:
+    """Return the ratios to peers that ``--keep`` wrote to a file, by metric; ArtifactError where there is no file."""
+    if not path.is_file():
+        expected = "the figures of this benchmark, as perpfut bench --keep publishes them"
+        raise ArtifactError(f"no {path}", expected, "name the folder that holds them, or publish them first")
+    return {row["metric"]: row["ratio"] for row in read_json(path)["rows"] if row["ratio"] is not None}
+
+
+def fallen(rows: list[BenchRow], published: Mapping[str, float]) -> list[str]:
+    """Return what fell behind published ratios, one sentence each: those that lost more than 15 %, or are gone.
+
+    Seconds of two machines cannot be compared; ratios of two programs on the same machine can.
+    """
+    now = {row.metric: row.ratio for row in rows}
+    lines = []
+    for metric, before in published.items():
+        ratio = now.get(metric)
+        if ratio is None:
+            lines.append(f"{metric}: no ratio any more, {before:.3g} before")
+        elif ratio < (1.0 - TOLERATED_LOSS) * before:
+            lines.append(f"{metric}: {ratio:.3g}, {before:.3g} before")
+    return lines
 
 
 def _processor() -> str:

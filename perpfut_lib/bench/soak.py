@@ -14,7 +14,7 @@ from agent.graphs.ticks import Ticks
 from agent.replay.replay import standing_orders
 from agent.testing.soak import Sample, growth, soak
 from perpfut_lib.artifacts import AgentFolder, git_commit, publish
-from perpfut_lib.bench.fast_tick import SETTINGS, five_pairs
+from perpfut_lib.bench._five_pairs import SETTINGS, five_pairs
 from perpfut_lib.bench.harness import BenchRow
 
 TICKS: Final = 10_000

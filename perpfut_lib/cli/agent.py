@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpfut_lib.artifacts import git_commit, publish
 from perpfut_lib.cli.agent_chaos import chaos
 from perpfut_lib.cli.agent_executor import audit, simulate
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import Profile, load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import MissingInputError
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from agent.operation.status import Line
     from perpfut_lib.artifacts import AgentFolder
+    from perpfut_lib.config import Profile
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
 app.command()(chaos)
@@ -36,20 +35,20 @@ def run(profile: ProfileOption = "default", settings: SetOption = None) -> None:
     """Run the agent until SIGTERM: one fast tick a bar, slow tick and governor beside it."""
     from agent.operation.run import leave, run_agent, slow_command
 
-    run_agent(load_profile(profile, settings or ()), slow_command(profile, settings or ()))
+    run_agent(chosen_profile(profile, settings), slow_command(profile, settings or ()))
     leave()
 
 
 @app.command()
 def slow_tick(profile: ProfileOption = "default", settings: SetOption = None, at: AtOption = None) -> None:
     """Select pairs, or test the active ones again, and write active_pairs.json."""
-    _one_tick(load_profile(profile, settings or ()), "slow", at)
+    _one_tick(chosen_profile(profile, settings), "slow", at)
 
 
 @app.command()
 def fast_tick(profile: ProfileOption = "default", settings: SetOption = None, at: AtOption = None) -> None:
     """Decide on one bar and write signal.json."""
-    _one_tick(load_profile(profile, settings or ()), "fast", at)
+    _one_tick(chosen_profile(profile, settings), "fast", at)
 
 
 @app.command()
@@ -66,8 +65,9 @@ def replay(
     A new process takes over as often as `agent.replay_restarts` says.
     """
     from agent.observation.logs import start_logging
+    from perpfut_lib.artifacts import git_commit, publish
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     start_logging(None, console=True, level=30)
     table, bars = _replay(chosen, first, last)
     if keep:
@@ -92,10 +92,10 @@ def drill(
     from agent.observation.logs import start_logging
     from agent.replay.replay import tested_span
     from agent.testing import fault_drill as drills
-    from perpfut_lib.artifacts import Run
+    from perpfut_lib.artifacts import Run, git_commit, publish
     from perpfut_lib.store.stage import load_panel
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     start_logging(None, console=False)
     run, policy = Run.named(chosen.name), open_policy(chosen, Run.named(chosen.name))
     if policy is None:
@@ -164,7 +164,7 @@ def doctor(
     """Check that everything is in place to run the agent."""
     from agent.operation.doctor import doctor as examine
 
-    lines = examine(load_profile(profile, settings or ()), offline=offline)
+    lines = examine(chosen_profile(profile, settings), offline=offline)
     _show(lines, json)
     if any(line.state == "bad" for line in lines):
         raise typer.Exit(1)
@@ -198,7 +198,7 @@ def deploy(
     """Copy the trained policy to where the agent looks for it, if it is what its card says."""
     from agent.operation.deploy import deploy as hand_over
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     policy = hand_over(chosen, research)
     typer.echo(f"{chosen.agent.policy} of {chosen.name}, weights {policy.exported.card.weights_sha256[:12]}")
 
@@ -226,10 +226,10 @@ def _agent_folder(profile: str, settings: list[str] | None) -> "AgentFolder":
     from agent.state.seal_key import seal_key
     from perpfut_lib.artifacts import AgentFolder, Run
 
-    return AgentFolder.of(Run.named(load_profile(profile, settings or ()).name), seal_key())
+    return AgentFolder.of(Run.named(chosen_profile(profile, settings).name), seal_key())
 
 
-def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
+def _one_tick(profile: "Profile", kind: str, at: int | None) -> None:
     from agent.operation.session import session
 
     with session(profile, kind) as opened:
@@ -241,7 +241,7 @@ def _one_tick(profile: Profile, kind: str, at: int | None) -> None:
             raise typer.Exit(1)
 
 
-def _replay(profile: Profile, first: str | None, last: str | None) -> "tuple[pd.DataFrame, int]":
+def _replay(profile: "Profile", first: str | None, last: str | None) -> "tuple[pd.DataFrame, int]":
     """Return the parity table of a replay, and its number of bars."""
     from agent.replay.replay import replay as run_replay
     from agent.replay.replay import tested_span

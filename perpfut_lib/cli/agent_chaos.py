@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpfut_lib.artifacts import Run, git_commit, publish
-
 if TYPE_CHECKING:
     from agent.testing.chaos import Plan, Trial
     from agent.testing.chaos_verdict import Verdict
@@ -30,6 +28,7 @@ def chaos(
     """Run exchange and agent as processes, kill them at random moments, and fail if a signal is not as it should be."""
     from agent.testing import chaos as trials
     from agent.testing.chaos_verdict import judge
+    from perpfut_lib.artifacts import publish
 
     plan = trials.Plan("smoke", ("name=chaos", *trials.MARKET, f"agent.policy={POLICY}"), kills, seed, speed)
     plan = dataclasses.replace(plan, longest_s=3600 * hours)
@@ -50,6 +49,7 @@ def _prepare(plan: "Plan") -> None:
     """Make the small market's features, and a rule that trades on them, where training would have put a policy."""
     from agent.demo.rule import export_rule
     from perpfut_lib import pipeline
+    from perpfut_lib.artifacts import Run
 
     profile = plan.chosen()
     run = Run.named(profile.name)
@@ -60,6 +60,7 @@ def _prepare(plan: "Plan") -> None:
 
 def _outcome(trial: "Trial", verdict: "Verdict") -> dict[str, Any]:
     from agent.testing.chaos_verdict import counted
+    from perpfut_lib.artifacts import git_commit
 
     head = {"git_commit": git_commit(), "seed": trial.plan.seed, "speed": trial.plan.speed}
     return {**head, "seconds": round(trial.seconds), "kills": counted(trial), "outcome": dataclasses.asdict(verdict)}

@@ -2,15 +2,19 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
-from typing import Annotated
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import perpfut_lib.bench
-from perpfut_lib.bench import harness
 from perpfut_lib.errors import ConfigError
 
+if TYPE_CHECKING:
+    from perpfut_lib.bench.harness import BenchRow
+
+TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 IN_WORLDS = (["learner"], ["market"])
 MORE = "(only learner, market)"
 
@@ -23,6 +27,14 @@ def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
         bool,
         typer.Option("--keep", help="Also publish the figures, which the book shows."),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PUBLISHED",
+            help="Folder of published figures, such as artifacts/published/bench: name each ratio to a peer that "
+            "fell by more than 15 %.",
+        ),
+    ] = None,
     worlds: Annotated[int | None, typer.Option(min=1, help=f"Fresh simulated markets {MORE}.")] = None,
     first_seed: Annotated[int | None, typer.Option(min=0, help=f"Seed of the first market {MORE}.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", "-p", help=f"Settings of the study {MORE}.")] = None,
@@ -44,19 +56,30 @@ def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
         raise ConfigError(
             f"{', '.join(order)} for {', '.join(names)}", "them with learner or market alone", "drop them"
         )
+    from perpfut_lib.bench import harness
+
+    before = {name: harness.published_ratios(against / f"{name}.json") for name in names} if against else {}
     if not json:
-        typer.echo(harness.TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+        typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+    fallen = []
     for name in names:
         module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
-        run: Callable[..., Iterator[harness.BenchRow]] = module.run
-        orders, rows = [module.Order(**order)] if order else [], []
-        for row in run(*orders):
-            typer.echo(row.to_json() if json else row.to_text())
-            rows.append(row)
+        orders = [module.Order(**order)] if order else []
+        rows = list(_measured(module.run(*orders), json))
+        fallen += harness.fallen(rows, before.get(name, {}))
         if keep:
             if [name] not in IN_WORLDS:  # those publish worlds and are no speeds
                 harness.keep(name, rows)
-            getattr(module, "keep", lambda: None)(*orders)  # some have more to publish than rows
+            getattr(module, "keep", lambda *_: None)(*orders)  # some have more to publish than rows
+    if against:
+        typer.echo("\n".join(["ratios that fell by more than 15 %:", *(fallen or ["none"])]), err=True)
+
+
+def _measured(measured: "Iterator[BenchRow]", json: bool) -> "Iterator[BenchRow]":
+    """Yield the rows of a benchmark, each printed as soon as it is measured."""
+    for row in measured:
+        typer.echo(row.to_json() if json else _line(row))
+        yield row
 
 
 def _benchmarks() -> list[str]:
@@ -67,3 +90,11 @@ def _benchmarks() -> list[str]:
 
 def _module(name: str) -> str:
     return name.replace("-", "_")
+
+
+def _line(row: "BenchRow") -> str:
+    """Return one row for people: figures with their unit, a dash where there is no peer."""
+    peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
+    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+    error = "-" if row.max_abs_error is None else f"{row.max_abs_error:.1e}"
+    return TABLE.format(row.bench, row.metric, f"{row.ours:.4g} {row.unit}", peer, ratio, error)

@@ -2,8 +2,7 @@
 
 import typer
 
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import ChapterError
 
 app = typer.Typer(help="The chapters of the book.")
@@ -14,7 +13,7 @@ def show(profile: ProfileOption = "default", settings: SetOption = None) -> None
     """List the chapters and whether each is current, stale, failed or missing under a profile."""
     from perpfut_lib.chapters import Executed, catalogue
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     for chapter in catalogue():
         typer.echo(f"{chapter.name:<24}{Executed(chapter, chosen).status():<10}stage {chapter.stage}")
 
@@ -25,7 +24,7 @@ def verify(profile: ProfileOption = "default", settings: SetOption = None) -> No
     from perpfut_lib.chapters import Executed, Status, catalogue
     from perpfut_lib.chapters.verify import verify_tables
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     states = {chapter.name: Executed(chapter, chosen).status() for chapter in catalogue()}
     wrong = [f"{name} {state}" for name, state in states.items() if state is not Status.CURRENT]
     if wrong:
@@ -40,7 +39,7 @@ def keep(profile: ProfileOption = "default", settings: SetOption = None) -> None
     from perpfut_lib.chapters import Executed, catalogue
     from perpfut_lib.chapters.keep import keep_outputs
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     for chapter in catalogue():
         keep_outputs(Executed(chapter, chosen))
         typer.echo(f"notebooks/{chapter.path.name}")

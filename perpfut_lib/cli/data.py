@@ -1,14 +1,17 @@
 """``perpfut data``: what a profile's data will take, get it, and show what is wrong with it."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import Profile, format_time, load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perpfut_lib.config import Profile
 
 app = typer.Typer(help="Market data: estimate a download, get it, audit it.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
@@ -43,7 +46,7 @@ def audit(profile: ProfileOption = "default", settings: SetOption = None, as_jso
     from perpfut_lib.pipeline import ensure
     from perpfut_lib.store.stage import load_defects, load_quality, load_universe
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     run = Run.named(chosen.name)
     ensure("quality", chosen, run)
     report, universe = load_quality(run), load_universe(run)
@@ -57,15 +60,17 @@ def audit(profile: ProfileOption = "default", settings: SetOption = None, as_jso
             typer.echo(f"\n{name}\n{_readable(table)}")
 
 
-def _online(profile: str, settings: list[str] | None) -> Profile:
-    chosen = load_profile(profile, settings or ())
+def _online(profile: str, settings: list[str] | None) -> "Profile":
+    chosen = chosen_profile(profile, settings)
     if chosen.data.source not in ("binance", "hyperliquid"):
         expected = "data.source binance or hyperliquid"
         raise ConfigError(f"data.source {chosen.data.source}", expected, "choose another profile, or --set data.source")
     return chosen
 
 
-def _readable(table: pd.DataFrame) -> str:
+def _readable(table: "pd.DataFrame") -> str:
+    from perpfut_lib.config import format_time
+
     if table.empty:
         return "nothing"
     times = [name for name in ("start", "time", "first_bar", "last_bar") if name in table]

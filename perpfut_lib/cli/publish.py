@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import Profile, load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import ArtifactError
 
 if TYPE_CHECKING:
     from perpfut_lib.artifacts import Run
+    from perpfut_lib.config import Profile
 
 app = typer.Typer(help="Results that are kept in git: make them, publish them, make them again and compare.")
 
@@ -27,7 +27,7 @@ def results(
     """Run a profile to its last stage and publish its tables in artifacts/published/<profile>/."""
     from perpfut_lib.report.sources import STAGES, write_results
 
-    chosen, stages = load_profile(profile, settings or ()), STAGES[: STAGES.index(to) + 1]
+    chosen, stages = chosen_profile(profile, settings), STAGES[: STAGES.index(to) + 1]
     for name, digest in write_results(chosen, _ran(chosen, stages), stages).items():
         typer.echo(f"artifacts/published/{chosen.name}/{name}.csv {digest[:16]}")
 
@@ -39,7 +39,7 @@ def check(profile: ProfileOption = "real-1h", settings: SetOption = None) -> Non
 
     from perpfut_lib.report.sources import STAGES, TABLES, csv_tables, published_tables
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     published = published_tables(chosen.name)
     stages = [stage for stage in STAGES if TABLES[stage][0] in published]
     made = {name: hashlib.sha256(table).hexdigest() for name, table in csv_tables(_ran(chosen, stages), stages).items()}
@@ -81,7 +81,7 @@ def original(
     from perpfut_lib.pipeline import fingerprint
     from perpfut_lib.store.stage import load_panel
 
-    chosen, policies = load_profile(profile, settings or ()), load_policies(weights)
+    chosen, policies = chosen_profile(profile, settings), load_policies(weights)
     found = run_study(load_panel(_ran(chosen, ["quality"])), policies)
     periods = read_published("original_weights") if "original_weights" in list_published() else {}
     publish("original_weights", periods | {chosen.name: {"inputs": fingerprint(chosen), **found}})
@@ -95,7 +95,7 @@ def original(
         )
 
 
-def _ran(profile: Profile, stages: Sequence[str]) -> "Run":
+def _ran(profile: "Profile", stages: Sequence[str]) -> "Run":
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import Run
 

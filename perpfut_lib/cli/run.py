@@ -1,10 +1,12 @@
 """``perpfut run`` and ``perpfut book``: bring the chapters of a profile, and their book, up to date."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpfut_lib.config import Profile, Source, load_profile, project_root
+if TYPE_CHECKING:
+    from perpfut_lib.config import Profile
+
 
 ProfileOption = Annotated[
     str, typer.Option("--profile", "-p", envvar="PERPFUT_PROFILE", help="Name of a file in configs/.")
@@ -24,7 +26,11 @@ def run(
     profile: ProfileOption = "default",
     settings: SetOption = None,
     source: Annotated[
-        Source | None, typer.Option(help="Take the data from here; sim and venue bring symbols of their own.")
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Take the data from here (sim, files, venue, ...); sim and venue bring symbols of their own.",
+        ),
     ] = None,
     first: Annotated[int | None, typer.Option("--from", help="First chapter to run.")] = None,
     last: Annotated[int | None, typer.Option("--to", help="Last chapter to run.")] = None,
@@ -32,7 +38,7 @@ def run(
 ) -> None:
     """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
     settings = [*_sourced(source), *(settings or ())]
-    load_profile(profile, settings)  # a wrong setting is named at once, before anything heavy is loaded
+    chosen_profile(profile, settings)  # a wrong setting is named at once, before anything heavy is loaded
     from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
     order = Order(profile, tuple(settings), tuple(select(first, last)))
@@ -57,12 +63,21 @@ def build(
     """Build the HTML book of a profile from its executed chapters; nothing is executed."""
     from perpfut_lib.chapters.book import book_page, build_book
     from perpfut_lib.chapters.pdf import build_pdf
+    from perpfut_lib.config import project_root
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     fresh = build_book(chosen)
-    typer.echo(f"book {'built' if fresh else 'up to date'}: {book_page(chosen).relative_to(project_root())}")
+    root = project_root()
+    typer.echo(f"book {'built' if fresh else 'up to date'}: {book_page(chosen).relative_to(root)}")
     if pdf:
-        typer.echo(f"PDF: {build_pdf(chosen).relative_to(project_root())}")
+        typer.echo(f"PDF: {build_pdf(chosen).relative_to(root)}")
+
+
+def chosen_profile(name: str, settings: list[str] | None = None) -> "Profile":
+    """Return the settings that a command was given; :class:`perpfut_lib.errors.ConfigError` where they are wrong."""
+    from perpfut_lib.config import load_profile  # pydantic and numpy, which --help does without
+
+    return load_profile(name, settings or ())
 
 
 def _sourced(source: str | None) -> list[str]:
@@ -71,7 +86,7 @@ def _sourced(source: str | None) -> list[str]:
     return [*chosen, "data.symbols=auto"] if source in ("sim", "venue") else chosen
 
 
-def _say_what_it_took(profile: Profile) -> None:
+def _say_what_it_took(profile: "Profile") -> None:
     from perpfut_lib.chapters.record import read_report
 
     total = read_report(profile)["total"]
@@ -79,7 +94,7 @@ def _say_what_it_took(profile: Profile) -> None:
     typer.echo(f"{took} (artifacts/{profile.name}/run_report.json)")
 
 
-def _show_fee_table(profile: Profile) -> None:
+def _show_fee_table(profile: "Profile") -> None:
     from perpfut_lib import report
     from perpfut_lib.artifacts import Run
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 
 
 def tune(
@@ -30,7 +29,7 @@ def tune(
     from perpfut_lib.train.stage import make_training_tasks
     from perpfut_lib.train.tune import Search, as_overrides
 
-    chosen = load_profile(profile, settings or ())
+    chosen = chosen_profile(profile, settings)
     run = Run.named(chosen.name)
     pipeline.ensure("environment", chosen)
     record = Search(make_training_tasks(chosen, run), run.path / "tune").run(trials)

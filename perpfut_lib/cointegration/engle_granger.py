@@ -70,10 +70,7 @@ def engle_granger(
     ----------
     Engle, R.F. and Granger, C.W.J. (1987), "Co-integration and error correction", Econometrica 55, 251-276.
     """
-    y, x = np.ascontiguousarray(y, np.float64), np.ascontiguousarray(x, np.float64)
-    if y.ndim != 1 or y.shape != x.shape:
-        shapes = f"shapes {y.shape} and {x.shape}"
-        raise DegenerateSeriesError(shapes, "two series of one length", "align them on one grid")
+    y, x = _aligned(y, x)
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
     products = (dot(x_centred, y_centred), dot(x_centred, x_centred), dot(y_centred, y_centred))
@@ -116,6 +113,15 @@ def pair_test(
         return -math.inf, 0.0, beta, 0, 0.0, math.nan, square
     stat, lag, half_life = residual_test(residual, maxlag, criterion)
     return stat, mackinnon_pvalue(stat), beta, lag, half_life, hurst_exponent(residual), square
+
+
+def _aligned(y: npt.ArrayLike, x: npt.ArrayLike) -> tuple[Float1D, Float1D]:
+    """Return both series as arrays, or raise that they are not of one length."""
+    y, x = np.ascontiguousarray(y, np.float64), np.ascontiguousarray(x, np.float64)
+    if y.ndim != 1 or y.shape != x.shape:
+        shapes = f"shapes {y.shape} and {x.shape}"
+        raise DegenerateSeriesError(shapes, "two series of one length", "align them on one grid")
+    return y, x
 
 
 def _demean_checked(name: str, series: Float1D) -> tuple[Float1D, float]:

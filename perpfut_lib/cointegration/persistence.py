@@ -44,23 +44,26 @@ def survival(tests: pd.DataFrame, windows: pd.DataFrame, config: CointegrationCo
     listed = listed.merge(passed.assign(again=True)[["start", "low", "high", "again"]], how="left")
     listed["again"] = listed["again"].notna()
     betas = tests[["start", "y", "x", "beta"]]
-    rows = []
-    for ahead in range(1, MOST_AHEAD + 1):
-        later = passed.assign(start=passed["start"] + ahead * config.trading)
-        met = later.merge(listed, on=["start", "low", "high"])
-        base = listed[listed["start"].isin(met["start"])]
-        drift = later.merge(betas, on=["start", "y", "x"], suffixes=("", "_later"))
-        rows.append(
-            {
-                "ahead": ahead,
-                "overlap": max(0.0, 1.0 - ahead * config.trading / config.formation),
-                "pairs": len(met),
-                "survived": met["again"].mean(),
-                "base_rate": base["again"].mean(),
-                "drift": (drift["beta_later"] / drift["beta"] - 1.0).abs().median(),
-            }
-        )
+    rows = [_survival_ahead(ahead, passed, listed, betas, config) for ahead in range(1, MOST_AHEAD + 1)]
     return pd.DataFrame(rows).set_index("ahead")
+
+
+def _survival_ahead(
+    ahead: int, passed: pd.DataFrame, listed: pd.DataFrame, betas: pd.DataFrame, config: CointegrationConfig
+) -> dict[str, float]:
+    """Return how the pairs that passed fare ``ahead`` windows later."""
+    later = passed.assign(start=passed["start"] + ahead * config.trading)
+    met = later.merge(listed, on=["start", "low", "high"])
+    base = listed[listed["start"].isin(met["start"])]
+    drift = later.merge(betas, on=["start", "y", "x"], suffixes=("", "_later"))
+    return {
+        "ahead": ahead,
+        "overlap": max(0.0, 1.0 - ahead * config.trading / config.formation),
+        "pairs": len(met),
+        "survived": met["again"].mean(),
+        "base_rate": base["again"].mean(),
+        "drift": (drift["beta_later"] / drift["beta"] - 1.0).abs().median(),
+    }
 
 
 def direction_agreement(tests: pd.DataFrame, windows: pd.DataFrame, config: CointegrationConfig) -> pd.DataFrame:

@@ -13,23 +13,23 @@ from perpfut_lib.types import Float1D, Float2D
 
 Null = Literal["unrelated", "one factor"]
 NULLS: Final[tuple[Null, ...]] = ("unrelated", "one factor")
+"""``unrelated``: the increments of each column are Fourier-transformed, every coefficient keeps its size and gets a
+random phase, independently of the other columns, and the result is cumulated from the column's first price. (The
+coefficients of frequency zero and, for an even count, of the highest one are real: they get a random sign.) The
+null hypothesis behind it: log prices are integrated, each with the linear autocorrelation of its own increments
+(bid-ask bounce, slow reversion), and independent of one another. Then hardly two prices correlate.
+
+``one factor``: the same is done to what is left of the increments after regression on their market factor, the
+mean of all columns' standardised increments; then the factor's share is added again, as it was. The null
+hypothesis: one random walk moves all prices, what else moves each of them is integrated and its own. Prices
+correlate as much as a common factor makes them, and no pair is cointegrated.
+"""
 ANY_CORRELATION: Final = -1.0
 SEED: Final = 20_250_101  # the placebos of one panel are always the same
 
 
 def phase_randomised(log_prices: Float2D, rng: np.random.Generator, null: Null = "unrelated") -> Float2D:
     """Return surrogate log prices: each series keeps its own spectrum, and what ties them together is destroyed.
-
-    ``unrelated``: the increments of each column are Fourier-transformed, every coefficient keeps its size and gets a
-    random phase, independently of the other columns, and the result is cumulated from the column's first price. (The
-    coefficients of frequency zero and, for an even count, of the highest one are real: they get a random sign.) The
-    null hypothesis behind it: log prices are integrated, each with the linear autocorrelation of its own increments
-    (bid-ask bounce, slow reversion), and independent of one another. Then hardly two prices correlate.
-
-    ``one factor``: the same is done to what is left of the increments after regression on their market factor, the
-    mean of all columns' standardised increments; then the factor's share is added again, as it was. The null
-    hypothesis: one random walk moves all prices, what else moves each of them is integrated and its own. Prices
-    correlate as much as a common factor makes them, and no pair is cointegrated.
 
     Lost with the phases are clustered volatility and jumps: a surrogate is a stationary Gaussian process.
 
@@ -40,7 +40,7 @@ def phase_randomised(log_prices: Float2D, rng: np.random.Generator, null: Null =
     rng : Generator
         Source of the phases.
     null : {"unrelated", "one factor"}
-        What the surrogates have in common.
+        What the surrogates have in common, see :data:`NULLS`.
 
     Returns
     -------
@@ -61,17 +61,23 @@ def phase_randomised(log_prices: Float2D, rng: np.random.Generator, null: Null =
     kept = _market_share(steps) if null == "one factor" else np.zeros_like(steps)
     surrogate = np.full_like(log_prices, np.nan)
     for column, path in enumerate(log_prices.T):
-        known = np.flatnonzero(np.isfinite(path))
-        if not len(known):
+        first, stop = _listed(path, column)
+        if first == stop:
             continue
-        first, stop = int(known[0]), int(known[-1]) + 1
-        if len(known) != stop - first:
-            found = f"column {column} with {stop - first - len(known)} NaN between its prices"
-            raise DegenerateSeriesError(found, "none", "fill the gaps first")
         own = steps[first : stop - 1, column] - kept[first : stop - 1, column]
         moved = kept[first : stop - 1, column] + _random_phases(own, rng)
         surrogate[first:stop, column] = path[first] + np.concatenate([[0.0], np.cumsum(moved)])
     return surrogate
+
+
+def _listed(path: Float1D, column: int) -> tuple[int, int]:
+    """Return the first row of a column with a price and the row after the last; equal where it has none."""
+    known = np.flatnonzero(np.isfinite(path))
+    first, stop = (int(known[0]), int(known[-1]) + 1) if len(known) else (0, 0)
+    if len(known) != stop - first:
+        found = f"column {column} with {stop - first - len(known)} NaN between its prices"
+        raise DegenerateSeriesError(found, "none", "fill the gaps first")
+    return first, stop
 
 
 def _market_share(steps: Float2D) -> Float2D:

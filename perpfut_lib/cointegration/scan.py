@@ -7,7 +7,7 @@ import pandas as pd
 
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig, ComputeConfig
-from perpfut_lib.types import Bool1D, Float1D
+from perpfut_lib.types import Bool1D, Float1D, Int1D
 
 Direction = Literal["best", "both", "listed"]
 
@@ -16,10 +16,15 @@ class Screen(NamedTuple):
     """What a pair has to pass; fields as in :class:`~perpfut_lib.config.CointegrationConfig`."""
 
     min_corr: float
+    """Least Pearson correlation of log prices inside the window."""
     max_pvalue: float
+    """Largest p-value of the Engle-Granger test."""
     fdr: float | None = None
+    """Benjamini-Yekutieli false-discovery rate over all tests of a window, the uncorrelated pairs' included."""
     top: int | None = None
+    """Pairs kept per window, the most correlated first; all by default."""
     direction: Direction = "best"
+    """Which regression a pair is judged by."""
 
     @classmethod
     def of(cls, config: CointegrationConfig) -> Self:
@@ -49,20 +54,8 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
         out of that window.
     window, step : int
         Bars in a window, and from one window to the next.
-    min_corr : float
-        Least Pearson correlation of log prices inside the window.
-    max_pvalue : float
-        Largest p-value of the Engle-Granger test.
-    fdr : float, optional
-        Benjamini-Yekutieli false-discovery rate over all tests of a window, the uncorrelated pairs' included.
-    top : int, optional
-        Pairs kept per window, the most correlated first; all by default.
-    direction : {"best", "both", "listed"}
-        Which regression a pair is judged by, see :class:`~perpfut_lib.config.CointegrationConfig`.
-    rule : LagRule
-        Choice of the lag.
-    compute : ComputeConfig, optional
-        Where the windows are shared out to; by default this process does them all.
+    min_corr, max_pvalue, fdr, top, direction, rule, compute
+        See :class:`Screen`, and :func:`~perpfut_lib.cointegration.windows.scan_windows` for the last two.
 
     Returns
     -------
@@ -78,7 +71,11 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     """
     stops = np.arange(window, len(log_prices) + 1, step, dtype=np.int64)
     tests = scan_windows(log_prices.to_numpy(np.float64), stops, window, rule, compute)
-    chosen = select(tests, Screen(min_corr, max_pvalue, fdr, top, direction))
+    return _labelled(select(tests, Screen(min_corr, max_pvalue, fdr, top, direction)), log_prices, stops, window)
+
+
+def _labelled(chosen: pd.DataFrame, log_prices: pd.DataFrame, stops: Int1D, window: int) -> pd.DataFrame:
+    """Return selected pairs with the names of their symbols, and the labels of their windows' first and last bars."""
     labels, names, number = log_prices.index, log_prices.columns, chosen.pop("window").to_numpy()
     chosen.insert(0, "first", labels[stops[number] - window])
     chosen.insert(1, "last", labels[stops[number] - 1])

@@ -80,14 +80,18 @@ def scan_windows(
     compute = compute or ComputeConfig(workers=1)
     maxlag = resolve_maxlag(bars, rule.maxlag)
     chunks = min(len(stops), 1 if compute.workers == 1 else 4 * worker_count(compute))
-    tasks = []
-    for part in np.array_split(np.arange(len(stops)), chunks) if chunks else []:
-        low, high = stops[part[0]] - bars, stops[part].max()
-        tasks.append(_Task(log_prices[low:high], int(part[0]), stops[part] - low, bars, maxlag, CRITERIA[rule.autolag]))
+    parts = np.array_split(np.arange(len(stops)), chunks) if chunks else []
+    tasks = [_task(log_prices, stops, part, (bars, maxlag, CRITERIA[rule.autolag])) for part in parts]
     blocks = run_tasks(_test_chunk, tasks, compute, label="cointegration tests" if len(tasks) > 1 else "")
     rows = np.concatenate(blocks) if blocks else np.empty((0, len(TEST_COLUMNS)))
     table = pd.DataFrame(rows, columns=list(TEST_COLUMNS))
     return table.astype(dict.fromkeys(_COUNTS, "int64"))
+
+
+def _task(log_prices: Float2D, stops: Int1D, part: Int1D, rule: tuple[int, int, int]) -> _Task:
+    """Return the task of some windows, with no more prices than these need."""
+    low, high = stops[part[0]] - rule[0], stops[part].max()
+    return _Task(log_prices[low:high], int(part[0]), stops[part] - low, *rule)
 
 
 def _test_chunk(task: _Task) -> Float2D:

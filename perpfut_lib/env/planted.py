@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from perpfut_lib.accounting import BPS, make_market
 from perpfut_lib.env.episodes import Episodes
@@ -74,5 +73,7 @@ def _stationary(generator: np.random.Generator, persistence: float, shape: tuple
     """Return paths of a stationary first-order autoregression with unit variance."""
     noise = generator.standard_normal(shape)
     noise[:, 1:] *= np.sqrt(1.0 - persistence**2)
+    from scipy.signal import lfilter  # half a second to import
+
     paths: Float2D = lfilter([1.0], [1.0, -persistence], noise, axis=1)
     return paths

@@ -14,12 +14,11 @@ from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout, rollout, view_at
 
 if TYPE_CHECKING:
-    from perpfut_lib.evaluate.days import break_even_bps, days_of, pooled_days, return_matrix, trial_days
+    from perpfut_lib.evaluate.days import ALL_SEEDS, break_even_bps, days_of, pooled_days, return_matrix, trial_days
     from perpfut_lib.evaluate.measure import Trial, action_measures, performance, portfolio_of
-    from perpfut_lib.evaluate.utility import ALL_SEEDS
 
 _LATER = {
-    "ALL_SEEDS": "perpfut_lib.evaluate.utility",
+    "ALL_SEEDS": "perpfut_lib.evaluate.days",
     "Trial": "perpfut_lib.evaluate.measure",
     "action_measures": "perpfut_lib.evaluate.measure",
     "break_even_bps": "perpfut_lib.evaluate.days",

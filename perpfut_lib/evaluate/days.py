@@ -7,6 +7,8 @@ from perpfut_lib import statistics
 from perpfut_lib.evaluate.portfolio import Portfolio
 from perpfut_lib.types import DAY_MS, Float1D
 
+ALL_SEEDS = -1
+"""The seed of a row that pools all of them."""
 TRIAL = ("agent", "train_fee_bps", "test_fee_bps")
 
 

@@ -13,12 +13,12 @@ from perpfut_lib.cointegration.stage import load_windows
 from perpfut_lib.config import EvaluateConfig, Profile
 from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
 from perpfut_lib.errors import ConfigError
-from perpfut_lib.evaluate.days import days_of, pooled_days
+from perpfut_lib.evaluate.days import ALL_SEEDS, days_of, pooled_days
 from perpfut_lib.evaluate.draws import random_rollouts
 from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
-from perpfut_lib.evaluate.utility import ALL_SEEDS, INFORMED, utility_bps, utility_days, with_utility
+from perpfut_lib.evaluate.utility import INFORMED, utility_bps, utility_days, with_utility
 from perpfut_lib.features.stage import load_features
 from perpfut_lib.policies import (
     BASELINES,
@@ -34,7 +34,7 @@ from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling
 from perpfut_lib.store.stage import load_panel
-from perpfut_lib.train.stage import load_policies
+from perpfut_lib.train.agents import load_policies
 from perpfut_lib.types import Int1D
 
 CONSTANT_SPREAD = "constant-spread"

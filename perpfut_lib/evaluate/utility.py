@@ -8,12 +8,12 @@ import pandas as pd
 from perpfut_lib import statistics
 from perpfut_lib.accounting import Ledger
 from perpfut_lib.env import Episodes, Rules
+from perpfut_lib.evaluate.days import ALL_SEEDS
 from perpfut_lib.types import Float1D
 
 INFORMED: Final = "informed"
 """The trader who knows how a simulated market was made; it is a measure, not a candidate."""
 KEYS: Final = ("agent", "train_fee_bps", "test_fee_bps", "seed")
-ALL_SEEDS: Final = -1
 
 
 def utility_bps(book: Ledger, rules: Rules) -> Float1D:

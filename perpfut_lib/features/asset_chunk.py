@@ -13,6 +13,7 @@ from perpfut_lib.features.asset import (
     AssetQuantities,
     Indicators,
 )
+from perpfut_lib.indicators import copy
 from perpfut_lib.types import Float1D, Float2D
 
 # Rows of what is said, in the order of AssetQuantities.
@@ -68,7 +69,7 @@ def describe(
     _describe_flow(chunk, fields, bars, where)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
     """Return the part of a quantity's row that belongs to a chunk."""
     said, column = where
@@ -79,7 +80,7 @@ def _row(where: tuple[Float2D, int], quantity: int, count: int) -> Float1D:
 def _describe_moves(chunk: Chunk, where: tuple[Float2D, int], count: int) -> None:
     """Write the log close and its changes over several horizons h, per vol √h, and the balance of moves."""
     now, share = chunk.logs[LONGEST_RETURN:], _row(where, UP_SHARE, count)
-    _row(where, LOG_CLOSE, count)[:] = now[:count]
+    copy(now, _row(where, LOG_CLOSE, count))
     for quantity, horizon in ((RETURN_1, 1), (RETURN_5, 5), (RETURN_15, 15), (RETURN_60, 60), (RETURN_240, 240)):
         before, root = chunk.logs[LONGEST_RETURN - horizon :], 1.0 / math.sqrt(horizon)
         out = _row(where, quantity, count)
@@ -94,13 +95,13 @@ def _describe_strength(indicators: Indicators, chunk: Chunk, where: tuple[Float2
     """Write the RSI and where it lies between the least (0) and the largest (1) of its window; ½ if all are equal."""
     window, said, now = indicators.rsi, _row(where, STOCHASTIC, count), _row(where, STRENGTH, count)
     rsi = chunk.rsi[: window - 1 + count]
-    now[:] = _sliding_extreme(rsi, window, -1.0, chunk)[window - 1 : rsi.shape[0]]
+    copy(_sliding_extreme(rsi, window, -1.0, chunk)[window - 1 :], now)
     low = _sliding_extreme(rsi, window, 1.0, chunk)[window - 1 : rsi.shape[0]]
     last = rsi[window - 1 :]
     for t in range(count):
         width = -now[t] - low[t]
         said[t] = (last[t] - low[t]) / width if width > 0.0 else 0.5
-    now[:] = last
+    copy(last, now)
 
 
 @njit(cache=True, error_model="numpy")
@@ -169,7 +170,7 @@ def _describe_flow(
     said = _row(where, FUNDING, stop - first)
     for t in range(stop - first):
         said[t] = 1e4 * rate[t]
-    _row(where, MINUTES, stop - first)[:] = minutes
+    copy(minutes, _row(where, MINUTES, stop - first))
     said = _row(where, SHARE, stop - first)
     for t in range(stop - first):
         said[t] = minutes[t] / interval[t]

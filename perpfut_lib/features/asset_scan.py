@@ -21,7 +21,7 @@ from perpfut_lib.features.asset import (
     log_price,
 )
 from perpfut_lib.features.asset_chunk import Chunk, describe
-from perpfut_lib.indicators import averaged, extend, lagged, recent_values, refill, strength
+from perpfut_lib.indicators import averaged, copy, extend, lagged, recent_values, refill, strength
 from perpfut_lib.types import Bool1D, Float1D, Float2D
 
 CHUNK: Final = 512  # bars whose intermediate values fit into the nearest caches
@@ -63,7 +63,8 @@ def scan_fields(
     close, (said, column) = fields[3], where
     count = close.shape[0]
     chunk = _blank_chunk(indicators, min(count, CHUNK))
-    first = 0
+    # A literal would be a type of its own, and all that is called below compiled twice.
+    first: int = np.int64(0)  # type: ignore[assignment]
     while first < count:
         stop = first
         while stop < count and stop - first < CHUNK and not math.isnan(close[stop]):
@@ -75,7 +76,7 @@ def scan_fields(
             first += 1
             continue
         _advance(indicators, state, close[first:stop], fields[4][first:stop], chunk)
-        logs[first:stop] = chunk.logs[LONGEST_RETURN : LONGEST_RETURN + stop - first]
+        copy(chunk.logs[LONGEST_RETURN:], logs[first:stop])
         if wanted[first:stop].any():
             describe(indicators, chunk, fields, (first, stop), (said, column + first))
         first = stop

@@ -16,7 +16,6 @@ from perpfut_lib.types import Bool2D, Float1D, Float2D, Float3D, Int1D
 
 CANDLE: Final = AssetBar._fields[:5]
 CLOSE: Final = CANDLE.index("close")
-FIELDS: Final = len(AssetBar._fields)
 
 
 class Block(NamedTuple):
@@ -47,9 +46,9 @@ class Market(NamedTuple):
         events = [settlements(panel.funding.get(symbol)) for symbol in panel.symbols]
         stamps, rates = (np.concatenate([event[k] for event in events]) for k in (0, 1))
         bounds = np.cumsum([0, *(len(event[0]) for event in events)])
-        candles = tuple(getattr(panel, name) for name in CANDLE)
-        if len({(table.flags.c_contiguous, table.flags.writeable) for table in candles}) > 1:
-            candles = tuple(np.array(table, order="C") for table in candles)  # compiled code loops over one type
+        candles = tuple(np.ascontiguousarray(getattr(panel, name)).view() for name in CANDLE)
+        for table in candles:
+            table.flags.writeable = False  # one type for compiled code, whatever the panel is made of
         return cls(candles, panel.open_time + panel.timeframe, stamps, rates, bounds)
 
 
@@ -119,19 +118,26 @@ def scan_symbols(
     (N, fields of AssetQuantities, ≥ rows) with the column of the first row in it, and the log closes (N, T).
     """
     (columns, (start, stop)), (wanted, (said, place), logs) = what, scan_result
-    bars = np.empty((FIELDS, CHUNK))
+    # Not rows of one table: contiguous arrays are what a single bar is given as, so one compilation serves both.
+    bars = (
+        np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK),
+        np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK),
+    )  # fmt: skip
     # Chunk by chunk, so that what the symbols' columns share of a panel's memory is read into the caches once.
     for first in range(start, stop, CHUNK):
         last = min(first + CHUNK, stop)
-        rows = bars[:, : last - first]
-        fields = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
-        known = KnownFunding(rows[5], rows[6], rows[7])
+        n = last - first
+        fields = (
+            bars[0][:n], bars[1][:n], bars[2][:n], bars[3][:n],
+            bars[4][:n], bars[5][:n], bars[6][:n], bars[7][:n],
+        )  # fmt: skip
+        known = KnownFunding(fields[5], fields[6], fields[7])
         for column in columns:
             described = wanted[column, first:last].any()
             for field, table in enumerate(market.candles):
                 if described or field >= CLOSE:  # the recursion itself asks for closes and volumes only
                     for t in range(first, last):
-                        bars[field, t - first] = table[t, column]
+                        fields[field][t - first] = table[t, column]
             if described:
                 events = slice(market.bounds[column], market.bounds[column + 1])
                 walk_funding(market.stamps[events], market.rates[events], market.closes[first:last], known)

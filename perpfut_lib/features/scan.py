@@ -72,11 +72,16 @@ def compute(
         (E, K + L, F) with K = lookback - 1: row K + j is known when decision j is made, that is, it comes from the bar
         that opens one timeframe before ``start`` + j timeframes.
     """
-    shape = episode_shape(spec, panel, pair_days)
-    out = np.empty(shape) if out is None else out
+    out = np.empty(episode_shape(spec, panel, pair_days)) if out is None else out
     episodes = _episodes(spec, panel, pair_days, formation)
-    blocks = list(_blocks(episodes.firsts, shape[1]))
-    scans = _symbols(spec, panel, episodes, shape[1], blocks)
+    _scan_blocks(spec, panel, episodes, threads, out)
+    return out
+
+
+def _scan_blocks(spec: FeatureSpec, panel: Panel, episodes: Episodes, threads: int, out: Float3D) -> None:
+    """Step symbols and episodes block by block, and write the features of every episode into ``out``."""
+    blocks = list(_blocks(episodes.firsts, out.shape[1]))
+    scans = _symbols(spec, panel, episodes, out.shape[1], blocks)
 
     def scan(numbers: Int1D) -> None:
         scan_episodes((spec.indicators, spec.picks), episodes, numbers, scans.scan_result(), out)
@@ -85,7 +90,6 @@ def compute(
         for block in track(blocks, label="features", unit="block"):
             scans.advance(block, pool, threads)
             list(pool.map(scan, np.array_split(block.episodes, threads)))
-    return out
 
 
 def episode_shape(spec: FeatureSpec, panel: Panel, pair_days: pd.DataFrame) -> tuple[int, int, int]:

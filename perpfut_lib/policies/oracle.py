@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.env.planted import Planted
@@ -82,7 +82,7 @@ def solve_oracle(
         value = _best_trade(held, fee_bps * (position[1] - position[0]))
     cost = fee_bps * np.abs(position[:, None] - position[None])
     edges = [position[np.argmax(held - cost[start], axis=1)] for start in (0, -1)]
-    chance = norm.pdf(z)
+    chance = np.exp(-(z**2) / 2.0) / np.sqrt(2.0 * np.pi)
     flat = int(np.argmin(np.abs(position)))
     return Oracle(float(chance @ value[:, flat] / chance.sum()), OraclePolicy(z, edges[0], edges[1]))
 
@@ -91,7 +91,7 @@ def _transitions(z: Float1D, persistence: float) -> Float2D:
     """Return P(z' | z) on the grid, (Z, Z): the normal law cut at the midpoints."""
     cuts = np.concatenate([[-np.inf], 0.5 * (z[1:] + z[:-1]), [np.inf]])
     deviation = np.sqrt(1.0 - persistence**2)
-    moves: Float2D = np.diff(norm.cdf((cuts - persistence * z[:, None]) / deviation), axis=1)
+    moves: Float2D = np.diff(ndtr((cuts - persistence * z[:, None]) / deviation), axis=1)
     return moves
 
 

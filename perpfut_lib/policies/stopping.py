@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import erfi
 
 from perpfut_lib.accounting import Sizing
@@ -67,6 +66,8 @@ def turning_point(cost: float) -> float:
         return 0.0
     if not cost < WIDEST - 1.0:
         return float("inf")
+
+    from scipy.optimize import brentq  # half a second to import
 
     def slope(d: float) -> float:
         return float(erfi(d / np.sqrt(2.0)) - (d - cost) * np.sqrt(2.0 / np.pi) * np.exp(0.5 * d * d))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs, Sizing, settle
@@ -15,7 +14,6 @@ from perpfut_lib.policies import Network, Policy, ZScoreRule, forward
 from perpfut_lib.protocol.worlds import World
 from perpfut_lib.statistics import Resampling, Shape
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
-from perpfut_lib.train.fit import fit
 from perpfut_lib.train.training_task import TrainingTask
 from perpfut_lib.types import Float1D, Float2D, Float3D, Float32
 
@@ -119,6 +117,8 @@ def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resamplin
         return TrialResult(fee, names[best], np.nan, np.nan, 0.0, 1.0, False)
     interval = statistics.bootstrap_ci(returns, statistics.sharpe, resampling)
     ratios = statistics.sharpe(after.T) / np.sqrt(DAYS_PER_YEAR)
+    from scipy import stats  # a second to import
+
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
     # The candidates' own spread would count a true edge as chance; 1/n is what worthless ratios vary by.
     deflated = statistics.deflated_sharpe(ratios[best], shape, trials=len(names), variance=1.0 / len(returns))
@@ -140,6 +140,8 @@ def _agent(world: World, fee: float, steps: int) -> Policy:
     profile = world.profile
     settings = profile.train.model_copy(update={"total_steps": steps})
     train, check = world.episodes.select("train"), world.episodes.select("validate")
+    from perpfut_lib.train.fit import fit  # PyTorch, which most worlds do without
+
     training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
     network = fit(training_task).network(settings)
     return _Fitted(network, training_task.rules().sizing)

@@ -11,7 +11,7 @@ from perpfut_lib.evaluate import load_curves
 from perpfut_lib.report.evaluation import fee_matrix
 from perpfut_lib.report.style import PALETTE, figure, time_axis
 from perpfut_lib.store.stage import load_panel
-from perpfut_lib.train.stage import load_curves as load_learning_curves
+from perpfut_lib.train.agents import load_curves as load_learning_curves
 
 MOST_POINTS = 2000  # more points than pixels only make a figure slow
 
@@ -99,20 +99,16 @@ def plot_equity(run: Run) -> Figure:
 
 def plot_fee_matrix(run: Run) -> Figure:
     """Plot returns by the fee an agent was trained with and the fee it was tested with."""
+    from seaborn import heatmap  # a second or two to import
+
     matrix = fee_matrix(run)
     bound = float(np.nanmax(np.abs(matrix.to_numpy())))
     with figure() as (made, (axes,)):
-        image = axes.imshow(matrix, cmap="PuOr", vmin=-bound, vmax=bound, aspect="auto")
-        for (row, column), value in np.ndenumerate(matrix.to_numpy()):
-            shade = "white" if abs(value) > 0.6 * bound else "black"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=shade)
-        axes.set_xticks(range(len(matrix.columns)), [f"{fee:g}" for fee in matrix.columns])
-        axes.set_yticks(range(len(matrix.index)), [f"{fee:g}" for fee in matrix.index])
+        scale = {"cmap": "PuOr", "vmin": -bound, "vmax": bound, "cbar_kws": {"label": "return (%)"}}
+        heatmap(matrix.rename(index=str, columns=str), annot=True, fmt=".2f", ax=axes, **scale)
         axes.set_xlabel("fee in the test (bps)")
         axes.set_ylabel("fee in training (bps)")
         axes.set_title("Test return (%) by training and test fee")
-        axes.grid(visible=False)
-        made.colorbar(image, ax=axes, label="return (%)")
     return made
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from perpfut_lib import statistics
 from perpfut_lib.artifacts import Run, list_published, read_published
@@ -85,6 +84,8 @@ def deflated(returns: Float1D, trials: int) -> float:
     The variance of an estimated daily ratio whose truth is zero is 1/n. The spread between actual trials would count
     true differences as chance.
     """
+    from scipy import stats  # a second to import
+
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
     ratio = float(statistics.sharpe(returns)) / np.sqrt(DAYS_PER_YEAR)
     return statistics.deflated_sharpe(ratio, shape, trials=trials, variance=1.0 / len(returns))

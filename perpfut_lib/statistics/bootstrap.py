@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap
 
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.types import Float1D, Int1D
@@ -34,6 +33,8 @@ class Resampling:
 @lru_cache(maxsize=32)
 def resample_indices(length: int, resampling: Resampling) -> Int1D:
     """Return indices (reps, length) of stationary-bootstrap resamples of a series of that length."""
+    from arch.bootstrap import StationaryBootstrap  # it brings statsmodels and scipy.stats along
+
     source = StationaryBootstrap(resampling.block, np.arange(length), seed=np.random.default_rng(resampling.seed))
     indices = np.stack([data[0][0] for data in source.bootstrap(resampling.reps)])
     indices.setflags(write=False)

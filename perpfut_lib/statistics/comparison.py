@@ -1,8 +1,6 @@
 """Comparing agents: superior predictive ability against baselines, interquartile means over seeds."""
 
 import numpy as np
-from arch.bootstrap import SPA
-from scipy import stats
 
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.statistics.bootstrap import Interval, Resampling
@@ -39,6 +37,8 @@ def spa_pvalue(benchmark: Float1D, candidates: Float2D, resampling: Resampling) 
     """
     if candidates.ndim != 2 or len(candidates) != len(benchmark):
         raise SchemaError(f"candidates of shape {candidates.shape}", f"({len(benchmark)}, N)", "align the returns")
+    from arch.bootstrap import SPA  # it brings statsmodels and scipy.stats along
+
     test = SPA(-benchmark, -candidates, block_size=resampling.block, reps=resampling.reps, seed=resampling.seed)
     test.compute()
     return float(test.pvalues["consistent"])
@@ -46,6 +46,8 @@ def spa_pvalue(benchmark: Float1D, candidates: Float2D, resampling: Resampling) 
 
 def interquartile_mean(scores: Float2D) -> Float1D:
     """Return the mean of the middle half of all scores (..., seeds, tasks); robust as a median, efficient as a mean."""
+    from scipy import stats  # a second to import
+
     flat = scores.reshape(*scores.shape[:-2], -1)
     return np.asarray(stats.trim_mean(flat, 0.25, axis=-1))
 

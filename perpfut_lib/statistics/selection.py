@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from perpfut_lib.errors import SchemaError
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR, sharpe
@@ -32,6 +32,8 @@ def probabilistic_sharpe(returns: Float1D, benchmark: float = 0.0) -> float:
     ----------
     Bailey and López de Prado (2012), The Sharpe ratio efficient frontier, Journal of Risk 15(2).
     """
+    from scipy import stats  # a second to import
+
     daily = float(sharpe(returns)) / np.sqrt(DAYS_PER_YEAR)
     shape = Shape(len(returns), float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False)))
     return _exceedance(daily, benchmark, shape)
@@ -50,7 +52,7 @@ def expected_best_sharpe(trials: int, variance: float) -> float:
     """Return the Sharpe ratio expected of the best of ``trials`` worthless ones whose ratios have ``variance``."""
     if trials <= 1:
         return 0.0
-    first, second = stats.norm.ppf(1.0 - 1.0 / trials), stats.norm.ppf(1.0 - 1.0 / (trials * np.e))
+    first, second = ndtri(1.0 - 1.0 / trials), ndtri(1.0 - 1.0 / (trials * np.e))
     return float(np.sqrt(variance) * ((1.0 - np.euler_gamma) * first + np.euler_gamma * second))
 
 
@@ -77,12 +79,12 @@ def deflated_sharpe(daily_sharpe: float, shape: Shape, *, trials: int, variance:
 
 def _exceedance(ratio: float, benchmark: float, shape: Shape) -> float:
     variance = 1.0 - shape.skewness * ratio + (shape.kurtosis - 1.0) / 4.0 * ratio**2
-    return float(stats.norm.cdf((ratio - benchmark) * np.sqrt(shape.count - 1) / np.sqrt(variance)))
+    return float(ndtr((ratio - benchmark) * np.sqrt(shape.count - 1) / np.sqrt(variance)))
 
 
 def minimum_detectable_sharpe(days: int, *, level: float = 0.95, power: float = 0.8) -> float:
     """Return the least annualised Sharpe ratio that ``days`` of test find with this power (normal, two-sided)."""
-    return float((stats.norm.ppf((1.0 + level) / 2.0) + stats.norm.ppf(power)) * np.sqrt(DAYS_PER_YEAR / days))
+    return float((ndtri((1.0 + level) / 2.0) + ndtri(power)) * np.sqrt(DAYS_PER_YEAR / days))
 
 
 def pbo_cscv(returns: Float2D, *, blocks: int = 16) -> float:
@@ -121,6 +123,8 @@ def pbo_cscv(returns: Float2D, *, blocks: int = 16) -> float:
     moments = parts.sum(axis=1), (parts**2).sum(axis=1)
     inside, outside = _block_sharpe(mask, moments, size), _block_sharpe(1.0 - mask, moments, size)
     best = np.argmax(inside, axis=1)
+    from scipy import stats
+
     ranks = stats.rankdata(outside, axis=1)[np.arange(len(best)), best]
     return float(np.mean(ranks / (strategies + 1) <= 0.5))
 

@@ -12,26 +12,14 @@ from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, Profile, TrainConfig
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
-from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, PolicyCard, load_policy, pack_weights
+from perpfut_lib.policies import PolicyCard, pack_weights
 from perpfut_lib.progress import tallied
+from perpfut_lib.train.agents import CURVES
 from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.fit import Fitted, fit
 from perpfut_lib.train.placebo import placebo_episodes
 from perpfut_lib.train.trainer import Logbook
 from perpfut_lib.train.training_task import TrainingTask
-
-CURVES = "curves.parquet"
-
-
-@dataclass(frozen=True)
-class TrainedPolicy:
-    """A trained agent as evaluation and live agent use it."""
-
-    fee_bps: float
-    """Fee that it was trained with."""
-    seed: int
-    policy: ExportedPolicy | ExportedRecurrentPolicy
-    card: PolicyCard
 
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
@@ -100,18 +88,6 @@ def carry_out(assignment: Assignment) -> Fitted:
 def agent_name(training_task: TrainingTask) -> str:
     """Return the name of an agent's files."""
     return f"fee-{training_task.fee_bps:g}_seed-{training_task.seed}"
-
-
-def load_policies(run: Run) -> list[TrainedPolicy]:
-    """Return every trained agent of a run, by fee and seed, each checked by hash."""
-    loaded = [load_policy(path) for path in (run.stage("train").path / "policies").glob("*.json")]
-    agents = [TrainedPolicy(p.card.training["fee_bps"], p.card.training["seed"], p, p.card) for p in loaded]
-    return sorted(agents, key=lambda agent: (agent.fee_bps, agent.seed))
-
-
-def load_curves(run: Run) -> pd.DataFrame:
-    """Return ``fee_bps``, ``seed``, ``steps`` and ``validation_utility`` (mean sum of rewards per episode)."""
-    return run.stage("train").read_table(CURVES)
 
 
 def _export(

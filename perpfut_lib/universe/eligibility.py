@@ -44,18 +44,17 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     MissingInputError
         The panel does not hold the whole formation window.
     """
-    start, end = panel.row(as_of - formation), panel.row(as_of)
-    wanted = formation // panel.timeframe
+    start, end, wanted = panel.row(as_of - formation), panel.row(as_of), formation // panel.timeframe
     if end - start != wanted or int(panel.open_time[start]) != as_of - formation:
         found = f"{end - start} bars from {format_time(as_of - formation)} to {format_time(as_of)}"
         raise MissingInputError(found, f"{wanted} on the panel", "choose a later as_of or a shorter formation window")
     close, volume = panel.close[start:end], panel.volume[start:end]
     bars = (~np.isnan(close)).sum(axis=0)
     turnover = daily_turnover(close, volume, formation)
-    still = halts(panel.rows(start, end), halt).sum(axis=0)
-    whole, liquid = (bars == wanted) & (still == 0), turnover >= config.min_turnover
+    still, least = halts(panel.rows(start, end), halt).sum(axis=0), config.min_turnover
+    whole, liquid = (bars == wanted) & (still == 0), turnover >= least
     reasons = [
-        _halted(int(still[k]), wanted) or _reason(int(bars[k]), wanted, float(turnover[k]), config.min_turnover)
+        _halted(int(still[k]), wanted) or _reason(int(bars[k]), float(turnover[k]), wanted, least)
         for k in range(len(panel.symbols))
     ]
     columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
@@ -86,7 +85,7 @@ def _halted(still: int, wanted: int) -> str:
     return f"out: halted in {still} of {wanted} bars" if still else ""
 
 
-def _reason(bars: int, wanted: int, turnover: float, least: float) -> str:
+def _reason(bars: int, turnover: float, wanted: int, least: float) -> str:
     if bars < wanted:
         return f"out: {bars} of {wanted} bars"
     if turnover < least:

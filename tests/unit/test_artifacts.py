@@ -1,5 +1,6 @@
 """Artifacts: complete or absent, traceable, and strict about what they read."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perpfut_lib.artifacts import Run, read_json, source_hash, stage_key, write_json
+from perpfut_lib.artifacts import Run, provenance, read_json, settled_sha256, source_hash, stage_key, write_json
 from perpfut_lib.errors import ArtifactError, MissingInputError
 
 DEPENDS = {"config": "c", "code": "d"}
@@ -115,9 +116,43 @@ def test_nan_is_never_written(tmp_path):
 
 def test_source_hash_follows_imports_but_not_strangers():
     """A stage depends on the code it imports: metrics belong to statistics, the bench harness does not."""
-    from perpfut_lib.artifacts import provenance
-
     files = {path.name for path in provenance._closure("perpfut_lib.statistics")}
     assert {"metrics.py", "bootstrap.py", "types.py", "errors.py"} <= files
     assert "harness.py" not in files
     assert source_hash("perpfut_lib.statistics") != source_hash("perpfut_lib.config")
+
+
+def test_imports_are_those_of_the_syntax_tree():
+    """Reading only the lines that import finds in every file what parsing all of it finds."""
+    for path in [*(provenance.PACKAGE).rglob("*.py"), *(provenance.PACKAGE.with_name("agent")).rglob("*.py")]:
+        names = []
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+        assert provenance._imports(path) == {name for name in names if name.startswith(("perpfut_lib.", "agent."))}
+
+
+def test_settled_files_are_read_once_and_again_when_they_change(tmp_path, monkeypatch):
+    """A file that was written long ago is read once; after it is written again, in place or anew, it is read again."""
+    path, read = tmp_path / "a", []
+    true_hash = provenance.file_sha256
+    monkeypatch.setattr(provenance, "file_sha256", lambda path: read.append(path) or true_hash(path))
+    monkeypatch.setattr(provenance, "SETTLED_NS", 0)
+    path.write_text("one")
+    os.utime(path, ns=(0, 0))
+    first = [settled_sha256(path), settled_sha256(path)]
+    assert (len(set(first)), len(read)) == (1, 1)
+    path.write_text("another")
+    assert settled_sha256(path) == true_hash(path) != first[0]
+
+
+def test_a_file_that_was_just_written_is_always_read(tmp_path):
+    """H0: two writes within one tick of the file system's clock give one hash."""
+    path = tmp_path / "a"
+    hashes = set()
+    for number in range(200):
+        path.write_text(f"{number:05}")
+        hashes.add(settled_sha256(path))
+    assert len(hashes) == 200

@@ -1,7 +1,10 @@
 """Benchmarks publish what they measured, whole, for the book."""
 
+import pytest
+
 from perpfut_lib.artifacts import list_published, read_published
-from perpfut_lib.bench.harness import BenchRow, keep
+from perpfut_lib.bench.harness import BenchRow, fallen, keep, published_ratios
+from perpfut_lib.errors import ArtifactError
 from perpfut_lib.report import NOTHING, speed_machines, speed_table
 
 
@@ -17,3 +20,23 @@ def test_kept_figures_come_back_in_the_table(tmp_path, monkeypatch):
     assert table["peer"].tolist() == ["2 s (peer)", NOTHING]
     assert table["ratio"].tolist() == ["4", NOTHING]
     assert speed_machines()["cores"].iloc[0] >= 1
+
+
+def _rows(**ratios):
+    return [BenchRow("toy", metric, "s", 1.0, ratio, "peer", ratio, None) for metric, ratio in ratios.items()]
+
+
+def test_ratios_that_fell_are_named(tmp_path, monkeypatch):
+    """More than 15 % below what was published, or gone, is named; less, more, new, or without a peer is not."""
+    monkeypatch.setenv("PERPFUT_ROOT", str(tmp_path))
+    alone = BenchRow("toy", "alone", "s", 1.0, None, None, None, None)
+    keep("toy", [*_rows(steady=2.0, rose=2.0, noisy=2.0, fell=2.0, gone=2.0), alone])
+    before = published_ratios(tmp_path / "artifacts" / "published" / "bench" / "toy.json")
+    now = [*_rows(steady=2.0, rose=3.0, noisy=1.71, fell=1.69, new=1.0), alone]
+    assert fallen(now, before) == ["fell: 1.69, 2 before", "gone: no ratio any more, 2 before"]
+
+
+def test_figures_that_were_never_published_are_not_compared(tmp_path):
+    """Naming the wrong folder fails before anything is measured."""
+    with pytest.raises(ArtifactError, match=r"no .*toy\.json"):
+        published_ratios(tmp_path / "toy.json")

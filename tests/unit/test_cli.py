@@ -28,6 +28,21 @@ def test_help_is_everywhere(command):
     assert "Usage" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("from perpfut_lib.cli.application import application; application()", "numpy pydantic pandas"),
+        ("import perpfut_lib.report", "torch seaborn scipy.stats statsmodels arch gymnasium"),
+        ("import perpfut_lib.chapters.tables", "torch seaborn scipy.stats statsmodels arch gymnasium papermill doit"),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(code, heavy):
+    """``--help`` waits for no numbers, and a chapter that only shows tables waits for no training stack."""
+    code += f"; import sys; print([name for name in {heavy.split()} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_failure_is_one_message_without_traceback():
     """An unknown benchmark exits with 2 and one line that says what was found and what was expected."""
     done = perpfut("bench", "no-such-bench")
