@@ -1,6 +1,6 @@
 """The two-leg ledger: what a position earns and costs, the same everywhere."""
 
-from perpfut_lib.accounting.exposure import Sizing, size_exposure, size_legs
+from perpfut_lib.accounting.exposure import STILL, Sizing, edges_of, exposure_of, size_exposure, size_legs, within
 from perpfut_lib.accounting.ledger import Accountant, Ledger, Market, flattening_at, make_market, prices_at, settle
 from perpfut_lib.accounting.liquidation import MAINTENANCE_MARGIN, liquidation_distance
 from perpfut_lib.accounting.step import (
@@ -20,6 +20,7 @@ from perpfut_lib.accounting.step import (
 __all__ = [
     "BPS",
     "MAINTENANCE_MARGIN",
+    "STILL",
     "Accountant",
     "Costs",
     "Flow",
@@ -28,7 +29,9 @@ __all__ = [
     "Market",
     "Sizing",
     "StepPrices",
+    "edges_of",
     "equity_at",
+    "exposure_of",
     "flatten_step",
     "flattening_at",
     "held_weights",
@@ -41,4 +44,5 @@ __all__ = [
     "size_legs",
     "target_weights",
     "trade_cost",
+    "within",
 ]

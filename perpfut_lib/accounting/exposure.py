@@ -1,6 +1,6 @@
 """From an action to target weights: leg sizes and the no-trade band, the same for environment, backtest and agent."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,6 +18,33 @@ class Sizing(NamedTuple):
     """Half-width h of the no-trade band around the wanted exposure; 0 trades at every decision."""
     reach: float = 1.0
     """Wanted exposure at an action of one: at 1 + h the whole band can lie beyond full exposure."""
+
+
+STILL: Final = 1e-6  # band of a policy that reads what is held and answers with it: rounding is no reason to trade
+
+
+@njit(cache=True)
+def edges_of(center: float, width: float) -> tuple[float, float]:
+    """Return the edges of a no-trade region, center ± log(1 + exp(width)): any two numbers make a region."""
+    half = max(width, 0.0) + np.log1p(np.exp(-abs(width)))
+    return center - half, center + half
+
+
+@njit(cache=True)
+def within(held: float, lower: float, upper: float, shift: float) -> float:
+    """Return the held exposure, moved as little as it takes into a no-trade region that is shifted by ``shift``.
+
+    The edges are bent to [-1, 1]: of a region beyond full exposure, full exposure is left.
+    """
+    low, high = min(1.0, max(-1.0, lower + shift)), min(1.0, max(-1.0, upper + shift))
+    return min(max(held, low), high)
+
+
+@njit(cache=True)
+def exposure_of(weight_y: float, weight_x: float) -> float:
+    """Return the signed gross exposure behind the weights of both legs: the sign is that of leg y, whatever β is."""
+    gross = abs(np.float64(weight_y)) + abs(np.float64(weight_x))
+    return np.sign(np.float64(weight_y)) * gross
 
 
 @njit(cache=True)

@@ -195,6 +195,16 @@ class TrainConfig(Section):
     averaging: float = Field(0.2, ge=0, le=1)
     """Length of the running mean of the weights, which is what is validated and exported, as a share of the gradient
     steps so far (``counterfactual-ppo``); 0 for the weights themselves."""
+    overlay: float = Field(0.25, ge=0, le=1)
+    """Largest correction that the network makes to the base rule's no-trade region, in exposure
+    (``counterfactual-ppo``); 0 for no base rule: the network alone, with a band that depends on the fee only."""
+    base_steps: int = Field(300, ge=1)
+    """Gradient steps of the base rule, of 16 windows each (``overlay``)."""
+    base_hidden: int = Field(32, ge=1)
+    """Width of its two hidden layers."""
+    keep_errors: float = Field(1.0, ge=0)
+    """Standard errors of the paired difference on the validation episodes by which the corrected rule must beat the
+    base rule, and the base rule doing nothing, to be exported instead of it (``overlay``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
     exploring_bars: int = Field(64, ge=0)
@@ -221,6 +231,11 @@ class TrainConfig(Section):
         if choices % 2 == 0:
             raise ValueError("an odd number of exposures has flat among them")
         return choices
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the network corrects a base rule."""
+        return self.algorithm == "counterfactual-ppo" and self.overlay > 0.0
 
     def band(self, fee_bps: float) -> float:
         """Return the half-width of the no-trade band at a fee: it grows with the cube root of proportional costs."""

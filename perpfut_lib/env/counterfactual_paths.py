@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from perpfut_lib.accounting import Costs, Holding, held_weights, prices_at
-from perpfut_lib.env.kernel import Rules, World, advance
+from perpfut_lib.env.kernel import Rules, World
+from perpfut_lib.env.region import Region, advance_corrected
 from perpfut_lib.types import Bool2D, Float2D, Float3D, Float32, Int2D
 
 COUPLED = 1e-4  # weights closer than this are taken as one; fees paid on the way leave equities a little apart
@@ -22,7 +23,7 @@ class Path(NamedTuple):
     holding: Float3D
     """Quantity of y, quantity of x and cash before the decision, (T, N, 3)."""
     action: Float2D
-    """Action taken; it must not depend on what is held, (T, N)."""
+    """Action taken; it must not depend on what is held (the region of a base rule does that), (T, N)."""
     terminated: Bool2D
     """The trading window ended with the decision, (T, N)."""
     truncated: Bool2D
@@ -57,7 +58,7 @@ def make_counterfactual_paths(steps: int, count: int) -> CounterfactualPaths:
 
 @njit(cache=True)
 def follow_counterfactuals(
-    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[Float2D, float], out: CounterfactualPaths
+    setting: tuple[World, Rules, Costs, Region], path: Path, chosen: tuple[Float2D, float], out: CounterfactualPaths
 ) -> None:
     """Compare every decision of a path with another one, each followed by the actions that the path took.
 
@@ -68,13 +69,13 @@ def follow_counterfactuals(
     for row in range(count):
         for start in range(steps):
             out.difference[start, row], out.last[start, row], out.weights[start, row] = follow_counterfactual(
-                world, rules, costs, path, (start, row, other[start, row], discount)
+                setting, path, (start, row, other[start, row], discount)
             )
 
 
 @njit(cache=True)
 def follow_counterfactual(
-    world: World, rules: Rules, costs: Costs, path: Path, chosen: tuple[int, int, float, float]
+    setting: tuple[World, Rules, Costs, Region], path: Path, chosen: tuple[int, int, float, float]
 ) -> tuple[float, int, tuple[float, float]]:
     """Return one row of :class:`CounterfactualPaths`.
 
@@ -84,13 +85,13 @@ def follow_counterfactual(
     episode, step = path.episode[start, row], path.step[start, row]
     holding = path.holding[start, row]
     taken = Holding(holding[0], holding[1], holding[2])
-    taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[start, row]))
+    taken, own = advance_corrected(setting, (episode, step), (taken, path.action[start, row]))
     counterfactual = Holding(holding[0], holding[1], holding[2])
-    counterfactual, reward = advance(world, rules, costs, (episode, step), (counterfactual, action))
+    counterfactual, reward = advance_corrected(setting, (episode, step), (counterfactual, action))
     difference, weight, now = reward - own, discount, start
     while not path.terminated[now, row]:
         step += 1
-        prices = prices_at(world.market, episode, step)
+        prices = prices_at(setting[0].market, episode, step)
         other_y, other_x, _ = held_weights(counterfactual, prices)
         taken_y, taken_x, _ = held_weights(taken, prices)
         if abs(other_y - taken_y) < COUPLED and abs(other_x - taken_x) < COUPLED:
@@ -98,8 +99,8 @@ def follow_counterfactual(
         if path.truncated[now, row] or now + 1 == path.action.shape[0]:
             return difference, now, (other_y, other_x)
         now += 1
-        taken, own = advance(world, rules, costs, (episode, step), (taken, path.action[now, row]))
-        counterfactual, reward = advance(world, rules, costs, (episode, step), (counterfactual, path.action[now, row]))
+        taken, own = advance_corrected(setting, (episode, step), (taken, path.action[now, row]))
+        counterfactual, reward = advance_corrected(setting, (episode, step), (counterfactual, path.action[now, row]))
         difference += weight * (reward - own)
         weight *= discount
     return difference, -1, (0.0, 0.0)

@@ -14,6 +14,7 @@ from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env.counterfactual_paths import CounterfactualPaths, Path, follow_counterfactuals
 from perpfut_lib.env.episodes import Episodes
 from perpfut_lib.env.kernel import Outcome, Rules, State, make_outcome, make_state, reset_all, step_all
+from perpfut_lib.env.region import NO_REGION, Region, correct_all
 from perpfut_lib.env.spaces import action_space, exposures, observation_space
 from perpfut_lib.types import Float2D, Float32
 
@@ -54,6 +55,7 @@ class PairTradingVecEnv(VecEnv):
         self._world, self._rules, self._costs = episodes.world(), rules, costs
         self._length, self._count = episodes.length, len(episodes)
         self._exploring, self._exposures = exploring, exposures(rules.choices)
+        self._region = NO_REGION
         self.state = make_state(n_envs)
         self._generator = np.random.default_rng(seed)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
@@ -90,6 +92,10 @@ class PairTradingVecEnv(VecEnv):
         self._rules = self._rules._replace(choices=choices)
         self.action_space, self._exposures = action_space(choices), exposures(choices)
 
+    def set_region(self, region: Region) -> None:
+        """Take actions as corrections of a base rule from the next step on; :data:`NO_REGION` for exposures."""
+        self._region = region
+
     def reset(self) -> Float32:
         """Start every environment on a random episode at a random decision, flat."""
         if self._seeds[0] is not None:
@@ -105,7 +111,9 @@ class PairTradingVecEnv(VecEnv):
     def step_async(self, actions: npt.NDArray[Any]) -> None:
         """Keep the actions, (N, 1) or (N,), for :meth:`step_wait`."""
         chosen = actions if self._exposures is None else self._exposures[actions]
-        self._action = np.asarray(chosen, np.float64).reshape(self.num_envs)
+        self._action = np.array(chosen, np.float64).reshape(self.num_envs)
+        if len(self._region.lower):
+            correct_all(self._world, self._region, self.state, self._action)
 
     def step_wait(self) -> tuple[Float32, Float32, npt.NDArray[np.bool_], list[dict[str, Any]]]:
         """Advance every environment; see :class:`stable_baselines3.common.vec_env.VecEnv`."""
@@ -136,7 +144,8 @@ class PairTradingVecEnv(VecEnv):
 
     def follow_counterfactuals(self, path: Path, other: Float2D, discount: float, out: CounterfactualPaths) -> None:
         """Compare every decision of a path with another one under the present rules and costs; nothing moves."""
-        follow_counterfactuals(self._world, self._rules, self._costs, path, (other, discount), out)
+        setting = self._world, self._rules, self._costs, self._region
+        follow_counterfactuals(setting, path, (other, discount), out)
 
     def set_sizing(self, sizing: Sizing) -> None:
         """Widen or narrow the no-trade band from the next step on."""

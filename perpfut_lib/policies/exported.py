@@ -1,6 +1,7 @@
 """Exported policies: weights in safetensors, all else in a JSON card, checked by hash; nothing executes on load."""
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,10 +13,11 @@ from safetensors import SafetensorError
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.artifacts import read_json
 from perpfut_lib.errors import ArtifactError, MissingInputError, PolicyError
-from perpfut_lib.policies.network import Lstm, Network, forward, make_network
+from perpfut_lib.policies.network import Lstm, Network, correct_base, forward, make_network
 from perpfut_lib.types import Float1D, Float32
 
 Tensors = dict[str, Float32]
+Layers = list[tuple[Float32, Float32]]
 
 
 class PolicyCard(BaseModel):
@@ -43,6 +45,10 @@ class PolicyCard(BaseModel):
     """Equally spaced exposures from -1 to 1 whose values the network gives; 0: its one output is the action."""
     lstm: int = 0
     """Width of the recurrent layer before the hidden ones; 0: the policy remembers nothing."""
+    base_hidden: tuple[int, ...] = ()
+    """Widths of the hidden layers of the base rule that the action corrects; empty: the action is the exposure."""
+    overlay: float = 0.0
+    """Largest correction of the base rule's no-trade region, in exposure."""
     beta_legs: bool
     """Leg rule; see :class:`perpfut_lib.accounting.Sizing`, likewise the next two."""
     band: float
@@ -138,28 +144,36 @@ def read_policy(card_path: Path) -> tuple[PolicyCard, Tensors]:
         raise ArtifactError(f"{card.weights_file}: {error}", "a safetensors file", "export the policy again") from error
 
 
-def pack_weights(layers: list[tuple[Float32, Float32]], lstm: Lstm | None = None) -> bytes:
-    """Return layers of weights (outputs, inputs) and biases (outputs,), and a recurrent layer, as safetensors."""
+def pack_weights(layers: Layers, lstm: Lstm | None = None, base: Layers | None = None) -> bytes:
+    """Return layers of weights (outputs, inputs) and biases (outputs,), a recurrent layer, and a base rule's layers."""
     tensors = (
         {}
         if lstm is None
         else {f"lstm.{name}": np.ascontiguousarray(t, np.float32) for name, t in lstm._asdict().items()}
     )
-    for number, (weight, bias) in enumerate(layers):
-        tensors[f"layer{number}.weight"] = np.ascontiguousarray(weight, np.float32)
-        tensors[f"layer{number}.bias"] = np.ascontiguousarray(bias, np.float32)
+    for prefix, group in (("layer", layers), ("base", base or [])):
+        for number, (weight, bias) in enumerate(group):
+            tensors[f"{prefix}{number}.weight"] = np.ascontiguousarray(weight, np.float32)
+            tensors[f"{prefix}{number}.bias"] = np.ascontiguousarray(bias, np.float32)
     return safetensors.numpy.save(tensors)
 
 
 def network_of(card: PolicyCard, tensors: Tensors) -> Network:
     """Return the network of a card, with every shape checked."""
     sizes = (card.lstm or card.observation_size, *card.hidden, card.choices or 1)
+    layers = _layers(tensors, "layer", sizes)
+    network = make_network(layers, activation=card.activation, squash=card.squash)
+    if not card.base_hidden:
+        return network
+    return correct_base(network, _layers(tensors, "base", (card.observation_size, *card.base_hidden, 2)), card.overlay)
+
+
+def _layers(tensors: Tensors, prefix: str, sizes: tuple[int, ...]) -> Layers:
     layers = []
-    for number in range(len(sizes) - 1):
-        shape = (sizes[number + 1], sizes[number])
-        weight = require_tensor(tensors, f"layer{number}.weight", shape)
-        layers.append((weight, require_tensor(tensors, f"layer{number}.bias", shape[:1])))
-    return make_network(layers, activation=card.activation, squash=card.squash)
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
+        weight = require_tensor(tensors, f"{prefix}{number}.weight", (outputs, inputs))
+        layers.append((weight, require_tensor(tensors, f"{prefix}{number}.bias", (outputs,))))
+    return layers
 
 
 def require_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> Float32:

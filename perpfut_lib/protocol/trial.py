@@ -11,7 +11,7 @@ from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs, Sizing, settle
 from perpfut_lib.evaluate import EpisodeFlows, combine, days_of, rollout
 from perpfut_lib.evaluate.measure import flows_of
-from perpfut_lib.policies import Network, Policy, ZScoreRule, forward, make_network
+from perpfut_lib.policies import Network, Policy, ZScoreRule, forward
 from perpfut_lib.protocol.worlds import World
 from perpfut_lib.statistics import Resampling, Shape
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
@@ -141,8 +141,7 @@ def _agent(world: World, fee: float, steps: int) -> Policy:
     settings = profile.train.model_copy(update={"total_steps": steps})
     train, check = world.episodes.select("train"), world.episodes.select("validate")
     training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
-    squash = settings.algorithm == "counterfactual-ppo"
-    network = make_network(fit(training_task).layers, activation=settings.activation, squash=squash)
+    network = fit(training_task).network(settings)
     return _Fitted(network, training_task.rules().sizing)
 
 

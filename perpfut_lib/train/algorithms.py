@@ -91,6 +91,7 @@ def _ppo(settings: TrainConfig, **shared: Any) -> CounterfactualPPO:
         value_lambda=settings.value_lambda,
         sparsity=settings.sparsity,
         averaging=settings.averaging,
+        corrects=settings.corrects,
         **_clipped(settings),
         **shared,
     )

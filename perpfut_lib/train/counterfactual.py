@@ -49,6 +49,13 @@ class BandPolicy(ActorCriticPolicy):
         mean: torch.Tensor = self.action_net(self.mlp_extractor.forward_actor(observation))
         return mean.flatten()
 
+    def hush(self) -> None:
+        """Make every mean action zero."""
+        last: Any = self.action_net[0]
+        with torch.no_grad():
+            last.weight.zero_()
+            last.bias.zero_()
+
     def silence(self, pull: float) -> None:
         """Shorten each input's vector of weights by ``pull``, to zero at most.
 
@@ -75,6 +82,8 @@ class CounterfactualPPO(PPO):
         Pull on the weights of each input of the policy per gradient step, in learning rates.
     averaging : float
         Length of the running mean of the weights, as a share of the gradient steps so far.
+    corrects : bool
+        Begin with actions that are all zero: what they correct is good already.
     **settings
         As for :class:`stable_baselines3.PPO`; the policy is :class:`BandPolicy`.
     """
@@ -82,9 +91,18 @@ class CounterfactualPPO(PPO):
     policy: BandPolicy
 
     def __init__(
-        self, env: PairTradingVecEnv, *, value_lambda: float, sparsity: float, averaging: float, **settings: Any
+        self,
+        env: PairTradingVecEnv,
+        *,
+        value_lambda: float,
+        sparsity: float,
+        averaging: float,
+        corrects: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(BandPolicy, env, **settings)
+        if corrects:
+            self.policy.hush()
         steps, count, size = self.n_steps, env.num_envs, env.observation_space.shape[0]
         self.value_lambda, self.sparsity, self.averaging = value_lambda, sparsity, averaging
         self._seen, self._next = torch.zeros(steps, count, size), torch.zeros(steps, count, size)

@@ -1,22 +1,27 @@
 """One agent: trained on the training episodes, the best of its validations kept."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
+from perpfut_lib.config import TrainConfig
 from perpfut_lib.env import PairTradingVecEnv, make_costs
-from perpfut_lib.policies import Lstm
-from perpfut_lib.train.algorithms import Weights, make_model
+from perpfut_lib.policies import Lstm, Network, make_network
+from perpfut_lib.policies.network import correct_base
+from perpfut_lib.train.algorithms import SQUASHED, Weights, make_model
+from perpfut_lib.train.base_rule import fit_base_rule, flat_base
 from perpfut_lib.train.checkpoint import read_checkpoint, task_digest, write_checkpoint
 from perpfut_lib.train.trainer import Logbook, Trainer, pack, unpack
 from perpfut_lib.train.training_task import Layers, Score, TrainingTask
 
 UNWATCHED = Logbook()
+FLAGS = ("steps", "seconds", "validation_utility", "abstains", "uncorrected")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class Fitted:
     """Nothing that was learned beat doing nothing on validation, so the policy is flat."""
     lstm: Lstm | None = None
     """Recurrent layer before the network."""
+    base: Layers | None = None
+    """Base rule that the network corrects; none for none."""
+    uncorrected: bool = False
+    """The network did not beat the base rule on validation, so its corrections are all zero."""
+
+    def network(self, settings: TrainConfig) -> Network:
+        """Return the network as it acts, without torch; not for recurrent policies."""
+        squash = settings.algorithm in SQUASHED
+        network = make_network(self.layers, activation=settings.activation, squash=squash)
+        return network if self.base is None else correct_base(network, self.base, settings.overlay)
 
 
 def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
@@ -54,17 +69,28 @@ def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
     before = read_checkpoint(logbook.checkpoint, digest)
     if before and "fitted" in before:
         return _unpacked(before["fitted"])
-    settings = training_task.settings
+    settings, begun = training_task.settings, time.perf_counter()
     torch.set_num_threads(settings.threads)
+    if settings.corrects:
+        training_task = replace(training_task, base=fit_base_rule(training_task))
+    spent = time.perf_counter() - begun
     env = make_training_env(training_task)
     model = make_model(settings, env, training_task.seed)
     trainer = Trainer(training_task, env, logbook, digest)
     with _events(model, logbook):
         model.learn(settings.total_steps, callback=trainer)
-    abstains = settings.abstain and trainer.best_score.utility <= 0.0
-    weights = trainer.best.flat() if abstains else trainer.best
+    chosen = trainer.chosen()
+    base = flat_base(training_task.base) if chosen.abstains else training_task.base
     fitted = Fitted(
-        weights.layers, trainer.steps, trainer.seconds, trainer.utilities, trainer.best_score, abstains, weights.lstm
+        layers=chosen.weights.layers,
+        steps=trainer.steps,
+        seconds=[spent + seconds for seconds in trainer.seconds],
+        validation_utility=trainer.utilities,
+        score=chosen.score,
+        abstains=chosen.abstains,
+        lstm=chosen.weights.lstm,
+        base=base,
+        uncorrected=chosen.uncorrected,
     )
     if logbook.checkpoint:
         write_checkpoint(logbook.checkpoint, {"training_task": digest, "fitted": _packed(fitted)})
@@ -83,6 +109,7 @@ def make_training_env(training_task: TrainingTask) -> PairTradingVecEnv:
         training_task.train, rules, costs, n_envs=settings.n_envs, seed=training_task.seed, exploring=exploring
     )
     env.use_threads(settings.threads)
+    env.set_region(training_task.region(training_task.train))
     return env
 
 
@@ -99,10 +126,12 @@ def _events(model: BaseAlgorithm, logbook: Logbook) -> Iterator[None]:
 
 
 def _packed(fitted: Fitted) -> dict[str, Any]:
-    rest = {name: getattr(fitted, name) for name in ("steps", "seconds", "validation_utility", "abstains")}
-    return {"weights": pack(Weights(fitted.layers, fitted.lstm)), "score": asdict(fitted.score), **rest}
+    rest = {name: getattr(fitted, name) for name in FLAGS}
+    packed = {"weights": pack(Weights(fitted.layers, fitted.lstm)), "base": pack(Weights(fitted.base or []))}
+    return packed | {"score": asdict(fitted.score), **rest}
 
 
 def _unpacked(packed: dict[str, Any]) -> Fitted:
     weights, score = unpack(packed.pop("weights")), Score(**packed.pop("score"))
-    return Fitted(weights.layers, score=score, lstm=weights.lstm, **packed)
+    base = unpack(packed.pop("base")).layers or None
+    return Fitted(weights.layers, score=score, lstm=weights.lstm, base=base, **packed)

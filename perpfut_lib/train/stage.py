@@ -114,7 +114,7 @@ def load_curves(run: Run) -> pd.DataFrame:
 def _export(
     folder: StageFolder, profile: Profile, features: Features, training_task: TrainingTask, fitted: Fitted
 ) -> None:
-    content, name = pack_weights(fitted.layers, fitted.lstm), agent_name(training_task)
+    content, name = pack_weights(fitted.layers, fitted.lstm, fitted.base), agent_name(training_task)
     sizing, settings = training_task.rules().sizing, training_task.settings
     card = PolicyCard(
         algorithm=settings.algorithm,
@@ -127,6 +127,8 @@ def _export(
         squash=settings.algorithm in SQUASHED,
         choices=settings.choices if settings.algorithm == "dqn" else 0,
         lstm=settings.lstm if settings.algorithm == "recurrent-ppo" else 0,
+        base_hidden=tuple(len(bias) for _, bias in (fitted.base or [])[:-1]),
+        overlay=settings.overlay if settings.corrects else 0.0,
         **sizing._asdict(),
         weights_file=f"{name}.safetensors",
         weights_sha256=hashlib.sha256(content).hexdigest(),
@@ -146,4 +148,5 @@ def _provenance(profile: Profile, training_task: TrainingTask, fitted: Fitted) -
         "settings": training_task.settings.model_dump(mode="json"),
         "validation": asdict(fitted.score),
         "abstains": fitted.abstains,
+        "uncorrected": fitted.uncorrected,
     }

@@ -17,7 +17,7 @@ from perpfut_lib.progress import Tally
 from perpfut_lib.train.algorithms import Weights, acting_weights, actor
 from perpfut_lib.train.checkpoint import capture, read_checkpoint, restore, write_checkpoint
 from perpfut_lib.train.counterfactual import CounterfactualPPO
-from perpfut_lib.train.training_task import Score, TrainingTask, validate
+from perpfut_lib.train.training_task import Score, TrainingTask, surpasses, walk_validation
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,19 @@ class Logbook:
     """Called with the number of a validation and its utility; may raise to give up."""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What is exported of a training."""
+
+    weights: Weights
+    score: Score
+    """Of the weights that were kept."""
+    abstains: bool
+    """Nothing beat doing nothing."""
+    uncorrected: bool
+    """The network adds nothing to the base rule, or there is none and it abstains."""
+
+
 class Trainer(BaseCallback):
     """Raises the fee along its ramp, validates at regular steps, and keeps the best network."""
 
@@ -49,6 +62,8 @@ class Trainer(BaseCallback):
         self.utilities: list[float] = []
         self.best = Weights([])
         self.best_score = Score(-np.inf, 0.0, 0.0)
+        self.best_each = np.zeros(0)
+        self._region = training_task.region(training_task.validate)
         self._digest, self._saved_at, self._begun = digest, 0, False
         self._tally = Tally(logbook.tally, logbook.number) if logbook.tally else None
         self._trained = 0.0
@@ -91,9 +106,9 @@ class Trainer(BaseCallback):
         steps = self.model.num_timesteps
         ready = steps >= self.training_task.settings.fee_ramp[1] * self.training_task.settings.total_steps
         with averaged(self.model):
-            score = validate(self.training_task, actor(self.model))
+            score, each = walk_validation(self.training_task, actor(self.model), self._region)
             if not self.best.layers or (ready and score.utility > self.best_score.utility):
-                self.best, self.best_score = acting_weights(self.model), score
+                self.best, self.best_score, self.best_each = acting_weights(self.model), score, each
         if not ready:
             self.best = Weights([])
         self.steps.append(steps)
@@ -103,6 +118,19 @@ class Trainer(BaseCallback):
         if self.logbook.report:
             self.logbook.report(len(self.steps), score.utility)
         self._trained = time.perf_counter()
+
+    def chosen(self) -> "Chosen":
+        """Return what is exported: the best network, or the base rule alone, or nothing, whatever validation allows."""
+        settings = self.training_task.settings
+        if not settings.corrects:
+            abstains = settings.abstain and self.best_score.utility <= 0.0
+            return Chosen(self.best.flat() if abstains else self.best, self.best_score, abstains, abstains)
+        weights, score, each = self.best, self.best_score, self.best_each
+        alone, of_base = walk_validation(self.training_task, lambda rows: np.zeros(len(rows)), self._region)
+        kept = surpasses(each, of_base, settings.keep_errors)
+        if not kept:
+            weights, score, each = weights.flat(), alone, of_base
+        return Chosen(weights, score, settings.abstain and not surpasses(each, 0.0, settings.keep_errors), not kept)
 
     def _is_due(self) -> bool:
         rollout = self.training_task.settings.n_envs * self.training_task.settings.n_steps
@@ -119,6 +147,7 @@ class Trainer(BaseCallback):
             "utilities": self.utilities,
             "best": pack(self.best),
             "best_score": asdict(self.best_score),
+            "best_each": torch.tensor(self.best_each),
             "training": capture(self.model, self.env),
         }
         write_checkpoint(self.logbook.checkpoint, content)
@@ -129,6 +158,7 @@ class Trainer(BaseCallback):
             return
         self.steps, self.seconds, self.utilities = content["steps"], content["seconds"], content["utilities"]
         self.best, self.best_score = unpack(content["best"]), Score(**content["best_score"])
+        self.best_each = content["best_each"].numpy()
         restore(content["training"], self.model, self.env)
         self._saved_at = self.model.num_timesteps
 

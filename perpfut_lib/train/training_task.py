@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from perpfut_lib.accounting import STILL
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env import Episodes, Rules, make_costs, make_outcome, make_rules, make_state, reset_all, step_all
-from perpfut_lib.types import Float32
+from perpfut_lib.env.region import NO_REGION, Region, correct_all
+from perpfut_lib.policies.network import flatten_layers, forward_regions
+from perpfut_lib.types import Float1D, Float32
 
 Layers = list[tuple[Float32, Float32]]
 
@@ -24,9 +27,15 @@ class TrainingTask:
     settings: TrainConfig
     fee_bps: float
     seed: int
+    placebo: Episodes | None = None
+    """Windows of placebo markets made of the training span, see :mod:`perpfut_lib.train.placebo`; none for none."""
+    base: Layers | None = None
+    """Base rule that the agent corrects, see :func:`perpfut_lib.train.base_rule.fit_base_rule`; none for none."""
 
     def fee_share(self, done: float) -> float:
         """Return the share of the fee that is charged once a share ``done`` of training is over."""
+        if self.settings.corrects:
+            return 1.0  # the base rule knows the fee already
         begin, end = self.settings.fee_ramp
         return min(1.0, max(0.0, (done - begin) / (end - begin))) if end > begin else 1.0
 
@@ -34,6 +43,8 @@ class TrainingTask:
         """Return the rules with the band that belongs to a share of the fee."""
         if self.settings.algorithm != "counterfactual-ppo":
             return make_rules(self.env)
+        if self.settings.corrects:
+            return make_rules(self.env, band=STILL)
         band = self.settings.band(share * self.fee_bps)
         return make_rules(self.env, band=band, reach=1.0 + band)  # so that the band can lie beyond full exposure
 
@@ -44,6 +55,21 @@ class TrainingTask:
         """
         turns = (0.0, self.settings.fee_ramp[0], 1.0)
         return float(np.exp(np.interp(done, turns, np.log(self.settings.exploration))))
+
+    def region(self, episodes: Episodes) -> Region:
+        """Return the base rule's no-trade regions over episodes."""
+        if self.base is None:
+            return NO_REGION
+        parameters, sizes = flatten_layers(self.base)
+        observation = np.zeros((episodes.length, episodes.observation_size), np.float32)
+        edges = np.empty((len(episodes), episodes.length, 2))
+        for episode in range(len(episodes)):
+            for back in range(episodes.lookback):
+                width = len(episodes.names)
+                rows = episodes.features[episode, back : back + episodes.length]
+                observation[:, back * width : (back + 1) * width] = rows
+            forward_regions(parameters, sizes, observation, edges[episode])
+        return Region(edges[:, :, 0].copy(), edges[:, :, 1].copy(), self.settings.overlay)
 
 
 @dataclass(frozen=True)
@@ -60,21 +86,33 @@ class Score:
 
 def validate(training_task: TrainingTask, act: Callable[[Float32], Any]) -> Score:
     """Score a policy (N, D) → (N,) on the validation episodes, at the full fee, without exploration."""
+    return walk_validation(training_task, act, NO_REGION)[0]
+
+
+def walk_validation(
+    training_task: TrainingTask, act: Callable[[Float32], Any], region: Region
+) -> tuple[Score, Float1D]:
+    """Return the score of actions that correct a base rule's regions, and the utility of each episode, (E,)."""
     episodes, count = training_task.validate, len(training_task.validate)
-    world, rules, costs = (
-        episodes.world(),
-        training_task.rules(),
-        make_costs(training_task.fee_bps, training_task.costs),
-    )
+    world, rules = episodes.world(), training_task.rules()
+    costs = make_costs(training_task.fee_bps, training_task.costs)
     state, outcome = make_state(count), make_outcome(count, episodes.observation_size)
     reset_all(world, state, np.arange(count), np.zeros(count, np.int64), outcome.observation)
-    held, exposure, turnover, utility = np.zeros((count, 2)), 0.0, 0.0, 0.0
+    held, exposure, turnover, utility = np.zeros((count, 2)), 0.0, 0.0, np.zeros(count)
     for _ in range(episodes.length):
         action = np.clip(np.asarray(act(outcome.observation), np.float64).reshape(count), -1.0, 1.0)
+        correct_all(world, region, state, action)
         step_all(world, rules, costs, state, action, outcome)
         weights = outcome.observation[:, -3:-1].astype(np.float64)
-        utility += float(outcome.reward.mean(dtype=np.float64))
+        utility += outcome.reward
         exposure += float(np.abs(weights).sum(axis=1).mean()) / episodes.length
         turnover += float(np.abs(weights - held).sum(axis=1).mean())
         held = weights
-    return Score(utility, exposure, turnover)
+    return Score(float(utility.mean()), exposure, turnover), utility
+
+
+def surpasses(utility: Float1D, other: "Float1D | float", errors: float) -> bool:
+    """Return whether utilities of the same episodes are higher by some standard errors of their mean difference."""
+    gain = utility - other
+    error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else 0.0
+    return bool(gain.mean() > errors * error)

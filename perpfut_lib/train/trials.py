@@ -8,7 +8,7 @@ import numpy as np
 
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.policies import forward, make_network
+from perpfut_lib.policies import forward
 from perpfut_lib.policies.oracle import solve_oracle
 from perpfut_lib.train.fit import Fitted, fit
 from perpfut_lib.train.training_task import Score, TrainingTask, validate
@@ -69,9 +69,7 @@ def compare(trial: Trial, training_task: TrainingTask, fitted: Fitted) -> tuple[
     """Return the scores of agent and oracle on the same fresh episodes, and what the dynamic program expects."""
     test = replace(training_task, validate=planted_episodes(trial.task, TEST_EPISODES, TEST_SEED))
     settings = training_task.settings
-    network = make_network(
-        fitted.layers, activation=settings.activation, squash=settings.algorithm == "counterfactual-ppo"
-    )
+    network = fitted.network(settings)
 
     def act(observation: Float32) -> Float1D:
         actions = np.empty(len(observation))
@@ -79,5 +77,5 @@ def compare(trial: Trial, training_task: TrainingTask, fitted: Fitted) -> tuple[
         return actions
 
     oracle = solve_oracle(trial.task, trial.fee_bps)
-    free = replace(test, settings=settings.model_copy(update={"band_per_root_fee": 0.0}))
+    free = replace(test, settings=settings.model_copy(update={"band_per_root_fee": 0.0, "overlay": 0.0}))
     return validate(test, act), validate(free, oracle.policy.act), oracle.utility
