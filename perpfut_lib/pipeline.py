@@ -34,8 +34,8 @@ STAGES: Final = (
     Stage(
         "train",
         "perpfut_lib.train.stage",
-        ("train", "costs", "env"),
-        ("cointegration", "features", "environment"),
+        ("train", "costs", "env", "cointegration", "split", "universe"),
+        ("quality", "cointegration", "features", "environment"),
     ),
     Stage(
         "evaluate",

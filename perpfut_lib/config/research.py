@@ -202,6 +202,8 @@ class TrainConfig(Section):
     """Gradient steps of the base rule, of 16 windows each (``overlay``)."""
     base_hidden: int = Field(32, ge=1)
     """Width of its two hidden layers."""
+    placebos: int = Field(3, ge=0)
+    """Placebo markets, made of the training span's bars, whose pairs the base rule learns to leave alone."""
     keep_errors: float = Field(1.0, ge=0)
     """Standard errors of the paired difference on the validation episodes by which the corrected rule must beat the
     base rule, and the base rule doing nothing, to be exported instead of it (``overlay``)."""

@@ -2,7 +2,7 @@
 
 from perpfut_lib.protocol.power import Plan, run_plan
 from perpfut_lib.protocol.trial import TrialResult, judge_world
-from perpfut_lib.protocol.worlds import World, coarser, placebo_panel, prepare, simulated_panel
+from perpfut_lib.protocol.worlds import World, coarser, prepare, simulated_panel
 
 __all__ = [
     "Plan",
@@ -10,7 +10,6 @@ __all__ = [
     "World",
     "coarser",
     "judge_world",
-    "placebo_panel",
     "prepare",
     "run_plan",
     "simulated_panel",

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.accounting import make_market
 from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.stage import choose_pair_days, window_tests
 from perpfut_lib.config import Profile, SimulationConfig
 from perpfut_lib.env import Episodes
-from perpfut_lib.env.impact import LEGS, impact_coefficients
-from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
+from perpfut_lib.env.assemble import Observed, assemble
 from perpfut_lib.features.catalogue import feature_spec
-from perpfut_lib.features.scaler import fit_scaler, scale
+from perpfut_lib.features.scaler import fit_scaler
 from perpfut_lib.features.scan import compute
 from perpfut_lib.policies import Layout
 from perpfut_lib.store.panel import FundingEvents, Panel
@@ -76,27 +74,6 @@ def coarser(panel: Panel, bars: int) -> Panel:
     return Panel(times, panel.symbols, timeframe, filled=filled, funding=panel.funding, **arrays)
 
 
-def placebo_panel(panel: Panel, seed: int) -> Panel:
-    """Return a panel like ``panel`` in which nothing can be predicted.
-
-    Bars are drawn with replacement, the same bar for all symbols: what moves together still does, but no spread comes
-    back except by chance. Symbols that lack a bar are left out; funding stays as it was.
-    """
-    whole = np.flatnonzero(np.isfinite(panel.close).all(axis=0) & np.isfinite(panel.open).all(axis=0))
-    close = np.log(panel.close[:, whole])
-    drawn = np.random.default_rng(seed).integers(1, len(close), len(close) - 1)
-    steps = close[drawn] - close[drawn - 1]
-    path = np.concatenate([close[:1], close[:1] + np.cumsum(steps, axis=0)])
-    bars = np.concatenate([[0], drawn])
-    before = np.concatenate([path[:1], path[:-1]])
-    last = np.concatenate([close[:1], close[drawn - 1]])
-    prices = {name: np.exp(before + np.log(getattr(panel, name)[bars][:, whole]) - last) for name in PRICE_COLUMNS}
-    prices |= {"close": np.exp(path), "volume": panel.volume[bars][:, whole]}
-    symbols = tuple(panel.symbols[column] for column in whole)
-    filled = np.zeros(path.shape, np.bool_)
-    return Panel(panel.open_time, symbols, panel.timeframe, filled=filled, funding=panel.funding, **prices)
-
-
 def prepare(panel: Panel, profile: Profile) -> World:
     """Screen a panel and return its episodes.
 
@@ -111,18 +88,5 @@ def prepare(panel: Panel, profile: Profile) -> World:
     spec = feature_spec(profile.features)
     raw = compute(spec, panel, pair_days, formation=profile.cointegration.formation)
     scaler = fit_scaler(spec, raw[: int((pair_days["split"] == "train").sum())], profile.features.clip)
-    rows = decision_rows(panel, pair_days)
-    fills, times = fill_prices(panel, pair_days, rows, profile.env)
-    marks = np.stack([leg_prices(panel.close, panel, pair_days[leg], rows[:, :-1] - 1) for leg in LEGS], axis=2)
-    funding = np.stack([funding_per_unit(panel, pair_days[leg], times) for leg in LEGS], axis=2)
-    impact = impact_coefficients(panel, pair_days, rows, profile.costs.slippage)
-    episodes = Episodes(
-        pair_days=pair_days,
-        features=scale(raw, scaler),
-        market=make_market(fills, marks, funding, impact),
-        fill_times=times,
-        hedge_ratio=pair_days["beta"].to_numpy(np.float64),
-        names=spec.names,
-        lookback=spec.lookback,
-    )
+    episodes = assemble(panel, pair_days, Observed(spec, raw, scaler), profile)
     return World(profile, episodes, windows, Layout(spec.names, spec.lookback, scaler.center, scaler.scale))

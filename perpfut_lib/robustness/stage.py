@@ -10,9 +10,10 @@ from perpfut_lib.config import Profile
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.evaluate.stage import resampling_of
 from perpfut_lib.progress import track
-from perpfut_lib.protocol import judge_world, placebo_panel, prepare
+from perpfut_lib.protocol import judge_world, prepare
 from perpfut_lib.robustness.folds import walk_forward
 from perpfut_lib.robustness.tests import seeds_table, significance_table
+from perpfut_lib.store.placebo import placebo_panel
 from perpfut_lib.store.stage import load_panel
 
 CHECKS: Final = ("seeds", "significance", "folds", "placebos")

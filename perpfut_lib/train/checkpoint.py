@@ -37,7 +37,8 @@ EXPLORATION: Final = ("exploration_mat", "exploration_matrices")
 def task_digest(training_task: TrainingTask) -> str:
     """Return the SHA-256 of all that the trained weights follow from: settings, data, code, versions."""
     digest = hashlib.sha256()
-    for episodes in (training_task.train, training_task.validate):
+    spans = (training_task.train, training_task.validate, training_task.placebo)
+    for episodes in (span for span in spans if span is not None):
         for array in (episodes.features, *episodes.market, episodes.hedge_ratio):
             digest.update(np.ascontiguousarray(array).data)
     versions = {name: metadata.version(name) for name in ("torch", "stable_baselines3", "sb3_contrib", "numpy")}

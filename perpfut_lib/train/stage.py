@@ -16,6 +16,7 @@ from perpfut_lib.policies import ExportedPolicy, ExportedRecurrentPolicy, Policy
 from perpfut_lib.progress import tallied
 from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.fit import Fitted, fit
+from perpfut_lib.train.placebo import placebo_episodes
 from perpfut_lib.train.trainer import Logbook
 from perpfut_lib.train.training_task import TrainingTask
 
@@ -48,9 +49,11 @@ def make_training_tasks(profile: Profile, run: Run) -> list[TrainingTask]:
     """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
     episodes, settings = load_episodes(run), profile.train
     train, validate = episodes.select("train"), episodes.select("validate")
+    wanted = settings.corrects and settings.placebos > 0
+    placebo = placebo_episodes(profile, run, load_features(run)) if wanted else None
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     return [
-        TrainingTask(train, validate, profile.env, profile.costs, budgeted, fee, seed)
+        TrainingTask(train, validate, profile.env, profile.costs, budgeted, fee, seed, placebo)
         for fee, budgeted in zip(profile.costs.fees_bps, budgets(profile), strict=True)
         for seed in seeds
     ]

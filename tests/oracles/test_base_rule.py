@@ -46,7 +46,7 @@ def test_the_utility_is_that_of_the_environment():
     """Proves that windows led by a base rule earn in the environment what the gradient's formula says, within 1 %."""
     task = Planted(length=240, features=3)
     train, check = planted_episodes(task, 30, 1), planted_episodes(task, 20, 2)
-    settings = TrainConfig(base_steps=60, base_hidden=8)
+    settings = TrainConfig(base_steps=200, base_hidden=8)
     plan = TrainingTask(train, check, EnvConfig(), CostsConfig(), settings, 1.44, 0)
     plan = replace(plan, base=fit_base_rule(plan))
     region = plan.region(check)

@@ -7,8 +7,8 @@ from perpfut_lib.accounting import Costs, Sizing
 from perpfut_lib.env import PairTradingVecEnv, Rules
 from perpfut_lib.env.counterfactual_paths import make_counterfactual_paths, make_path
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.env.region import NO_REGION, Region
 from perpfut_lib.env.reference import ReferenceEpisode
+from perpfut_lib.env.region import NO_REGION, Region
 
 COSTS = Costs(4.5e-4, 1e-4)
 DISCOUNT, STEPS, COUNT = 0.97, 30, 6
@@ -52,7 +52,8 @@ def slow_action(slow, region, action):
         return action
     weight_y, weight_x = slow.weights()
     held = np.sign(weight_y) * (abs(weight_y) + abs(weight_x))
-    edges = (edge[slow.episode, slow.step] + region.bound * action for edge in (region.lower, region.upper))
+    shift = region.bound * float(np.clip(action, -1.0, 1.0))
+    edges = (edge[slow.episode, slow.step] + shift for edge in (region.lower, region.upper))
     low, high = (float(np.clip(edge, -1.0, 1.0)) for edge in edges)
     return min(max(held, low), high)
 
@@ -63,7 +64,8 @@ def slow_gains(market, path, span, row, action):
     slow = ReferenceEpisode(episodes, int(path.episode[first, row]), rules, COSTS, int(path.step[first, row]))
     *slow.units, slow.cash = path.holding[first, row]
     gains = [
-        DISCOUNT ** (step - first) * slow.advance(slow_action(slow, region, action if step == first else path.action[step, row]))[0]
+        DISCOUNT ** (step - first)
+        * slow.advance(slow_action(slow, region, action if step == first else path.action[step, row]))[0]
         for step in range(first, last + 1)
     ]
     return sum(gains), None if path.terminated[last, row] else slow.weights()
@@ -76,9 +78,7 @@ def test_both_ways_are_followed_to_the_end_of_the_path(followed):
     for row in range(COUNT):
         for first in range(STEPS):
             last = next((step for step in range(first, STEPS - 1) if ended[step, row]), STEPS - 1)
-            ways = [
-                slow_gains(market, path, (first, last), row, a[first, row]) for a in (other, path.action)
-            ]
+            ways = [slow_gains(market, path, (first, last), row, a[first, row]) for a in (other, path.action)]
             (gain, weights), (own, own_weights) = ways
             # Once both hold the same (within 1e-4 of equity) the rest is skipped: at most that on some bars.
             assert counterfactuals.difference[first, row] == pytest.approx(gain - own, abs=0.02)

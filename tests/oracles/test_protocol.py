@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from perpfut_lib.config import SimulationConfig
-from perpfut_lib.protocol import Plan, coarser, placebo_panel, simulated_panel
+from perpfut_lib.protocol import Plan, coarser, simulated_panel
 from perpfut_lib.protocol.power import world_rows
 from perpfut_lib.protocol.trial import judge
 from perpfut_lib.statistics import Resampling
+from perpfut_lib.store.placebo import placebo_panel
 
 PLAN = Plan(reps=200, bars=15)
 

@@ -37,7 +37,12 @@ def test_the_same_seed_gives_the_same_bits(algorithm):
 def test_the_best_on_validation_is_kept(algorithm):
     """Proves that the exported network is the one of the best validation after the fee is whole, not the last one."""
     plan = training_task(
-        fee=0.0, algorithm=algorithm, total_steps=16_384, evaluations=8, abstain=False, fee_ramp=(0.2, 0.5),
+        fee=0.0,
+        algorithm=algorithm,
+        total_steps=16_384,
+        evaluations=8,
+        abstain=False,
+        fee_ramp=(0.2, 0.5),
         overlay=0.0,
     )
     fitted = fit(plan)
@@ -69,7 +74,9 @@ def test_the_policy_does_not_see_what_is_held():
 
 def test_fee_band_and_exploration_follow_their_schedules():
     """Proves the schedules at hand-worked points: nothing before the ramp, everything after it."""
-    plan = training_task(fee=8.0, fee_ramp=(0.2, 0.6), exploration=(0.4, 0.1, 0.025), band_per_root_fee=0.5, overlay=0.0)
+    plan = training_task(
+        fee=8.0, fee_ramp=(0.2, 0.6), exploration=(0.4, 0.1, 0.025), band_per_root_fee=0.5, overlay=0.0
+    )
     assert [plan.fee_share(done) for done in (0.0, 0.2, 0.4, 0.6, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
     assert plan.rules(1.0).sizing.band == pytest.approx(1.0)
     assert plan.rules(0.125).sizing.band == pytest.approx(0.5)
