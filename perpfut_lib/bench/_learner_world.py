@@ -20,7 +20,7 @@ from perpfut_lib.evaluate.utility import utility_bps
 from perpfut_lib.policies import RandomSwitch
 from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.store.stage import load_panel
-from perpfut_lib.train.stage import load_policies
+from perpfut_lib.train.agents import load_policies
 
 AGENT: Final = "agent"
 BEST: Final = "best rule"

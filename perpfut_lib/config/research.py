@@ -198,15 +198,15 @@ class TrainConfig(Section):
     overlay: float = Field(0.25, ge=0, le=1)
     """Largest correction that the network makes to the base rule's no-trade region, in exposure
     (``counterfactual-ppo``); 0 for no base rule: the network alone, with a band that depends on the fee only."""
-    base_steps: int = Field(300, ge=1)
+    base_steps: int = Field(200, ge=1)
     """Gradient steps of the base rule, of 16 windows each (``overlay``)."""
-    base_hidden: int = Field(32, ge=1)
+    base_hidden: int = Field(24, ge=1)
     """Width of its two hidden layers."""
     placebos: int = Field(3, ge=0)
     """Placebo markets, made of the training span's bars, whose pairs the base rule learns to leave alone."""
-    keep_errors: float = Field(1.0, ge=0)
+    keep_errors: float = Field(2.0, ge=0)
     """Standard errors of the paired difference on the validation episodes by which the corrected rule must beat the
-    base rule, and the base rule doing nothing, to be exported instead of it (``overlay``)."""
+    base rule to be exported instead of it (``overlay``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
     exploring_bars: int = Field(64, ge=0)

@@ -43,5 +43,5 @@ def random_rollouts(policy: RandomSwitch, episodes: Episodes, costs: Costs, draw
 
 
 def _rows(result: Rollout, rows: slice) -> Rollout:
-    parts = {name: getattr(result.ledger, name)[rows] for name in Ledger.__dataclass_fields__}
+    parts = {name: getattr(result.ledger, name)[rows] for name in Ledger._fields}
     return Rollout(result.action[rows], result.target[rows], Ledger(**parts))

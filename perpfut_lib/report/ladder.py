@@ -1,5 +1,7 @@
 """Tables and figures of the attribution: what each correction of the original rules does to the result."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -66,7 +68,7 @@ def plot_ladder(source: Source) -> Figure:
                 place = [-rung - 0.2 * (number - 1) for rung in range(len(rows))]
                 middle = 100 * rows["return"]
                 reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
-                style = {"fmt": "o", "markersize": 4, "color": PALETTE[number], "label": f"{fee:g} bps"}
+                style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": PALETTE[number], "label": f"{fee:g} bps"}
                 axes.errorbar(middle, place, xerr=reach, **style)
             axes.set_yticks([-rung for rung in range(len(names))], names if agent != RULE else [""] * len(names))
             axes.axvline(0.0, color="0.4", linewidth=0.8)
@@ -85,7 +87,10 @@ def plot_sweep(source: Source) -> Figure:
             groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])
             fees = sorted(sweep["fee_bps"].unique())
             for (fee, prices), rows in groups:
-                line = {"color": PALETTE[fees.index(fee)], "linestyle": "-" if prices == "last" else "--"}
+                line: dict[str, Any] = {
+                    "color": PALETTE[fees.index(fee)],
+                    "linestyle": "-" if prices == "last" else "--",
+                }
                 label = f"{fee:g} bps" if prices == "last" else None
                 axes.plot(rows["delay"], rows["break_even_bps"], marker=".", label=label, **line)
             axes.axhline(0.0, color="0.4", linewidth=0.8)

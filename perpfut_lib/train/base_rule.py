@@ -13,7 +13,7 @@ environment (:mod:`perpfut_lib.train.counterfactual`).
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -41,7 +41,8 @@ def inputs_of(names: tuple[str, ...]) -> tuple[list[int], torch.Tensor]:
 
     Where none of the known names is there, as on the reference task, every feature is seen as a signed one.
     """
-    signed, even = ([name for name in group if name in names] for group in (SIGNED, EVEN))
+    signed: list[str] = [name for name in SIGNED if name in names]
+    even: list[str] = [name for name in EVEN if name in names]
     if not signed:
         signed, even = list(names), []
     return [names.index(name) for name in signed + even], torch.tensor([-1.0] * len(signed) + [1.0] * len(even))
@@ -87,7 +88,8 @@ class RegionNet(torch.nn.Module):
 
     def layers(self, columns: list[int], size: int) -> Layers:
         """Return the plain network of twice the width that is the same map of observations (size,)."""
-        first, second, last = (self.body[number] for number in (0, 2, 4))
+        body: Any = self.body
+        first, second, last = (body[number] for number in (0, 2, 4))
         plain = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (first, second, last)]
         (seen, offset), (inner, inner_offset), (outer, outer_offset) = plain
         hidden, signs = len(offset), self.signs.numpy()

@@ -51,7 +51,8 @@ class BandPolicy(ActorCriticPolicy):
 
     def hush(self) -> None:
         """Make every mean action zero."""
-        last: Any = self.action_net[0]
+        actions: Any = self.action_net
+        last = actions[0]
         with torch.no_grad():
             last.weight.zero_()
             last.bias.zero_()

@@ -125,12 +125,13 @@ class Trainer(BaseCallback):
         if not settings.corrects:
             abstains = settings.abstain and self.best_score.utility <= 0.0
             return Chosen(self.best.flat() if abstains else self.best, self.best_score, abstains, abstains)
-        weights, score, each = self.best, self.best_score, self.best_each
+        weights, score = self.best, self.best_score
         alone, of_base = walk_validation(self.training_task, lambda rows: np.zeros(len(rows)), self._region)
-        kept = surpasses(each, of_base, settings.keep_errors)
+        kept = surpasses(self.best_each, of_base, settings.keep_errors)
         if not kept:
-            weights, score, each = weights.flat(), alone, of_base
-        return Chosen(weights, score, settings.abstain and not surpasses(each, 0.0, settings.keep_errors), not kept)
+            weights, score = weights.flat(), alone
+        abstains = settings.abstain and score.utility <= 0.0
+        return Chosen(weights.flat() if abstains else weights, score, abstains, abstains or not kept)
 
     def _is_due(self) -> bool:
         rollout = self.training_task.settings.n_envs * self.training_task.settings.n_steps

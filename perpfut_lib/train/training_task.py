@@ -111,7 +111,7 @@ def walk_validation(
     return Score(float(utility.mean()), exposure, turnover), utility
 
 
-def surpasses(utility: Float1D, other: "Float1D | float", errors: float) -> bool:
+def surpasses(utility: Float1D, other: Float1D, errors: float) -> bool:
     """Return whether utilities of the same episodes are higher by some standard errors of their mean difference."""
     gain = utility - other
     error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else 0.0

@@ -15,6 +15,7 @@ from perpfut_lib.errors import ArtifactError, PolicyError
 from perpfut_lib.evaluate.rollout import rollout
 from perpfut_lib.policies import ExportedPolicy, PolicyCard, load_policy, pack_weights
 from perpfut_lib.train.algorithms import SQUASHED, acting_weights, actor, make_model
+from perpfut_lib.train.base_rule import RegionNet
 
 EPISODES = planted_episodes(Planted(length=120, features=4), 6, seed=1)
 ALGORITHMS = ["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
@@ -33,8 +34,8 @@ def lively_model(algorithm, **settings):
     return chosen, model
 
 
-def export(folder, settings, weights, **changes):
-    content = pack_weights(weights.layers, weights.lstm)
+def export(folder, settings, weights, base=None, **changes):
+    content = pack_weights(weights.layers, weights.lstm, base)
     (folder / "policy.safetensors").write_bytes(content)
     card = PolicyCard(
         algorithm=settings.algorithm,
@@ -137,3 +138,35 @@ def test_acting_for_validation_is_prediction_bit_for_bit():
     seen = np.random.default_rng(3).normal(size=(16, model.observation_space.shape[0])).astype(np.float32)
     predicted, _ = model.predict(seen, deterministic=True)
     assert actor(model)(seen).tobytes() == predicted.tobytes()
+
+
+def test_an_exported_base_rule_is_corrected_as_the_text_says(tmp_path):
+    """Proves |Δ| ≤ 1e-6 to torch modules led through the definition; what lies inside is held to the bit."""
+    settings, model = lively_model("counterfactual-ppo")
+    torch.manual_seed(2)
+    size = EPISODES.observation_size
+    net = RegionNet(torch.full((size - 3,), -1.0), 6, 0.3)
+    base, bound = net.layers(list(range(size - 3)), size), 0.25
+    card = export(tmp_path, settings, acting_weights(model), base, base_hidden=(12, 12), overlay=bound)
+    observation = observations(3)
+    observation[:, -3:-1] = np.clip(observation[:, -3:-1], -0.5, 0.5)
+    with torch.no_grad():
+        lower, upper = (edge.numpy().astype(float) for edge in net(torch.from_numpy(observation[:, :-3])))
+    shift = bound * model.act(observation).astype(float)
+    held = np.sign(observation[:, -3]) * np.abs(observation[:, -3:-1].astype(float)).sum(axis=1)
+    low, high = np.clip(lower + shift, -1.0, 1.0), np.clip(upper + shift, -1.0, 1.0)
+    acted = load_policy(card).act(observation)
+    assert acted == pytest.approx(np.minimum(np.maximum(held, low), high), abs=1e-6)
+    inside = (held > low + 1e-5) & (held < high - 1e-5)
+    assert 10 < inside.sum() < 190
+    assert np.array_equal(acted[inside], held[inside])
+
+
+def test_a_base_rule_of_another_shape_is_refused(tmp_path):
+    """Proves that a card whose base rule does not fit its weights does not load."""
+    settings, model = lively_model("counterfactual-ppo")
+    net = RegionNet(torch.full((3,), -1.0), 6, 0.3)
+    base = net.layers([0, 1, 2], EPISODES.observation_size)
+    card = export(tmp_path, settings, acting_weights(model), base, base_hidden=(12, 14), overlay=0.25)
+    with pytest.raises(ArtifactError, match=r"base0|base1"):
+        load_policy(card)
