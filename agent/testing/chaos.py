@@ -27,6 +27,8 @@ Victim = Literal["agent", "agent and its slow tick", "slow tick", "exchange"]
 VICTIMS: Final[dict[Victim, int]] = {"agent": 10, "agent and its slow tick": 7, "slow tick": 2, "exchange": 1}
 """What is killed, and how often out of twenty times."""
 Aim = Literal["start", "tick", "bar", "any"]
+DECIDED: Final = b'"pairs":[{'
+"""What a signal with pairs has in its line of the log."""
 TICK_S: Final = 4.0
 """A kill that is aimed at a tick comes within so many seconds of its begin: the first one of a process takes a few."""
 MARKET: Final = (
@@ -133,7 +135,7 @@ def run(plan: Plan, done: Callable[[int], None] = lambda _: None) -> Trial:
                 break
             trial.kills.append(_kill(_next(chance, plan, profile), trial, exchange, agent))
             done(number + 1)
-        _pass_bars(2, trial, agent)
+        _pass_bars(2, trial, agent, of=DECIDED)
         trial.code = agent.stop()
         state = exchange.state()
         if state is None or int(state["start"]) != trial.tape_start:
@@ -239,12 +241,12 @@ def _await(reached: Callable[[], bool], trial: Trial, agent: AgentProcess, bars:
         time.sleep(0.01)
 
 
-def _pass_bars(count: int, trial: Trial, agent: AgentProcess) -> None:
-    """Let the agent signal so many bars in peace."""
+def _pass_bars(count: int, trial: Trial, agent: AgentProcess, *, of: bytes = b"\n") -> None:
+    """Let the agent signal so many bars in peace; ``of`` is in the log of each that counts."""
     file = trial.folder.decisions
 
     def lines() -> int:
-        return file.read_bytes().count(b"\n") if file.exists() else 0
+        return file.read_bytes().count(of) if file.exists() else 0
 
     wanted = lines() + count
     _await(lambda: lines() >= wanted, trial, agent, bars=count + 3)
