@@ -47,7 +47,7 @@ class Account:
     growth: float
     """Return of the portfolio, as a fraction."""
     sharpe: float
-    """Annualised Sharpe ratio of its daily returns; 0 if it never varied."""
+    """Annualised Sharpe ratio of its daily returns; 0 if it never varied, or there is one day only."""
     turnover: float
     """Notional traded per pair-day, in equities."""
     more: dict[str, Any] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def informed_account(profile: Profile, run: Run, span: TestSpan, costs: Costs) -
 def _account(profile: Profile, span: TestSpan, book: Ledger) -> Account:
     utility = float(utility_bps(book, make_rules(profile.env)).mean())
     returns = days_of(span.portfolio_of(book))["return"].to_numpy()
-    sharpe = float(np.nan_to_num(statistics.sharpe(returns)))
+    sharpe = float(np.nan_to_num(statistics.sharpe(returns))) if len(returns) > 1 else 0.0
     turnover = float(book.turnover.sum(axis=1).mean())
     return Account(utility, float(statistics.cumulative_return(returns)), sharpe, turnover)
 

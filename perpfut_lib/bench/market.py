@@ -92,6 +92,7 @@ def results(order: Order) -> dict[str, Any]:
         "simulated": simulated,
         "worlds": len(worlds),
         "settings": base.data.simulation.model_dump(mode="json") if simulated else {},
+        "inputs": pipeline.fingerprint(base),
         "informed_sharpe": ratios,
         "statistics": {name: float(table[name].mean()) for name in STATISTICS},
     }

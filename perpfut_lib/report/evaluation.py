@@ -162,7 +162,7 @@ def plot_costs(source: Source) -> Figure:
             axes.set_title(f"fitted to {fee:g} bps", fontsize=9)
         panels[len(panels) // 2].set_xlabel("cost per side (bps)")
         panels[0].set_ylabel("test return (%)")
-        panels[-1].legend(fontsize=7)
+        panels[0].legend(fontsize=7)
     return made
 
 
