@@ -49,10 +49,6 @@ def snapshot(
     The target of what is not ours is what is held: it is counted in gross exposure and is no tracking error.
     """
     units = floats(state.positions)
-    shown = {**account.marks, **marks}
-    others = {name: held for name, held in account.positions.items() if name not in state.positions}
-    names = [*state.positions, *others]
-    foreign = {**state.foreign, **others}
     return PerfSnapshot(
         schema_version=SCHEMA_VERSION,
         kind="perf_snapshot",
@@ -69,17 +65,27 @@ def snapshot(
         fills=books.fills,
         rejects=books.rejects,
         fill_latency_ms=books.latency_ms,
-        positions=tuple(
-            Position(
-                symbol=name,
-                quantity=float(state.position(name) + foreign.get(name, ZERO)),
-                mark=shown[name],
-                target=float(targets.get(name, ZERO) + foreign.get(name, ZERO)),
-                liquidation_price=account.liquidation.get(name),
-            )
-            for name in names
-            if name in shown
-        ),
+        positions=_positions(state, marks, targets, account),
+    )
+
+
+def _positions(
+    state: State, marks: Mapping[str, float], targets: Mapping[str, Decimal], account: Reading
+) -> tuple[Position, ...]:
+    """Return everything that has a price: what is ours, and what others hold beside it or in other symbols."""
+    prices = {**account.marks, **marks}
+    others = {name: held for name, held in account.positions.items() if name not in state.positions}
+    foreign = {**state.foreign, **others}
+    return tuple(
+        Position(
+            symbol=name,
+            quantity=float(state.position(name) + foreign.get(name, ZERO)),
+            mark=prices[name],
+            target=float(targets.get(name, ZERO) + foreign.get(name, ZERO)),
+            liquidation_price=account.liquidation.get(name),
+        )
+        for name in [*state.positions, *others]
+        if name in prices
     )
 
 

@@ -34,16 +34,17 @@ def reached(matching: "Matching", order: Order, until: int) -> Decimal | None:
 def _stopped(matching: "Matching", order: Order, until: int, extreme: float) -> Decimal | None:
     """Return the price at which a stop is filled; None while it rests.
 
-    Within a bar prices move without gaps, so a stop is filled where it lies. A bar that opens beyond it fills it at
-    that open: a gap is the risk that a stop does not take away.
+    Within a bar prices move without gaps, so a stop is filled where it lies. A bar that opens beyond it, after
+    one that closed before it, fills it at that open: a gap is the risk that a stop does not take away.
     """
     request = order.request
     series, stop, sign = matching.exchange.series(request.symbol), float(request.trigger or ZERO), request.sign
     bars, rules = series.bars, series.instrument
     first, last = (int(np.searchsorted(bars.open_time, time, side="right")) for time in (order.watched, until))
-    for opened in bars.prices[first:last, 0]:
-        if (opened - stop) * sign > 0:
-            return Decimal(rules.price_text(float(opened)))
+    for row in range(max(first, 1), last):
+        before, opened = float(bars.prices[row - 1, 3]), float(bars.prices[row, 0])
+        if (opened - stop) * sign > 0 > (before - stop) * sign:
+            return Decimal(rules.price_text(opened))
     return request.trigger if (extreme - stop) * sign >= 0 else None
 
 

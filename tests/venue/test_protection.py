@@ -20,17 +20,20 @@ MINUTE = 60_000
 ACCOUNT = "binance"
 
 
-def market(path, name="AAAUSDT"):
-    """Return an exchange on which one symbol's closes follow ``path`` and another one stands at 100."""
+def market(path, name="AAAUSDT", jump=False):
+    """Return an exchange on which one symbol's closes follow ``path`` and another one stands at 100.
+
+    Each bar opens at the close before it, or with ``jump`` at its own close.
+    """
     rows = []
     for symbol, closes in ((name, path), ("BBBUSDT", np.full(len(path), 100.0))):
-        opens = np.concatenate([[closes[0]], closes[:-1]])
+        opens = closes if jump else np.concatenate([[closes[0]], closes[:-1]])
         for k, (opened, closed) in enumerate(zip(opens, closes, strict=True)):
             high, low = max(opened, closed), min(opened, closed)
             rows.append((symbol, START + k * MINUTE, opened, high, low, closed, 1e6))
-    names = ["symbol", "timestamp", "open", "high", "low", "close", "volume"]
+    names = ["symbol", "open_time", "open", "high", "low", "close", "volume"]
     funding = pd.DataFrame(
-        {"symbol": [name, "BBBUSDT"], "timestamp": [START + 8 * HOUR_MS] * 2, "funding_rate": [0.0, 0.0]}
+        {"symbol": [name, "BBBUSDT"], "funding_time": [START + 8 * HOUR_MS] * 2, "funding_rate": [0.0, 0.0]}
     )
     tape = Tape.recorded(pd.DataFrame(rows, columns=names), funding)
     config = VenueConfig(clock="stepped", start=START + 10 * MINUTE, balance=1_000.0)
@@ -82,6 +85,14 @@ def test_a_stop_rests_until_the_market_trades_at_it():
     assert not account.fills[-1].maker
 
 
+def test_a_gap_fills_a_stop_at_the_next_open():
+    """From 100 to 95 between two bars: a stop at 98 sells at 95, not at 98."""
+    matching = market(gap(95.0), jump=True)
+    order = long(matching, stop=98)
+    live(matching)
+    assert (order.status, order.average) == ("FILLED", D(95))
+
+
 def test_a_stop_that_would_trigger_at_once_is_refused():
     matching = market(fall())
     long(matching)
@@ -117,7 +128,7 @@ def test_the_liquidation_price_is_where_the_account_is_liquidated():
 
 def test_the_insurance_fund_pays_what_a_gap_leaves():
     """A price that jumps below bankruptcy takes the account, and no more."""
-    matching = market(gap(70.0))
+    matching = market(gap(70.0), jump=True)
     long(matching, 80)
     account = live(matching)
     assert account.wallet == 0
