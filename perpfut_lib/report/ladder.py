@@ -1,7 +1,5 @@
 """Tables and figures of the attribution: what each correction of the original rules does to the result."""
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -68,8 +66,8 @@ def plot_ladder(source: Source) -> Figure:
                 place = [-rung - 0.2 * (number - 1) for rung in range(len(rows))]
                 middle = 100 * rows["return"]
                 reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
-                style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": PALETTE[number], "label": f"{fee:g} bps"}
-                axes.errorbar(middle, place, xerr=reach, **style)
+                color, label = PALETTE[number], f"{fee:g} bps"
+                axes.errorbar(middle, place, xerr=reach, fmt="o", markersize=4, color=color, label=label)
             axes.set_yticks([-rung for rung in range(len(names))], names if agent != RULE else [""] * len(names))
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_xlabel("test return (%)")
@@ -87,12 +85,10 @@ def plot_sweep(source: Source) -> Figure:
             groups = sweep[sweep["agent"] == agent].groupby(["fee_bps", "prices"])
             fees = sorted(sweep["fee_bps"].unique())
             for (fee, prices), rows in groups:
-                line: dict[str, Any] = {
-                    "color": PALETTE[fees.index(fee)],
-                    "linestyle": "-" if prices == "last" else "--",
-                }
+                color, linestyle = PALETTE[fees.index(fee)], "-" if prices == "last" else "--"
                 label = f"{fee:g} bps" if prices == "last" else None
-                axes.plot(rows["delay"], rows["break_even_bps"], marker=".", label=label, **line)
+                x, y = rows["delay"], rows["break_even_bps"]
+                axes.plot(x, y, marker=".", label=label, color=color, linestyle=linestyle)
             axes.axhline(0.0, color="0.4", linewidth=0.8)
             axes.set_xlabel("bars after the next open\n(-1: the close seen)")
             axes.set_xticks(sorted(sweep["delay"].unique()))
