@@ -14,8 +14,8 @@ from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.errors import ArtifactError, PolicyError
 from perpfut_lib.evaluate.rollout import rollout
 from perpfut_lib.policies import ExportedPolicy, PolicyCard, load_policy, pack_weights
-from perpfut_lib.train.base_rule import RegionNet
 from perpfut_lib.train.algorithms import SQUASHED, acting_weights, actor, make_model
+from perpfut_lib.train.base_rule import RegionNet
 
 EPISODES = planted_episodes(Planted(length=120, features=4), 6, seed=1)
 ALGORITHMS = ["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
@@ -141,7 +141,7 @@ def test_acting_for_validation_is_prediction_bit_for_bit():
 
 
 def test_an_exported_base_rule_is_corrected_as_the_text_says(tmp_path):
-    """Proves |Δ| ≤ 1e-6 to the torch modules led through the definition, and that what lies inside is held to the bit."""
+    """Proves |Δ| ≤ 1e-6 to the torch modules led through the definition; what lies inside is held to the bit."""
     settings, model = lively_model("counterfactual-ppo")
     torch.manual_seed(2)
     size = EPISODES.observation_size
