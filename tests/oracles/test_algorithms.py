@@ -141,7 +141,7 @@ def test_acting_for_validation_is_prediction_bit_for_bit():
 
 
 def test_an_exported_base_rule_is_corrected_as_the_text_says(tmp_path):
-    """Proves |Δ| ≤ 1e-6 to torch modules led through the definition; what lies inside is held to the bit."""
+    """Proves |Δ| ≤ 1e-6 to the torch modules led through the definition; what lies inside is held to the bit."""
     settings, model = lively_model("counterfactual-ppo")
     torch.manual_seed(2)
     size = EPISODES.observation_size
