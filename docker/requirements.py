@@ -25,6 +25,7 @@ IMPORTED: Final = (
     "orjson",
     "ormsgpack",
     "pandas",
+    "prometheus_client",  # the console
     "pyarrow",
     "pydantic",
     "PyYAML",

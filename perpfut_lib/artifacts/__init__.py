@@ -17,9 +17,10 @@ from perpfut_lib.artifacts.contract_freshness import Clocks, Freshness, Seen, To
 from perpfut_lib.artifacts.contract_io import decode, encode, read_document, write_document
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, source_hash
 from perpfut_lib.artifacts.published import list_published, publish, read_published
-from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
+from perpfut_lib.artifacts.runs import MANIFEST, Manifest, Run, StageFolder, stage_key
 
 __all__ = [
+    "MANIFEST",
     "ActivePair",
     "ActivePairs",
     "AgentFolder",
