@@ -11,6 +11,7 @@ import numpy as np
 from perpfut_lib.artifacts import MANIFEST, Manifest, Run, read_json
 from perpfut_lib.config import project_root
 from perpfut_lib.errors import ArtifactError, ConfigError, MissingInputError
+from perpfut_lib.progress import begun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,13 +170,12 @@ def _progress(run: Run) -> Progress | None:
     tally = run.scratch("train") / "steps"
     try:
         counts = np.fromfile(tally, np.int64)
-        begun = tally.parent.stat().st_ctime
-        changed = tally.stat().st_mtime
+        started = begun(tally).stat().st_mtime
     except OSError:
         return None
     if not counts.size:
         return None
-    steps, seconds = int(counts.sum()), max(1.0, max(changed, time.time()) - begun)
+    steps, seconds = int(counts.sum()), max(1.0, time.time() - started)
     settings = settings_of(run.path.name, run.path.parent)
     each = settings.get("train.total_steps")
     total = int(each) * int(counts.size) if each else None

@@ -49,7 +49,7 @@ class Observer:
         self._signals = SignalLog(folder.decisions)
         self._trail = PerformanceTrail()
         self.redactor = Redactor()
-        self._lock = threading.Lock()
+        self._lock, self._tail_lock = threading.Lock(), threading.Lock()
         self._last: Look | None = None
 
     def look(self, *, anew: bool = False) -> Look:
@@ -58,7 +58,6 @@ class Observer:
             now = self.clock()
             if self._last is None or anew or abs(now - self._last.reading.now) > FRESH_MS:
                 reading = read_folder(self.folder, now)
-                self._signals.follow()
                 self._trail.take(reading)
                 self._last = Look(reading, faults(reading, self._limits))
             return self._last
@@ -70,16 +69,11 @@ class Observer:
 
     def pairs(self) -> dict[str, Any]:
         """Return the active pairs with their curves."""
-        look = self.look()
-        with self._lock:
-            tail = list(self._signals.tail)
-        return {"pairs": pair_views(look.reading, tail)}
+        return {"pairs": pair_views(self.look().reading, self._tail())}
 
     def signals(self, before: int | None, limit: int, reason: str) -> dict[str, Any]:
         """Return a page of signals, and the counts of reason codes and the exposure over the recent ones."""
-        self.look()
-        with self._lock:
-            tail = list(self._signals.tail)
+        tail = self._tail()
         counts: dict[str, int] = {}
         for row in tail:
             codes = {*row["reasons"], *(code for pair in row["pairs"] for code in pair["reasons"])}
@@ -88,6 +82,12 @@ class Observer:
         curve = [[row["bar_close"], row["gross"], row["delay_ms"]] for row in thin(tail)]
         rows = self._signals.page(before, limit, reason)
         return {"rows": rows, "counts": counts, "of": len(tail), "curve": curve}
+
+    def _tail(self) -> list[dict[str, Any]]:
+        """Return the recent signals; the first page does without them, so that it is quick after a start."""
+        with self._tail_lock:
+            self._signals.follow()
+            return list(self._signals.tail)
 
     def performance(self) -> dict[str, Any]:
         """Return the account over time."""

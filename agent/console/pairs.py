@@ -43,7 +43,7 @@ def _view(pair: ActivePair, signals: Sequence[dict[str, Any]], marks: tuple[floa
         "mean": pair.spread_mean,
         "std": pair.spread_std,
         "band": BAND,
-        "z": None if marks is None else (_spread(pair, *marks) - pair.spread_mean) / pair.spread_std,
+        "z": curve[-1][2] if marks is None and curve else _z(pair, marks),
         "status": last["status"] if last else None,
         "action": last["action"] if last else None,
         "reasons": last["reasons"] if last else [],
@@ -70,6 +70,10 @@ def _trades(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]], most: int = 5
             found.append({"time": signal["bar_close"], "from": before, "to": weight, "reasons": report["reasons"]})
         before = weight
     return found[: -most - 1 : -1]
+
+
+def _z(pair: ActivePair, marks: tuple[float, float] | None) -> float | None:
+    return None if marks is None else (_spread(pair, *marks) - pair.spread_mean) / pair.spread_std
 
 
 def _spread(pair: ActivePair, price_y: float, price_x: float) -> float:

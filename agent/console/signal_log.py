@@ -1,11 +1,12 @@
 """The log of signals, read without loading it: a bounded tail kept in memory, and older pages from disk."""
 
-import json
 import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 KEPT: Final = 3_000
 """Signals kept in memory: two days of minutes."""
@@ -112,7 +113,7 @@ def _whole(path: Path, size: int) -> int:
 def _row(line: bytes) -> dict[str, Any] | None:
     """Return what the console shows of a logged signal; none for a line that is not one."""
     try:
-        tree = json.loads(line)
+        tree = orjson.loads(line)
         legs = {(leg["pair"], leg["symbol"]): (leg["weight"], leg["price"]) for leg in tree["legs"]}
         pairs = [_pair(pair, legs) for pair in tree["pairs"]]
         return {

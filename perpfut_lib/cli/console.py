@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpfut_lib.cli.run import ProfileOption
+from perpfut_lib.cli.run import ProfileOption, SetOption
 from perpfut_lib.config import Profile, load_profile
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ app = typer.Typer(help="The operator's console: see the agent, be told, stop it.
 def serve(
     context: typer.Context,
     profile: ProfileOption = "default",
+    settings: SetOption = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; loopback unless a container publishes it.")
     ] = "127.0.0.1",
@@ -33,7 +34,7 @@ def serve(
     from agent.observation.logs import start_logging
 
     start_logging(None, console=True)
-    page = application(observer(load_profile(profile)), Gatekeeper(kept_hash()), tuple(name or ()))
+    page = application(observer(load_profile(profile, settings or ())), Gatekeeper(kept_hash()), tuple(name or ()))
 
     async def work() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -60,6 +61,7 @@ def token() -> None:
 @app.command()
 def watch(
     profile: ProfileOption = "default",
+    settings: SetOption = None,
     book: Annotated[str, typer.Option(help="Address of the built book; messages link its runbook.")] = "",
     test: Annotated[bool, typer.Option("--test", help="Send one test message and end.")] = False,
 ) -> None:
@@ -70,7 +72,7 @@ def watch(
     from agent.observation.logs import start_logging
 
     start_logging(None, console=True)
-    sender, chosen = AppriseSender(notify_urls()), load_profile(profile)
+    sender, chosen = AppriseSender(notify_urls()), load_profile(profile, settings or ())
     if test:
         taken = sender.send(trial(chosen.name))
         typer.echo("the test message was taken" if taken else "the test message was not taken", err=not taken)

@@ -1,6 +1,7 @@
 """An agent's folder as its writers leave it, and a console on it."""
 
 import json
+import math
 import time
 
 import httpx
@@ -11,7 +12,7 @@ from agent.console.observer import Observer
 from agent.console.server import Place, application, serving
 from agent.console.tokens import Gatekeeper, hash_token
 from perpfut_lib.artifacts import AgentFolder, Leg, PairReport, Position, write_json
-from tests.agent.documents import MINUTE, active_pairs, control, governor_order, perf_snapshot, signal
+from tests.agent.documents import MINUTE, active_pair, active_pairs, control, governor_order, perf_snapshot, signal
 
 TOKEN = "a-token-of-this-test"  # its hash is all that the console gets
 
@@ -32,7 +33,13 @@ class FakeAgent:
         self.folder.write(control(created_at=self.now - MINUTE, run_id="operator"))
         self.folder.write(governor_order(created_at=self.now))
         self.folder.write(
-            active_pairs(created_at=start, bar_close=start, valid_from=start, valid_until=bar + 840 * MINUTE)
+            active_pairs(
+                created_at=start,
+                bar_close=start,
+                valid_from=start,
+                valid_until=bar + 840 * MINUTE,
+                pairs=(active_pair(alpha=math.log(100.0) - 0.8 * math.log(20.0)),),
+            )
         )
         self.folder.write(signal(created_at=bar + 900, bar_close=bar, expires_at=bar + 3 * MINUTE))
         self.report()

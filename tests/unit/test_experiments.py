@@ -1,6 +1,8 @@
 """Runs beside each other: what differs is named, what is equal is not; the progress of a training is its tally."""
 
 import json
+import os
+import time
 
 import numpy as np
 import pandas as pd
@@ -67,8 +69,11 @@ def test_a_training_in_progress_is_told_by_its_tally(root):
     scratch = Run(root / "first").scratch("train")
     scratch.mkdir()
     np.array([300, 700], np.int64).tofile(scratch / "steps")
+    (scratch / "steps.begun").touch()
+    os.utime(scratch / "steps.begun", (time.time() - 100, time.time() - 100))
     progress = experiments.experiment("first", root).training
     assert (progress.steps, progress.agents, progress.total) == (1000, 2, 2000)
+    assert progress.steps_per_second == pytest.approx(10, rel=0.2)
     assert progress.eta_seconds == pytest.approx(1000 / progress.steps_per_second)
 
 

@@ -9,6 +9,13 @@ function axis(more = {}) {
   return {stroke: colour("--quiet"), grid: line, ticks: line, font: "12px system-ui, sans-serif", ...more};
 }
 
+// Times in the viewer's words; days where the chart spans several.
+function clock(plot, splits) {
+  const long = plot.scales.x.max - plot.scales.x.min > 2 * 86_400;
+  const form = long ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit"};
+  return splits.map(each => new Date(1000 * each).toLocaleString(undefined, form));
+}
+
 // `series` is a list of {label, values, colour, dash, step}; `times` are ms UTC; `text` is what the chart says.
 export function chart(place, times, series, text, height = 180) {
   if (!times.length || series.every(each => each.values.every(value => value === null || value === undefined))) {
@@ -24,7 +31,7 @@ export function chart(place, times, series, text, height = 180) {
     paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: times.length < 3},
   }));
   const options = {
-    width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis(), axis({size: 62})],
+    width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis({space: 90, values: clock}), axis({size: 62, space: 24})],
     legend: {show: series.length > 1, live: false}, cursor: {show: false},
   };
   const plot = new uPlot(options, [times.map(time => time / 1000), ...series.map(each => each.values)], figure);

@@ -30,11 +30,11 @@ function curve(pair) {
   const high = pair.mean + pair.band * pair.std, low = pair.mean - pair.band * pair.std;
   chart(at(`spread ${pair.pair}`), times, [
     {label: "spread", values: pair.curve.map(point => point[1])}, {label: "mean", values: flat(pair.mean), colour: "--quiet", width: 1},
-    {label: `mean ± ${pair.band} standard deviations`, values: flat(high), colour: "--quiet", dash: [4, 4], width: 1},
-    {label: "", values: flat(low), colour: "--quiet", dash: [4, 4], width: 1},
-  ].filter(each => each.values.length), `Spread of ${pair.pair}: z is ${signed(pair.z)} now.`);
+    {label: `mean + ${pair.band} standard deviations`, values: flat(high), colour: "--quiet", dash: [4, 4], width: 1},
+    {label: `mean − ${pair.band} standard deviations`, values: flat(low), colour: "--quiet", dash: [4, 4], width: 1},
+  ], `Spread of ${pair.pair}: z is ${signed(pair.z)} now.`);
   chart(at(`weight ${pair.pair}`), times, [{label: "weight", values: pair.curve.map(point => point[3]), step: true, colour: "--good"}],
-    `Target weight of the first leg, share of equity.`, 110);
+    `Target weight of the first leg, share of equity.`, 130);
 }
 
 const signalPage = {reason: "", rows: []};
