@@ -34,7 +34,7 @@ RUN /opt/agent/bin/python -m compileall -q perpfut_lib agent
 ENV PATH=/opt/agent/bin:$PATH PYTHONPATH=/app PERPFUT_ROOT=/app PERPFUT_COMMIT=${COMMIT} \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp
 # An image that lacks what the live process imports is not built.
-RUN NUMBA_CACHE_DIR=/tmp/machine-code python -c "import agent.operation.run, agent.replay.replay, agent.operation.doctor, perpfut_lib.venue.server" \
+RUN NUMBA_CACHE_DIR=/tmp/machine-code python -c "import agent.operation.run, agent.replay.replay, agent.operation.doctor, agent.console.watch, agent.console.server, perpfut_lib.venue.server" \
  && python -c "import pyarrow.parquet, ccxt.pro, zstandard" && rm -r /tmp/machine-code
 USER 10001:10001
 VOLUME /app/artifacts /var/cache/perpfut

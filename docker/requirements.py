@@ -26,6 +26,7 @@ IMPORTED: Final = (
     "orjson",
     "ormsgpack",
     "pandas",
+    "prometheus_client",  # the console
     "pyarrow",
     "pydantic",
     "PyYAML",

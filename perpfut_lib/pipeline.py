@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from perpfut_lib.artifacts import Run, StageFolder, source_hash, stage_key
+from perpfut_lib.artifacts import Run, StageFolder, source_hash, stage_key, write_json
 from perpfut_lib.compute import run_tasks, worker_count
 from perpfut_lib.config import ComputeConfig, Profile
 
@@ -94,6 +94,7 @@ def ensure(name: str, profile: Profile, run: Run | None = None) -> StageFolder:
         depends = _depends(stage, profile, run)
         key = stage_key(depends)
         if not run.is_current(stage.name, key) and not run.adopt(stage.name, key):
+            write_json(run.settings, profile.model_dump(mode="json"))
             with run.commit(stage.name, depends) as folder:
                 stage.room()(profile, run, folder)
     return run.stage(name)

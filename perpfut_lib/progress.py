@@ -92,6 +92,11 @@ class Tally:
         self._counts[self._number] = count
 
 
+def begun(file: Path) -> Path:
+    """Return the empty file whose time of change is when the tasks of a :class:`Tally` began."""
+    return file.with_name(f"{file.name}.begun")
+
+
 @contextmanager
 def tallied(file: Path, *, tasks: int, label: str, total: int, unit: str) -> Iterator[None]:
     """Show a bar of the sum of :class:`Tally` counts while the block runs.
@@ -107,6 +112,7 @@ def tallied(file: Path, *, tasks: int, label: str, total: int, unit: str) -> Ite
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     np.zeros(tasks, np.int64).tofile(file)
+    begun(file).touch()
     counts, over = np.memmap(file, np.int64, "r"), threading.Event()
 
     def watch(advance: Callable[[int], object]) -> None:

@@ -4,12 +4,13 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from agent.decision.context import TickContext, TradingPolicy, open_policy
+from agent.demo import console
 from agent.demo.comparison import Episode, Execution, Funding
 from agent.feed.market import LiveMarket
 from agent.graphs.checkpoints import open_checkpoints
@@ -117,7 +118,9 @@ class Recording:
         return float(self.panel.open[row, self.panel.column(symbol)])
 
 
-def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float) -> Recording:
+def closed_loop(
+    profile: Profile, run: Run, start: int, bars: int, speed: float, say: Callable[[str], object]
+) -> Recording:
     """Run agent, governor and Hummingbot over so many bars, then the replay of the same bars.
 
     Parameters
@@ -132,6 +135,8 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
         Number of decisions.
     speed : float
         Seconds of the exchange per second.
+    say : callable
+        Gets the address of the console.
     """
     panel, policy = load_panel(run), _policy(profile, run)
     end = start + bars * panel.timeframe
@@ -141,7 +146,7 @@ def closed_loop(profile: Profile, run: Run, start: int, bars: int, speed: float)
     with exchange as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
         wallet = float(venue.matching.account(ACCOUNT).wallet)
         began = time.monotonic()
-        _drive(profile, folder, venue, policy, (end, speed))
+        _drive(profile, folder, venue, policy, (end, speed), say)
         if engine.stop() != 0:
             raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
         seconds, account = time.monotonic() - began, venue.matching.account(ACCOUNT)
@@ -215,12 +220,18 @@ def _hummingbot(venue: RunningExchange, folder: AgentFolder, run: Run, symbols: 
 
 
 def _drive(
-    profile: Profile, folder: AgentFolder, venue: RunningExchange, policy: TradingPolicy, until: tuple[int, float]
+    profile: Profile,
+    folder: AgentFolder,
+    venue: RunningExchange,
+    policy: TradingPolicy,
+    until: tuple[int, float],
+    say: Callable[[str], object],
 ) -> None:
     """Let time run and the agent with it, until its last bar has passed."""
     (end, speed), exchange = until, venue.exchange
     clock = DemoClock(exchange, speed)
     with ExitStack() as stack:
+        stack.enter_context(console.console(profile, folder, clock, say))
         opened = [stack.enter_context(_context(profile, folder, venue, policy, clock)) for _ in range(2)]
         fast, slow = (
             Ticks(context, stack.enter_context(open_checkpoints(folder.checkpoints(kind))))
@@ -273,21 +284,3 @@ def _funding(venue: RunningExchange) -> list[Funding]:
     return [
         Funding(row.time, row.symbol, float(row.amount), float(row.size)) for row in rows if row.kind == "FUNDING_FEE"
     ]
-
-
-def summary(recording: Recording) -> dict[str, Any]:
-    """Return how the loop ran."""
-    report = recording.report
-    return {
-        "orders": recording.orders,
-        "fills": len(recording.episode.fills),
-        "rejects": report.rejects,
-        "fill_latency_ms": report.fill_latency_ms,
-        "slippage_bps": report.slippage_bps,
-        "executor_equity_change": report.equity - recording.wallet[0],
-        "wallet_change": recording.wallet[1] - recording.wallet[0],
-        "governor_mode": recording.governor.mode,
-        "governor_alarms": list(recording.governor.alarms),
-        "governor_seq": recording.governor.seq,
-        "real_seconds": recording.seconds,
-    }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agent.demo.comparison import attribution, bar_rows, equal_decisions
-from agent.demo.loop import Recording, summary
+from agent.demo.loop import Recording
 
 PARTS: Final = ("backtest", "decisions", "rounding", "latency", "slippage", "fees", "funding", "earned")
 NAME: Final = "closed_loop"
@@ -63,3 +63,21 @@ def text(found: dict[str, Any]) -> str:
 
 def _action(action: float | None) -> str:
     return "-" if action is None else f"{action:+.2f}"
+
+
+def summary(recording: Recording) -> dict[str, Any]:
+    """Return how the loop ran."""
+    report = recording.report
+    return {
+        "orders": recording.orders,
+        "fills": len(recording.episode.fills),
+        "rejects": report.rejects,
+        "fill_latency_ms": report.fill_latency_ms,
+        "slippage_bps": report.slippage_bps,
+        "executor_equity_change": report.equity - recording.wallet[0],
+        "wallet_change": recording.wallet[1] - recording.wallet[0],
+        "governor_mode": recording.governor.mode,
+        "governor_alarms": list(recording.governor.alarms),
+        "governor_seq": recording.governor.seq,
+        "real_seconds": recording.seconds,
+    }

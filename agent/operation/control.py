@@ -22,6 +22,8 @@ class Orders:
     """Symbols never to trade."""
     note: str = ""
     """For people."""
+    by: str = "operator"
+    """Who gives them."""
 
 
 def write_control(folder: AgentFolder, orders: Orders) -> Control:
@@ -39,7 +41,7 @@ def write_control(folder: AgentFolder, orders: Orders) -> Control:
         schema_version=SCHEMA_VERSION,
         kind="control",
         seq=_next_seq(folder, now),
-        run_id="operator",
+        run_id=orders.by,
         created_at=now,
         pause=orders.order == "pause",
         kill=orders.order == "kill",

@@ -23,9 +23,10 @@ from perpfut_lib.artifacts.provenance import (
     source_hash,
 )
 from perpfut_lib.artifacts.published import list_published, publish, read_published
-from perpfut_lib.artifacts.runs import Manifest, Run, StageFolder, stage_key
+from perpfut_lib.artifacts.runs import MANIFEST, Manifest, Run, StageFolder, stage_key
 
 __all__ = [
+    "MANIFEST",
     "ActivePair",
     "ActivePairs",
     "AgentFolder",

@@ -142,6 +142,11 @@ class Run:
             return False  # before any file is read: many neighbours are asked
         return all(_is(folder.file(file), digest) for file, digest in manifest.outputs.items())
 
+    @property
+    def settings(self) -> Path:
+        """Where the settings of the last stage that was run are kept, for people who compare runs."""
+        return self.path / "settings.json"
+
     def scratch(self, name: str) -> Path:
         """Return the folder of a stage for what must outlive a crash: checkpoints. It goes when the stage is there."""
         return self.path / f".{name}.scratch"

@@ -130,7 +130,7 @@ def demo(
     pipeline.ensure("environment", profile, run_folder)
     setup.export(run_folder)
     start = setup.first_window(run_folder)
-    found = show.result(loop.closed_loop(profile, run_folder, start, bars, speed), speed)
+    found = show.result(loop.closed_loop(profile, run_folder, start, bars, speed, typer.echo), speed)
     if keep:
         publish(show.NAME, found)
     typer.echo(show.text(found))

@@ -34,7 +34,7 @@ def application() -> typer.Typer:
     app.command("bench")(bench.bench)
     app.command("tune")(tune.tune)
     for name, noun in _nouns().items():
-        app.add_typer(noun, name=name, no_args_is_help=True)
+        app.add_typer(noun, name=name, no_args_is_help=noun.registered_callback is None)
     return app
 
 

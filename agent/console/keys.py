@@ -1,0 +1,11 @@
+"""What the handlers find in their application."""
+
+from typing import Final
+
+from aiohttp import web
+
+from agent.console.observer import Observer
+from agent.console.tokens import Gatekeeper
+
+OBSERVER: Final = web.AppKey("observer", Observer)
+GATE: Final = web.AppKey("gate", Gatekeeper)

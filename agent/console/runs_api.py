@@ -1,0 +1,32 @@
+"""Experiments over HTTP: what `perpfut runs` prints."""
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import web
+
+from agent.console.keys import OBSERVER
+from perpfut_lib import experiments
+from perpfut_lib.errors import ConfigError, MissingInputError
+
+
+async def listing(request: web.Request) -> web.Response:
+    """Tell every run beside the observed agent's own."""
+    root = request.app[OBSERVER].folder.path.parent.parent
+    found = await asyncio.to_thread(experiments.experiments, root)
+    return web.json_response({"runs": [each.row() for each in found]})
+
+
+async def comparison(request: web.Request) -> web.Response:
+    """Tell where two runs differ."""
+    root, query = request.app[OBSERVER].folder.path.parent.parent, request.query
+    try:
+        found: dict[str, Any] = await asyncio.to_thread(
+            experiments.compare, query.get("a", ""), query.get("b", ""), root
+        )
+    except (ConfigError, MissingInputError) as error:
+        return web.json_response({"error": str(error)}, status=404)
+    return web.json_response(found)
+
+
+ROUTES: Final = [web.get("/api/runs", listing), web.get("/api/compare", comparison)]

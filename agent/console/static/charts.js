@@ -1,0 +1,47 @@
+// Line charts by uPlot, with their message in words below them; they follow width and colour scheme.
+import {make} from "./dom.js";
+
+const drawn = new Map();
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function axis(more = {}) {
+  const line = {stroke: colour("--line"), width: 1};
+  return {stroke: colour("--quiet"), grid: line, ticks: line, font: "12px system-ui, sans-serif", ...more};
+}
+
+// Times in the viewer's words; days where the chart spans several.
+function clock(plot, splits) {
+  const long = plot.scales.x.max - plot.scales.x.min > 2 * 86_400;
+  const form = long ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit"};
+  return splits.map(each => new Date(1000 * each).toLocaleString(undefined, form));
+}
+
+// `series` is a list of {label, values, colour, dash, step}; `times` are ms UTC; `text` is what the chart says.
+export function chart(place, times, series, text, height = 180) {
+  if (!times.length || series.every(each => each.values.every(value => value === null || value === undefined))) {
+    drawn.delete(place);
+    place.replaceChildren(make("p", {class: "empty"}, "No data yet."));
+    return;
+  }
+  drawn.get(place)?.plot.destroy();
+  const figure = make("figure", {role: "img", "aria-label": text});
+  place.replaceChildren(figure, make("figcaption", {}, text));
+  const lines = series.map(each => ({
+    label: each.label, stroke: colour(each.colour || "--accent"), width: each.width || 1.5, dash: each.dash,
+    paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: times.length < 3},
+  }));
+  const options = {
+    width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis({space: 90, values: clock}), axis({size: 62, space: 24})],
+    legend: {show: series.length > 1, live: false}, cursor: {show: false},
+  };
+  const plot = new uPlot(options, [times.map(time => time / 1000), ...series.map(each => each.values)], figure);
+  drawn.set(place, {plot, again: () => chart(place, times, series, text, height)});
+}
+
+function redraw() {
+  for (const [place, {again}] of drawn) if (place.isConnected && place.clientWidth) again();
+}
+
+let waiting = 0;
+addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redraw, 150); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
