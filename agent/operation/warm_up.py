@@ -60,4 +60,4 @@ def _decide_once(policy: TradingPolicy, rules: UpdateRules) -> None:
     moved = update_pair(followed, dict.fromkeys(LEGS, bars), 2 * bar, rules)
     assert moved is not None  # the one bar that it needs is there
     decisions({"Y/X": moved}, 2 * bar, policy)
-    flatten(ledger, PRICES, rules.costs, bar)
+    flatten(ledger, PRICES, rules.costs, bar).equity(PRICES)
