@@ -7,6 +7,7 @@ line only, which the next start cuts off and says so.
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any, Final
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.artifacts.atomic import parse_json
 from perpfut_lib.errors import ArtifactError, MissingInputError
+
+log = logging.getLogger(__name__)
 
 NAME: Final = "orders.jsonl"
 ROTATE_BYTES: Final = 8 * 2**20
@@ -130,17 +133,29 @@ def _parsed(line: bytes, number: int, before: str, path: Path) -> tuple[Event, s
 
 
 def _end(folder: Path) -> tuple[int, str, bool]:
-    """Return number and checksum of the last whole line, and whether a torn one behind it was cut off."""
+    """Return number and checksum of the last whole line, and whether something behind it was not whole.
+
+    A torn line is cut off. A file whose end is no line of ours is set aside: it must not keep the executor from work.
+    """
+    lost = False
     for path in reversed(_files(folder)):
         content = _content(path)
         whole = content[: content.rfind(b"\n") + 1]
-        torn = len(whole) < len(content)
-        if torn:
+        try:
+            checksum, number, *_ = parse_json(whole.rstrip(b"\n").rsplit(b"\n", 1)[-1]) if whole else ("", 0)
+            end = int(number), str(checksum)
+        except (TypeError, ValueError) as error:
+            aside = path.with_name(f"{path.name}.unreadable")
+            path.rename(aside)
+            log.error("the audit trail is set aside as %s: %s", aside.name, error)
+            lost = True
+            continue
+        if len(whole) < len(content):
             os.truncate(path, len(whole))
+            lost = True
         if whole:
-            checksum, number, *_ = parse_json(whole.rstrip(b"\n").rsplit(b"\n", 1)[-1])
-            return int(number), str(checksum), torn
-    return 0, FIRST, False
+            return *end, lost
+    return 0, FIRST, lost
 
 
 def _content(path: Path) -> bytes:

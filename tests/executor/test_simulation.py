@@ -3,7 +3,6 @@
 import pytest
 
 from agent.executor import memory, readings, state
-from agent.executor.intent import ReadState
 from agent.testing.simulation import BOUND_MS, simulate, simulate_many
 
 BLOCKS, EACH = 10, 20
@@ -37,16 +36,6 @@ def test_forgetting_orders_in_flight_is_found(monkeypatch):
     kept = state.State.to_json
     monkeypatch.setattr(state.State, "to_json", lambda self: kept(self) | {"pending": {}, "late": {}, "resumed": {}})
     assert found()
-
-
-def test_forgetting_a_kill_is_found(monkeypatch):
-    """A kill that does not survive the process: a crash, then an old signal, and it opens."""
-    monkeypatch.setattr(ReadState, "to_json", _without_seq)
-    assert found()
-
-
-def _without_seq(self):
-    return {"seen": {"seq": -1, "digest": "", "since": 0}, "control_seq": -1, "killed": False}
 
 
 def test_believing_the_first_reading_is_found(monkeypatch):

@@ -56,6 +56,19 @@ def test_a_torn_last_line_is_cut_off_and_said(tmp_path):
     assert [event.number for event in events(tmp_path)] == [1, 2, 3, 4, 5]
 
 
+def test_a_trail_that_ends_in_something_else_does_not_stop_the_executor(tmp_path, caplog):
+    """Null: one line of somebody else's, and the executor cannot start, so that nothing can be closed."""
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes() + b"{}\n")
+    trail = Trail(tmp_path)
+    assert trail.torn
+    assert "set aside" in caplog.text
+    trail.note("order", CLOCKS, {"id": "1"})
+    trail.close()
+    assert len(list(events(tmp_path))) == 1
+    assert (tmp_path / f"{NAME}.unreadable").exists()
+
+
 def test_no_trail_is_said(tmp_path):
     with pytest.raises(MissingInputError, match="no orders"):
         list(events(tmp_path))
