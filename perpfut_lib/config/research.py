@@ -122,7 +122,7 @@ class TrainConfig(Section):
     """``counterfactual-ppo``: PPO that follows the market with the sampled and with the mean action; ``sb3-ppo``,
     ``a2c``, ``sac``, ``dqn``: Stable-Baselines3's own, unchanged; ``recurrent-ppo``: sb3-contrib's, with a
     memory (evaluated, but not run live)."""
-    total_steps: int = Field(1_500_000, ge=1)
+    total_steps: int = Field(1_200_000, ge=1)
     """Environment steps per agent; equal for every fee regime and seed."""
     horizons: Literal["equal", "unequal"] = "equal"
     """``equal``: every fee regime trains ``total_steps``; ``unequal`` (seed rules only): the first one does, all others

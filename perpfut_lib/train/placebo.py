@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from perpfut_lib.artifacts import Run
 from perpfut_lib.calendar import trading_windows
@@ -32,8 +33,11 @@ def placebo_episodes(profile: Profile, run: Run, features: Features) -> Episodes
     """Return the windows of ``train.placebos`` placebo markets, scaled as the run's features; none where none pass."""
     panel = load_panel(run)
     windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
-    span = before(panel, int(windows.loc[windows["split"] == "train", "end"].max()))
-    parts = [placebo_windows(profile, placebo_panel(span, seed), features) for seed in range(profile.train.placebos)]
+    windows = windows[windows["split"] == "train"]
+    # A decision late in the last window fills one bar after it, so that bar belongs to the span as well.
+    span = before(panel, int(windows["end"].max()) + panel.timeframe)
+    seeds = range(profile.train.placebos)
+    parts = [placebo_windows(profile, placebo_panel(span, seed), windows, features) for seed in seeds]
     kept = [part for part in parts if part is not None]
     return joined(kept) if kept else None
 
@@ -44,15 +48,16 @@ def before(panel: Panel, end: int) -> Panel:
     return replace(panel, **{name: getattr(panel, name)[:count] for name in FIELDS})
 
 
-def placebo_windows(profile: Profile, panel: Panel, features: Features) -> Episodes | None:
-    """Return the pairs of one placebo market by a looser screen, all of split ``train``; none where none pass."""
+def placebo_windows(profile: Profile, panel: Panel, windows: pd.DataFrame, features: Features) -> Episodes | None:
+    """Return the pairs of one placebo market by a looser screen in the training ``windows``; none where none pass."""
+    if len(panel.symbols) < 2:  # the others lack a bar somewhere
+        return None
     own = profile.cointegration
     loose = {
         "min_correlation": min(own.min_correlation, LEAST_CORRELATION),
         "max_pvalue": max(own.max_pvalue, LARGEST_PVALUE),
     }
     screen = own.model_copy(update=loose | {"fdr": None})
-    windows = trading_windows(panel.grid(), screen, profile.split).assign(split="train")
     tests = window_tests(panel, windows, profile)
     try:
         pair_days = choose_pair_days(panel, windows, tests, screen)

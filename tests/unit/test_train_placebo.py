@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from perpfut_lib.config import load_profile
+from perpfut_lib.calendar import trading_windows
+from perpfut_lib.config import SplitConfig, load_profile
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scaler import Scaler
 from perpfut_lib.features.stage import Features
@@ -43,7 +44,9 @@ def test_a_placebo_has_windows_to_learn_from_and_nothing_to_earn(profile, span):
     width = len(spec.names)
     scaler = Scaler(spec.names, np.zeros(width), np.ones(width), 10.0)
     features = Features(spec, np.zeros((0, 0, width)), scaler)
-    parts = [placebo_windows(profile, placebo_panel(span, seed), features) for seed in range(2)]
+    windows = trading_windows(span.grid(), profile.cointegration, SplitConfig(train=0.8, validate=0.1))
+    windows = windows[windows["split"] == "train"]
+    parts = [placebo_windows(profile, placebo_panel(span, seed), windows, features) for seed in range(2)]
     for episodes in parts:
         assert episodes is not None and len(episodes) > 5
         assert set(episodes.pair_days["split"]) == {"train"}
