@@ -21,7 +21,7 @@ def root(tmp_path, monkeypatch):
 
 
 def test_a_richer_market_measures_richer():
-    """Two markets that differ in the planted deviation only: edge, gain and the informed Sharpe ratio order as they must."""
+    """Two markets, one with the wider planted spread: edge, gain and informed Sharpe ratio order as they must."""
     poor, rich = (
         market.results(Order(1, 5, "smoke", (*SMALL, f"data.simulation.spread_std_bps={std}"))) for std in (5, 40)
     )
