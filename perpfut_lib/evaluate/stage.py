@@ -18,7 +18,7 @@ from perpfut_lib.evaluate.draws import random_rollouts
 from perpfut_lib.evaluate.measure import Trial, action_measures, flows_of, performance, portfolio_of, return_measures
 from perpfut_lib.evaluate.portfolio import FLOWS, Portfolio, concatenate
 from perpfut_lib.evaluate.rollout import Rollout, rollout
-from perpfut_lib.evaluate.utility import INFORMED, utility_bps, utility_days, with_utility
+from perpfut_lib.evaluate.utility import INFORMED, KEYS, utility_bps, utility_days, with_utility
 from perpfut_lib.features.stage import load_features
 from perpfut_lib.policies import (
     BASELINES,
@@ -124,17 +124,20 @@ def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> 
 
 def average(draws: list[Outcome], level: float) -> Outcome:
     """Return means over draws of a trader whose luck differs; its intervals are where ``level`` of the draws lie."""
-    row = _mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
+    row = mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
     days, curves, costs = (
-        _mean_table([getattr(each, name) for each in draws], level) for name in ("days", "curves", "costs")
+        mean_table([getattr(each, name) for each in draws], level) for name in ("days", "curves", "costs")
     )
     return Outcome(row, days, curves, costs, pd.concat([each.utilities for each in draws]))
 
 
-def _mean_table(tables: list[pd.DataFrame], level: float) -> pd.DataFrame:
-    """Return means of tables of one form, row by row, and of their bounds the quantiles of what they bound."""
+def mean_table(tables: list[pd.DataFrame], level: float) -> pd.DataFrame:
+    """Return means of tables of one form, row by row, and of their bounds the quantiles of what they bound.
+
+    Fees and costs are names and stay as they are: the mean of a hundred times 1.44 is not 1.44.
+    """
     mean = tables[0].copy()
-    for name in mean.select_dtypes("float").columns:
+    for name in mean.select_dtypes("float").columns.difference([*KEYS, "cost_bps"]):
         mean[name] = np.mean([table[name].to_numpy() for table in tables], axis=0)
     for name in ("return", "sharpe"):
         if f"{name}_lower" in mean:

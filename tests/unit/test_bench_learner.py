@@ -10,7 +10,8 @@ from perpfut_lib.bench._learner_world import AGENT, BEST, INFORMED
 from perpfut_lib.errors import ConfigError
 
 TINY = (
-    "train.total_steps=2048", "train.n_envs=64", "train.n_steps=16", "train.evaluations=1", "train.seeds=2",
+    "train.total_steps=2048", "train.n_envs=64", "train.n_steps=16", "train.batch_size=1024",
+    "train.evaluations=1", "train.seeds=2",
     "data.simulation.days=8", "data.simulation.symbols=4", "data.simulation.planted_pairs=2",
     "data.timeframe=auto", "cointegration.placebos=0", "compute.workers=1", "costs.fees_bps=[1.44]",
 )  # fmt: skip

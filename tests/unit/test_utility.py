@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perpfut_lib.evaluate.stage import mean_table
 from perpfut_lib.evaluate.utility import INFORMED, best_rules, with_utility
 
 NONE = float("nan")
@@ -55,3 +56,13 @@ def test_the_interval_is_students_over_windows(found):
     assert pooled["utility_difference_upper"] == pytest.approx((9.0 + reach) / 3.0)
     rule = found.iloc[3]
     assert (rule["utility_difference_bps"], rule["utility_difference_upper"]) == (0.0, 0.0)
+
+
+def test_means_of_draws_keep_the_fee_that_names_them():
+    """The mean of a hundred 1.44s is 1.4399…, which no table knows; measures are averaged, bounds are quantiles."""
+    tables = [
+        pd.DataFrame({"test_fee_bps": [1.44], "return": [float(k)], "return_lower": [0.0], "return_upper": [0.0]})
+        for k in range(101)
+    ]
+    mean = mean_table(tables, 0.9).iloc[0]
+    assert mean.tolist() == pytest.approx([1.44, 50.0, 5.0, 95.0]) and mean["test_fee_bps"] == 1.44
