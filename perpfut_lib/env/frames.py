@@ -1,7 +1,7 @@
 """Episodes from tables in memory: candles and funding rates of one's own, without profiles, stages and files."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ from perpfut_lib.acquire.market import Market
 from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.stage import choose_pair_days, pair_day_table, window_tests
 from perpfut_lib.config import Profile
+from perpfut_lib.env.assemble import Observed, assemble
 from perpfut_lib.env.episodes import Episodes
-from perpfut_lib.env.stage import cut_market
 from perpfut_lib.errors import NoPairsError, SchemaError
 from perpfut_lib.features.catalogue import feature_spec
-from perpfut_lib.features.scaler import Scaler, fit_scaler, scale
+from perpfut_lib.features.scaler import fit_scaler
 from perpfut_lib.features.scan import compute
 from perpfut_lib.store.build import panel_of
 from perpfut_lib.store.frames import ArrowTable, as_frame
@@ -28,13 +28,6 @@ Table: TypeAlias = pd.DataFrame | ArrowTable
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 
 
-class Built(NamedTuple):
-    """Episodes and what scaled their features."""
-
-    episodes: Episodes
-    scaler: Scaler
-
-
 def episodes_from_frames(candles: Table, funding: Table | None, pairs: Pairs | None, profile: Profile) -> Episodes:
     """Return the episodes of tables in memory; see :meth:`perpfut_lib.env.Episodes.from_frames`."""
     panel = panel_from_frames(candles, funding, profile)
@@ -44,17 +37,15 @@ def episodes_from_frames(candles: Table, funding: Table | None, pairs: Pairs | N
         pair_days = choose_pair_days(panel, windows, tests, profile.cointegration)
     else:
         pair_days = listed_pair_days(panel, windows, tests, pairs)
-    return build_episodes(panel, pair_days, profile).episodes
+    return build_episodes(panel, pair_days, profile)
 
 
-def build_episodes(panel: Panel, pair_days: pd.DataFrame, profile: Profile) -> Built:
+def build_episodes(panel: Panel, pair_days: pd.DataFrame, profile: Profile) -> Episodes:
     """Return the episodes of pair-days on a panel, their features scaled by what the training episodes show."""
     spec = feature_spec(profile.features)
     raw = compute(spec, carried(panel), pair_days, formation=profile.cointegration.formation)
     scaler = fit_scaler(spec, raw[: int((pair_days["split"] == "train").sum())], profile.features.clip)
-    market, times = cut_market(panel, pair_days, profile)
-    hedge_ratio = pair_days["beta"].to_numpy(np.float64)
-    return Built(Episodes(pair_days, scale(raw, scaler), market, times, hedge_ratio, spec.names, spec.lookback), scaler)
+    return assemble(panel, pair_days, Observed(spec, raw, scaler), profile)
 
 
 def panel_from_frames(candles: Table, funding: Table | None, profile: Profile) -> Panel:
