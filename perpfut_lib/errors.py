@@ -73,6 +73,10 @@ class DegenerateSeriesError(PerpfutError):
     """A series is constant, holds NaN, or is too short for the test or filter asked of it."""
 
 
+class IndexMismatchError(PerpfutError):
+    """Two pandas series carry different indices, so that comparing them by position would be wrong."""
+
+
 class NoPairsError(PerpfutError):
     """No pair passed the cointegration screen in a span that needs at least one."""
 

@@ -1,5 +1,6 @@
-"""Recorded candles and funding rates in parquet, feather or csv; the schema is documented in ``data/README.md``."""
+"""Recorded candles and funding rates in parquet, feather or csv, zipped or not; the schema is in ``data/README.md``."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,16 +12,15 @@ import pyarrow.feather
 import pyarrow.parquet
 
 from perpfut_lib.acquire.checks import by_symbol, check_bars, check_settlements
-from perpfut_lib.acquire.freqtrade import from_freqtrade, is_wanted
+from perpfut_lib.acquire.dialects import Reading, headless, milliseconds, plain_symbol, reading_of
+from perpfut_lib.acquire.freqtrade import is_wanted
 from perpfut_lib.acquire.market import Market
 from perpfut_lib.config import DataConfig, format_duration, project_root
-from perpfut_lib.errors import MissingInputError, SchemaError, TimestampError
+from perpfut_lib.errors import MissingInputError, SchemaError
 from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS
 
-SUFFIXES: Final = (".parquet", ".feather", ".csv")
+SUFFIXES: Final = (".parquet", ".feather", ".csv", ".zip")
 _TIMES: Final = ("open_time", "funding_time")
-_EARLIEST_MS: Final = 1_230_768_000_000  # 2009-01-01: no coin is older, and seconds or days fall far below it
-_LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: microseconds and nanoseconds lie far above it
 
 
 def input_paths(config: DataConfig) -> dict[str, Path]:
@@ -62,76 +62,95 @@ def read_files(config: DataConfig) -> Market:
     """
     paths = input_paths(config)
     tables = [read_table(path, CANDLE_COLUMNS) for role, path in paths.items() if role.startswith("candles")]
-    candles = {symbol: check_bars(symbol, bars) for symbol, bars in by_symbol(tables, "open_time").items()}
+    grouped = by_symbol([table for table, _ in tables], "open_time")
+    candles = {symbol: check_bars(symbol, bars) for symbol, bars in grouped.items()}
     rates = [read_table(path, FUNDING_COLUMNS) for role, path in paths.items() if role.startswith("funding")]
+    notes = tuple(note for _, note in (*tables, *rates))
     if not rates:
-        return Market(candles, None)
-    settlements = by_symbol(rates, "funding_time")
-    return Market(candles, {symbol: check_settlements(symbol, table) for symbol, table in settlements.items()})
+        return Market(candles, None, notes=notes)
+    settlements = by_symbol([table for table, _ in rates], "funding_time")
+    funding = {symbol: check_settlements(symbol, table) for symbol, table in settlements.items()}
+    return Market(candles, funding, notes=notes)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Read ``columns`` of one file; any other column is ignored.
 
     Parameters
     ----------
     path : Path
-        A ``.parquet``, ``.feather`` or ``.csv`` file (csv with a header row).
+        A ``.parquet``, ``.feather`` or ``.csv`` file, or a ``.zip`` with one csv; columns, symbols and times under any
+        of the names in :mod:`perpfut_lib.acquire.dialects`.
     columns : sequence of str
         Candle or funding columns.
 
     Returns
     -------
-    DataFrame
-        ``symbol`` categorical, times int64 ms UTC (date-time columns are converted, without a zone they count as
-        UTC), the rest float64 (nulls become NaN).
+    table : DataFrame
+        ``symbol`` categorical, times int64 ms UTC, the rest float64 (nulls become NaN).
+    note : str
+        What was taken for what.
 
     Raises
     ------
     SchemaError
         The file cannot be read, is empty, lacks a column, or a column has the wrong type or a null name or time.
     TimestampError
-        A time lies outside 2009-2099: probably not milliseconds.
+        A time lies outside 2009-2099 in every unit.
     """
-    table = _load(path, columns)
+    table, reading = _load(path, columns)
     if table.num_rows == 0:
         raise SchemaError(f"{path.name} without rows", "at least one row", "check how the file was made")
-    return pd.DataFrame({name: _column(table.column(name), name, path) for name in columns})
+    frame, notes = {}, []
+    for name in columns:
+        if name in _TIMES:
+            frame[name], unit = _times(table.column(reading.columns[name]), name, path)
+            notes.append(f"{reading.columns[name]} as {name}, {unit}")
+        elif name == "symbol" and reading.symbol is not None:
+            frame[name] = pd.Series([reading.symbol] * table.num_rows, dtype="category")
+            notes.append(f"symbol {reading.symbol} from the file's name")
+        else:
+            frame[name] = _column(table.column(reading.columns[name]), name, path)
+    return pd.DataFrame(frame), f"{path.name}: {'; '.join(notes)}"
 
 
-def _load(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return the named columns as an Arrow table."""
+def _load(path: Path, columns: Sequence[str]) -> tuple[pa.Table, Reading]:
+    """Return the file as an Arrow table, as far as it is wanted, and how it is read."""
     try:
         if path.suffix == ".parquet":
-            names = pa.parquet.read_schema(path).names
-            _require_columns(path, names, columns)
-            return pa.parquet.read_table(path, columns=list(columns))
+            reading = reading_of(path, pa.parquet.read_schema(path).names, columns)
+            return pa.parquet.read_table(path, columns=list(dict.fromkeys(reading.columns.values()))), reading
         if path.suffix == ".feather":
-            table = from_freqtrade(path, pa.feather.read_table(path))
-        elif path.suffix == ".csv":
-            table = pa.csv.read_csv(path)
+            table = pa.feather.read_table(path)
+        elif path.suffix in (".csv", ".zip"):
+            table = _csv(path)
         else:
             raise SchemaError(f"{path.name}", f"a name ending in {', '.join(SUFFIXES)}", "convert the file")
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError, zipfile.BadZipFile) as error:
         found = f"{path.name} that cannot be read ({error})"
         raise SchemaError(found, f"a valid {path.suffix[1:]} file", "make the file again") from error
-    _require_columns(path, table.column_names, columns)
-    return table.select(list(columns))
+    return table, reading_of(path, table.column_names, columns)
 
 
-def _require_columns(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
-    missing = [name for name in columns if name not in names]
-    if missing:
-        found = f"{path.name} without column {', '.join(missing)} (it has {', '.join(names)})"
-        raise SchemaError(found, f"the columns {', '.join(columns)}", "rename or add the columns: see data/README.md")
+def _csv(path: Path) -> pa.Table:
+    """Read a csv, or the one in a zip; Binance's older files have no header row."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as packed:
+            members = packed.namelist()
+            if len(members) != 1:
+                raise SchemaError(f"{path.name} with {len(members)} files", "one csv", "unpack it")
+            content = packed.read(members[0])
+    else:
+        content = path.read_bytes()
+    names = headless(path, content[:1000])
+    options = pa.csv.ReadOptions(column_names=names) if names else None
+    return pa.csv.read_csv(pa.BufferReader(content), options)
 
 
 def _column(column: pa.ChunkedArray, name: str, path: Path) -> pd.Series:
     """Convert one column to the type of the schema."""
     if name == "symbol":
         return _symbols(column, path)
-    if name in _TIMES:
-        return _times(column, name, path)
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise _wrong_type(path, name, kind, "numbers (float64)")
@@ -146,23 +165,17 @@ def _symbols(column: pa.ChunkedArray, path: Path) -> pd.Series:
     if names.isna().any() or "" in names.cat.categories:
         row = int((names.isna() | (names == "")).to_numpy().argmax())
         raise SchemaError(f"{path.name} with no symbol in row {row}", "a symbol in every row", "fill or drop the row")
-    return names.cat.remove_unused_categories()
+    names = names.cat.remove_unused_categories()
+    plain = {name: plain_symbol(name) for name in names.cat.categories}
+    same = all(name == told for name, told in plain.items())
+    return names if same else names.astype(object).map(plain).astype("category")
 
 
-def _times(column: pa.ChunkedArray, name: str, path: Path) -> pd.Series:
+def _times(column: pa.ChunkedArray, name: str, path: Path) -> "tuple[pd.Series[int], str]":
     if column.null_count:
         row = int(column.is_null().to_numpy().argmax())
         raise SchemaError(f"{path.name} with no {name} in row {row}", "a time in every row", "fill or drop the row")
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms", tz=column.type.tz), safe=False)
-    elif not pa.types.is_integer(column.type):
-        raise _wrong_type(path, name, column.type, "int64 milliseconds UTC, or date-times")
-    times = column.cast(pa.int64()).to_pandas()
-    outside = (times < _EARLIEST_MS) | (times >= _LATEST_MS)
-    if outside.any():
-        found = f"{path.name} with {name} = {times[outside].iloc[0]} in row {int(outside.to_numpy().argmax())}"
-        raise TimestampError(found, "milliseconds since 1970, between 2009 and 2099", "convert the times")
-    return times
+    return milliseconds(column, name, path)
 
 
 def _wrong_type(path: Path, name: str, kind: pa.DataType, expected: str) -> SchemaError:

@@ -8,14 +8,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
-from perpfut_lib.types import CANDLE_COLUMNS, PRICE_COLUMNS
-
 _NAME: Final = re.compile(
     r"(?P<base>\w+?)_(?P<quote>[A-Z]+)(?:_[A-Z]+)?-(?P<length>\d+[mhdw])(?:-(?P<kind>futures|mark|funding_rate))?"
 )
-_COLUMNS: Final = ("date", *PRICE_COLUMNS, "volume")
 
 
 def symbol_in(path: Path) -> str | None:
@@ -42,15 +37,7 @@ def is_wanted(path: Path, timeframe: str | None) -> bool:
     return match["kind"] in (None, "futures") and timeframe in ("any", match["length"])
 
 
-def from_freqtrade(path: Path, table: pa.Table) -> pa.Table:
-    """Return a freqtrade table under our column names; any other table unchanged."""
-    symbol = symbol_in(path)
-    if symbol is None or "symbol" in table.column_names or "date" not in table.column_names:
-        return table
-    names = pa.array([symbol] * len(table)).dictionary_encode()
-    if path.stem.endswith("-funding_rate"):
-        columns = {"symbol": names, "funding_time": table.column("date"), "funding_rate": table.column("open")}
-        return pa.table(columns)
-    present = [name for name in _COLUMNS if name in table.column_names]
-    renamed = dict(zip(_COLUMNS, CANDLE_COLUMNS[1:], strict=True))
-    return pa.table({"symbol": names, **{renamed[name]: table.column(name) for name in present}})
+def is_funding(path: Path) -> bool:
+    """Return whether a file holds funding rates as freqtrade keeps them, in the column ``open``."""
+    match = _NAME.fullmatch(path.stem)
+    return match is not None and match["kind"] == "funding_rate" and path.suffix == ".feather"

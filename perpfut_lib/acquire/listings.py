@@ -59,7 +59,7 @@ def read_listings(path: Path) -> dict[str, Span]:
     if not full.is_file():
         raise MissingInputError(f"no file or folder {full}", "Hyperliquid's history", "check universe.hyperliquid")
     time = "open_time" if "open_time" in _columns(full) else "funding_time"
-    held = read_table(full, ("symbol", time)).groupby("symbol", observed=True)[time].agg(["min", "max"])
+    held = read_table(full, ("symbol", time))[0].groupby("symbol", observed=True)[time].agg(["min", "max"])
     return {str(row.Index): Span(int(row.min), int(row.max) + SETTLEMENT_MS) for row in held.itertuples()}
 
 

@@ -27,3 +27,5 @@ class Market:
     """Trading rules, one row per symbol, where the source tells them; see :mod:`perpfut_lib.acquire.online`."""
     cross_check: pd.DataFrame | None = None
     """How an archive compares with the exchange; see :func:`perpfut_lib.acquire.crosscheck.cross_check`."""
+    notes: tuple[str, ...] = ()
+    """What was taken for what in each input file: the time's column and unit, the symbol in its name."""

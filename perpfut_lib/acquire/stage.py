@@ -103,6 +103,7 @@ def _window_json(market: Market, window: Window, reasons: Mapping[str, str]) -> 
         "timeframe": window.timeframe,
         "symbols": list(window.symbols),
         "pays_funding": market.funding is not None,
+        **({"notes": list(market.notes)} if market.notes else {}),
         "source": {symbol: _held(bars, reasons[symbol]) for symbol, bars in market.candles.items()},
     }
 

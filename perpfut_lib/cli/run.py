@@ -46,12 +46,13 @@ def run(
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")
     run_chapters(order)
     _say_what_it_took(chosen)
-    lacking = [each.name for each in catalogue() if Executed(each, chosen).status() is not Status.CURRENT]
+    lacking = [each for each in catalogue() if Executed(each, chosen).status() is not Status.CURRENT]
+    names = ", ".join(each.name for each in lacking)
+    if not any(each.stage == "evaluate" for each in lacking):
+        _show_fee_table(chosen)
     if lacking:
-        typer.echo(f"no table and no book yet: {', '.join(lacking)} not up to date")
-        return
-    _show_fee_table(chosen)
-    if book:
+        typer.echo(f"no book yet: {names} not up to date")
+    elif book:
         build(profile, settings)
 
 

@@ -5,13 +5,14 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from numba import njit
 
 from perpfut_lib.cointegration.mackinnon import mackinnon_pvalue
 from perpfut_lib.cointegration.residual_test import AIC, BIC, FIXED, residual_test
 from perpfut_lib.cointegration.sums import demean, dot
 from perpfut_lib.cointegration.variance_ratio import hurst_exponent
-from perpfut_lib.errors import DegenerateSeriesError
+from perpfut_lib.errors import DegenerateSeriesError, IndexMismatchError
 from perpfut_lib.types import Float1D
 
 Autolag = Literal["aic", "bic"] | None
@@ -49,7 +50,8 @@ def engle_granger(
     Parameters
     ----------
     y, x : array_like
-        Log prices, (n,), without NaN. The direction matters: ``y`` is regressed on ``x``.
+        Log prices, (n,), without NaN. The direction matters: ``y`` is regressed on ``x``. Series of pandas must share
+        their index; those of polars, and Arrow arrays, are taken by position.
     maxlag : int, optional
         Most lagged differences; by default Schwert's ⌈12 (n/100)^¼⌉, at most n//2 - 1.
     autolag : {"aic", "bic", None}
@@ -62,6 +64,8 @@ def engle_granger(
 
     Raises
     ------
+    IndexMismatchError
+        Two pandas series have different indices: by position, values of different times would be compared.
     DegenerateSeriesError
         Lengths differ, a value is NaN or infinite, a series is constant, the sample is too short for ``maxlag``, or
         the residual regression is singular (a residual without noise).
@@ -70,6 +74,7 @@ def engle_granger(
     ----------
     Engle, R.F. and Granger, C.W.J. (1987), "Co-integration and error correction", Econometrica 55, 251-276.
     """
+    _require_one_index(y, x)
     y, x = _aligned(y, x)
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
@@ -79,6 +84,15 @@ def engle_granger(
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
     return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life, hurst)
+
+
+def _require_one_index(y: npt.ArrayLike, x: npt.ArrayLike) -> None:
+    """Raise :class:`IndexMismatchError` for two pandas series whose indices differ."""
+    if not (isinstance(y, pd.Series) and isinstance(x, pd.Series)) or y.index.equals(x.index):
+        return
+    shared = len(y.index.intersection(x.index))
+    found = f"series of {len(y)} and {len(x)} values whose indices share {shared} labels, or in another order"
+    raise IndexMismatchError(found, "one index", "align them: y, x = y.align(x, join='inner')")
 
 
 def resolve_maxlag(count: int, maxlag: int | None) -> int:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig, ComputeConfig
+from perpfut_lib.store.frames import ArrowTable, as_frame
 from perpfut_lib.types import Bool1D, Float1D, Int1D
 
 Direction = Literal["best", "both", "listed"]
@@ -33,7 +34,7 @@ class Screen(NamedTuple):
 
 
 def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
-    log_prices: pd.DataFrame,
+    log_prices: pd.DataFrame | ArrowTable,
     *,
     window: int,
     step: int,
@@ -50,7 +51,8 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     Parameters
     ----------
     log_prices : DataFrame
-        Log prices, one column per symbol, one row per bar. A symbol with a NaN in a window, or constant there, is left
+        Log prices, one column per symbol, one row per bar, or any table that speaks Arrow (such as a polars frame,
+        whose rows are then numbered). A symbol with a NaN in a window, or constant there, is left
         out of that window.
     window, step : int
         Bars in a window, and from one window to the next.
@@ -69,6 +71,7 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     DegenerateSeriesError
         The window is too short for the lags.
     """
+    log_prices = as_frame(log_prices)
     stops = np.arange(window, len(log_prices) + 1, step, dtype=np.int64)
     tests = scan_windows(log_prices.to_numpy(np.float64), stops, window, rule, compute)
     return _labelled(select(tests, Screen(min_corr, max_pvalue, fdr, top, direction)), log_prices, stops, window)

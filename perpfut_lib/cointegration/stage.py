@@ -77,12 +77,18 @@ def choose_pair_days(
         A split has no pair at all.
     """
     chosen = select(tests, Screen.of(config))
+    table = pair_day_table(panel, windows, chosen)
+    _require_pairs(table, windows, config)
+    return table
+
+
+def pair_day_table(panel: Panel, windows: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return the pair-days of chosen tests (with their ``rank``, sorted by window and rank), see `load_pair_days`."""
     days = windows.loc[chosen["window"], ["start", "end", "split"]].reset_index(drop=True)
     table = pd.concat([days, chosen.drop(columns="window").reset_index(drop=True)], axis=1)
     names = np.array(panel.symbols)
     table = table.assign(y=names[table["y"]], x=names[table["x"]])
     table.insert(0, "episode", np.arange(len(table), dtype=np.int64))
-    _require_pairs(table, windows, config)
     return table
 
 

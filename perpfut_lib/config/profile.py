@@ -27,6 +27,7 @@ from perpfut_lib.config.robustness import RobustnessConfig
 from perpfut_lib.errors import ConfigError
 
 ROOT_VARIABLE = "PERPFUT_ROOT"
+_SEVERAL = re.compile(r"\s+(?=[\w.]+=)")  # a space inside a value, such as a list's, parts nothing
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -75,30 +76,38 @@ class Profile(Section):
 
 
 def project_root() -> Path:
-    """Return the folder that holds ``configs/``: ``$PERPFUT_ROOT``, else the nearest above here, else the package's."""
+    """Return the folder of ``configs/``: ``$PERPFUT_ROOT``, else the nearest above, else the checkout, else here."""
     if ROOT_VARIABLE in os.environ:
         return Path(os.environ[ROOT_VARIABLE]).resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "configs").is_dir() and (folder / "perpfut_lib").is_dir():
             return folder
-    return Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "configs").is_dir() else here  # an installed package writes nothing beside itself
+
+
+def profile_folder() -> Path:
+    """Return the folder of the profiles: the project's ``configs/``, or the package's own where there is none."""
+    folder = project_root() / "configs"
+    return folder if folder.is_dir() else Path(__file__).resolve().parents[1] / "configs"
 
 
 def profile_names() -> list[str]:
     """Return the names of the profiles in ``configs/``."""
-    return sorted(path.stem for path in (project_root() / "configs").glob("*.yaml"))
+    return sorted(path.stem for path in profile_folder().glob("*.yaml"))
 
 
-def load_profile(profile: str = "default", overrides: Sequence[str] = ()) -> Profile:
+def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) -> Profile:
     """Read a profile by name and apply overrides.
 
     Parameters
     ----------
     profile : str
         Name of a file in ``configs/``, without its ending.
-    overrides : sequence of str
-        Settings as ``section.key=value``; the value is read as YAML.
+    overrides : sequence of str, or str
+        Settings as ``section.key=value``; the value is read as YAML. One text holds one, or several apart by spaces
+        or line breaks, or a YAML list of them: what ``papermill -p overrides …`` hands over.
 
     Returns
     -------
@@ -110,16 +119,36 @@ def load_profile(profile: str = "default", overrides: Sequence[str] = ()) -> Pro
     ConfigError
         The profile or a key does not exist, or a value is out of range.
     """
-    path = project_root() / "configs" / f"{profile}.yaml"
+    path = profile_folder() / f"{profile}.yaml"
     if not path.is_file():
         raise ConfigError(f"no profile {profile!r}", f"one of {', '.join(profile_names())}", "choose one of these")
     tree: dict[str, Any] = {"name": profile, **_read_yaml(path)}
-    for override in overrides:
+    settings = _listed(overrides)
+    for override in settings:
         _apply(tree, override)
+    other = _other_data(settings)
+    if other:
+        tree["title"] = f"Settings of profile {profile} on other data ({', '.join(other)})"
     try:
         return Profile.model_validate(tree)
     except ValidationError as error:
         raise _config_error(error, path.name) from error
+
+
+def _other_data(settings: Sequence[str]) -> list[str]:
+    """Return the settings that put other data in the place of the profile's; none where they bring their own title."""
+    keys = {setting.partition("=")[0].strip() for setting in settings}
+    data = {"data.files", "data.source", "data.start", "data.end", "data.archive.location", "data.exchange.url"}
+    return [] if "title" in keys else sorted(keys & data)
+
+
+def _listed(overrides: Sequence[str] | str) -> list[str]:
+    """Return overrides as a list, whichever way they were given."""
+    if not isinstance(overrides, str):
+        return list(overrides)
+    if overrides.lstrip().startswith("["):
+        return [str(each) for each in yaml.safe_load(overrides)]
+    return [part for part in _SEVERAL.split(overrides.strip()) if part]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

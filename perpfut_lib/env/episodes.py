@@ -1,7 +1,8 @@
 """Episodes: one selected pair on one trading window, with everything that the environment and the evaluation need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,10 @@ from perpfut_lib.cointegration import load_pair_days
 from perpfut_lib.env.kernel import World
 from perpfut_lib.errors import NoPairsError, SchemaError
 from perpfut_lib.types import Float1D, Float3D, Float32, Int1D
+
+if TYPE_CHECKING:
+    from perpfut_lib.config import Profile
+    from perpfut_lib.store.frames import ArrowTable
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,42 @@ class Episodes:
 
     def __len__(self) -> int:
         return len(self.hedge_ratio)
+
+    @classmethod
+    def from_frames(
+        cls,
+        candles: "pd.DataFrame | ArrowTable",
+        funding: "pd.DataFrame | ArrowTable | None" = None,
+        pairs: "Sequence[tuple[str, str]] | None" = None,
+        profile: "Profile | None" = None,
+    ) -> "Episodes":
+        """Return the episodes of candles in memory.
+
+        Parameters
+        ----------
+        candles : DataFrame or Arrow table
+            Columns ``symbol open_time open high low close volume``; times are int64 ms UTC or date-times.
+        funding : DataFrame or Arrow table, optional
+            Columns ``symbol funding_time funding_rate``; none is paid without.
+        pairs : sequence of (str, str), optional
+            Pairs (y, x) that are traded in every window, the hedge ratio estimated on the formation window before it;
+            by default the cointegration screen of the profile chooses.
+        profile : Profile, optional
+            Formation, trading, split, features, fills and funding; by default the documented ones.
+
+        Raises
+        ------
+        SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError
+            The tables are not what they should be.
+        SplitError, NoPairsError
+            The data are too short, or no pair passes.
+        """
+        from perpfut_lib.config import Profile
+        from perpfut_lib.env.frames import episodes_from_frames
+
+        return episodes_from_frames(
+            candles, funding, pairs, profile or Profile.model_validate({"compute": {"workers": 1}})
+        )
 
     @property
     def length(self) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from perpfut_lib.acquire.market import Market
 from perpfut_lib.acquire.partitions import candle_months, read_funding
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import FundingEvents, Panel
@@ -56,6 +57,28 @@ def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timefr
             pass
     columns = {field: np.ascontiguousarray(values.pop(field).T) for field in FIELDS}
     funding = {name: events for name in names if (events := _funding(root, name)) is not None}
+    return Panel(open_time, names, timeframe, filled=np.ascontiguousarray(filled.T), funding=funding, **columns)
+
+
+def panel_of(market: Market, timeframe: int) -> Panel:
+    """Return the panel of a checked market, over all that its symbols cover; see :func:`build_panel`."""
+    names = tuple(sorted(market.candles))
+    start = min(int(bars["open_time"].iloc[0]) for bars in market.candles.values())
+    end = max(int(bars["open_time"].iloc[-1]) for bars in market.candles.values()) + timeframe
+    open_time = np.arange(start, end, timeframe, dtype=np.int64)
+    values = {field: np.full((len(names), len(open_time)), np.nan) for field in FIELDS}
+    filled = np.zeros((len(names), len(open_time)), dtype=np.bool_)
+    for column, name in enumerate(names):
+        bars, own = market.candles[name], {field: values[field][column] for field in FIELDS}
+        rows, _ = _rows(bars["open_time"].to_numpy(), start, end, timeframe)
+        for field in FIELDS:
+            own[field][rows] = bars[field].to_numpy()
+        fill_forward(own, filled[column])
+    columns = {field: np.ascontiguousarray(values[field].T) for field in FIELDS}
+    rates = {name: table for name, table in (market.funding or {}).items() if name in names}
+    funding = {
+        name: FundingEvents(t["funding_time"].to_numpy(), t["funding_rate"].to_numpy()) for name, t in rates.items()
+    }
     return Panel(open_time, names, timeframe, filled=np.ascontiguousarray(filled.T), funding=funding, **columns)
 
 

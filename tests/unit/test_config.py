@@ -142,3 +142,28 @@ def test_published_studies_have_ten_seeds_and_three_fees(name):
     assert profile.train.seeds >= 10
     assert profile.costs.fees_bps == (0.0, 1.44, 4.5)
     assert set(profile.attribution.start) == set(SEED_RULES)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "train.seeds=3 env.latency=1",
+        "train.seeds=3\nenv.latency=1",
+        '["train.seeds=3", "env.latency=1"]',
+        ["train.seeds=3", "env.latency=1"],
+    ],
+)
+def test_overrides_come_as_text_or_as_a_list(given):
+    """``papermill -p overrides "train.seeds=3"`` hands over a text."""
+    profile = load_profile("smoke", given)
+    assert (profile.train.seeds, profile.env.latency) == (3, 1)
+    assert load_profile("smoke", "costs.fees_bps=[0.0, 2.0]").costs.fees_bps == (0.0, 2.0)
+
+
+def test_a_profile_s_title_does_not_stand_over_other_data():
+    """Another file, or other dates, under a profile's settings: the title says so; a title of one's own stays."""
+    plain, other = load_profile("real-1m"), load_profile("real-1m", ["data.files=mine.parquet"])
+    assert "May-June 2025" in plain.title and "May-June 2025" not in other.title
+    assert other.title == "Settings of profile real-1m on other data (data.files)"
+    assert load_profile("real-1m", ["data.files=mine.parquet", "title=Mine"]).title == "Mine"
+    assert load_profile("real-1m", ["train.seeds=3"]).title == plain.title
