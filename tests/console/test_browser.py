@@ -32,6 +32,7 @@ def browser():
 @pytest.fixture
 def url(agent):
     agent.history(10_000)
+    agent.reports(60)
     gate = Gatekeeper(hash_token(TOKEN, b"0" * 16))
     with serving(application(observer(agent), gate), Place(port=0)) as address:
         yield address
@@ -60,7 +61,7 @@ def test_every_page_draws_without_a_complaint_and_without_barriers(browser, url)
         browser.ask(AXE.read_text() + ";0")
         for page in PAGES:
             _turn(browser, page)
-            if page in ("pairs", "signals"):
+            if page in ("pairs", "signals", "performance"):
                 browser.wait(f"document.querySelector('#page-{page} canvas')")
             browser.settle()
             _keep(browser, f"{page}-{name}")
