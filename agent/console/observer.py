@@ -1,6 +1,7 @@
 """What every part of the console shares: one look at the folder per second, however many people watch."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,8 +17,8 @@ from agent.console.trail import PerformanceTrail
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import AgentFolder
 
-FRESH_MS: Final = 900
-"""How long one look serves everybody, ms."""
+FRESH_S: Final = 0.9
+"""How long one look serves everybody, seconds."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,16 @@ class Observer:
         self.redactor = Redactor()
         self._lock, self._tail_lock = threading.Lock(), threading.Lock()
         self._last: Look | None = None
+        self._looked = 0.0
 
     def look(self, *, anew: bool = False) -> Look:
         """Return the present state, at most a second old; ``anew`` for one that was read after this call."""
         with self._lock:
-            now = self.clock()
-            if self._last is None or anew or abs(now - self._last.reading.now) > FRESH_MS:
-                reading = read_folder(self.folder, now)
+            if self._last is None or anew or time.monotonic() - self._looked > FRESH_S:
+                reading = read_folder(self.folder, self.clock())
                 self._trail.take(reading)
                 self._last = Look(reading, faults(reading, self._limits))
+                self._looked = time.monotonic()
             return self._last
 
     def overview(self) -> dict[str, Any]:

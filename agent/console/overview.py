@@ -1,10 +1,13 @@
 """The first page as plain JSON: is it alive, is it flat, does it hold what it should, what has it earned."""
 
-from typing import Any
+from typing import Any, Final
 
 from agent.console.faults import Fault
 from agent.console.reading import Reading
 from perpfut_lib.artifacts import Control, GovernorOrder, PerfSnapshot, Position, Signal
+
+NO_REPORT: Final = {"state": "unknown", "text": "Not known: no report"}
+OLD_REPORT: Final = {"state": "unknown", "text": "Not known: the report is old"}
 
 
 def overview(reading: Reading, wrong: list[Fault]) -> dict[str, Any]:
@@ -13,7 +16,7 @@ def overview(reading: Reading, wrong: list[Fault]) -> dict[str, Any]:
     return {
         "time": reading.now,
         "alive": _alive(reading, wrong),
-        "flat": _flat(report, signal),
+        "flat": _flat(report, wrong),
         "match": _match(report, wrong),
         "earned": _earned(report),
         "faults": [vars(fault) for fault in wrong],
@@ -83,14 +86,16 @@ def _alive(reading: Reading, wrong: list[Fault]) -> dict[str, str]:
         return {"state": "unknown", "text": "Never seen"}
     if "agent_dead" in codes:
         return {"state": "bad", "text": "Not running"}
-    if "executor_silent" in codes:
+    if _silent(wrong):
         return {"state": "bad", "text": "Agent yes, executor silent"}
     return {"state": "good", "text": "Yes, ticking"}
 
 
-def _flat(report: PerfSnapshot | None, signal: Signal | None) -> dict[str, str]:
+def _flat(report: PerfSnapshot | None, wrong: list[Fault]) -> dict[str, str]:
     if report is None:
-        return {"state": "unknown", "text": "Not known: no report"}
+        return NO_REPORT
+    if _silent(wrong):
+        return OLD_REPORT
     held = sum(1 for position in report.positions if position.quantity)
     if not held:
         return {"state": "good", "text": "Flat"}
@@ -98,9 +103,15 @@ def _flat(report: PerfSnapshot | None, signal: Signal | None) -> dict[str, str]:
     return {"state": "info", "text": f"Holds {held} symbols, {share:.1f} % of equity"}
 
 
+def _silent(wrong: list[Fault]) -> bool:
+    return any(fault.code == "executor_silent" for fault in wrong)
+
+
 def _match(report: PerfSnapshot | None, wrong: list[Fault]) -> dict[str, str]:
     if report is None:
-        return {"state": "unknown", "text": "Not known: no report"}
+        return NO_REPORT
+    if _silent(wrong):
+        return OLD_REPORT
     if any(fault.code == "positions_differ" for fault in wrong):
         return {"state": "bad", "text": "No, positions differ"}
     return {"state": "good", "text": "Yes"}
@@ -108,7 +119,7 @@ def _match(report: PerfSnapshot | None, wrong: list[Fault]) -> dict[str, str]:
 
 def _earned(report: PerfSnapshot | None) -> dict[str, str]:
     if report is None:
-        return {"state": "unknown", "text": "Not known: no report"}
+        return NO_REPORT
     earned = report.price_pnl + report.funding - report.fees
     start = report.equity - earned
     share = f" ({100 * earned / start:+.2f} %)" if start > 0 else ""

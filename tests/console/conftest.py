@@ -11,6 +11,8 @@ from agent.console.limits import Limits
 from agent.console.observer import Observer
 from agent.console.server import Place, application, serving
 from agent.console.tokens import Gatekeeper, hash_token
+from agent.decision.governor_rules import GovernorState, point_of
+from agent.state.sealed_file import write_sealed
 from perpfut_lib.artifacts import AgentFolder, Leg, PairReport, Position, write_json
 from tests.agent.documents import MINUTE, active_pair, active_pairs, control, governor_order, perf_snapshot, signal
 
@@ -50,7 +52,20 @@ class FakeAgent:
         values = {"created_at": self.now, "positions": (held, short), "equity": 10_003.5}
         self.folder.write(perf_snapshot(**(values | changes)))
 
-    def history(self, count, **last):
+    def reports(self, count):
+        """Leave the governor's memory of so many snapshots of an account that rises and falls."""
+        snapshots = [
+            perf_snapshot(
+                created_at=self.now - (count - number) * MINUTE,
+                equity=10_000.0 + 4 * number + 30 * math.sin(number / 5),
+                slippage_bps=0.4 + 0.2 * math.cos(number / 3),
+            )
+            for number in range(count)
+        ]
+        state = GovernorState(points=tuple(map(point_of, snapshots)))
+        write_sealed(self.folder.governor_memory, {"state": state.model_dump(mode="json")})
+
+    def history(self, count):
         """Log so many signals of one pair whose spread swings."""
         bar = self.now // MINUTE * MINUTE
         self.folder.decisions.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +97,7 @@ def agent(tmp_path):
 
 
 def observer(agent, clock=None):
-    return Observer("smoke", agent.folder, Limits(disk_bytes=0), clock or (lambda: time.time_ns() // 1_000_000))
+    return Observer("smoke", agent.folder, Limits(disk_bytes=0), clock or (lambda: agent.now))
 
 
 class Hand:

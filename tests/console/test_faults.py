@@ -78,6 +78,9 @@ def test_silence_is_noticed(agent):
     """Two minutes later nothing was written: the agent is dead; later its signal is over and the executor silent."""
     assert codes(agent, 100_000) == {"agent_dead"}
     assert codes(agent, 5 * MINUTE) == {"agent_dead", "signal_expired", "executor_silent"}
+    reading = read_folder(agent.folder, agent.now + 5 * MINUTE)
+    page = overview(reading, faults(reading, Limits(disk_bytes=0)))
+    assert page["flat"]["text"] == page["match"]["text"] == "Not known: the report is old"
 
 
 def test_a_full_disk_is_noticed(agent):

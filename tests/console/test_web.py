@@ -171,3 +171,16 @@ def test_a_taken_port_is_named(agent):
         place = Place(port=taken.getsockname()[1])
         with pytest.raises(ConfigError, match="--port"), serving(application(observer(agent), Gatekeeper(None)), place):
             pass
+
+
+def test_the_account_over_time_begins_with_the_governors_window(console, agent):
+    """What the governor remembers comes before what the console saw itself; new reports are added."""
+    agent.reports(60)
+    assert len(console.get("/api/performance").json()["equity"]) == 61
+    watching = observer(agent)
+    watching.look()
+    agent.report(created_at=agent.now + 1, equity=9_999.0)
+    watching.look(anew=True)
+    found = watching.performance()
+    assert found["equity"][-1] == 9_999.0 and len(found["time"]) == 62
+    assert found["fees"][0] is None and found["fees"][-1] == 1.0

@@ -24,11 +24,16 @@ export function chart(place, times, series, text, height = 180) {
     return;
   }
   drawn.get(place)?.plot.destroy();
+  if (times.length < 2) {
+    drawn.delete(place);
+    place.replaceChildren(make("p", {class: "quiet"}, `${text} A curve begins with the second report.`));
+    return;
+  }
   const figure = make("figure", {role: "img", "aria-label": text});
   place.replaceChildren(figure, make("figcaption", {}, text));
   const lines = series.map(each => ({
     label: each.label, stroke: colour(each.colour || "--accent"), width: each.width || 1.5, dash: each.dash,
-    paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: times.length < 3},
+    paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: false},
   }));
   const options = {
     width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis({space: 90, values: clock}), axis({size: 62, space: 24})],
