@@ -32,7 +32,7 @@ class PairTradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     Notes
     -----
-    What an ended episode showed last is in ``infos["final_obs"]``, its score and length in ``infos["episode"]``.
+    What an ended episode showed last is in ``infos["final_obs"]``; ``RecordEpisodeStatistics`` adds its score.
     """
 
     def __init__(self, episodes: Episodes, rules: Rules, costs: Costs, *, num_envs: int) -> None:
@@ -66,8 +66,7 @@ class PairTradingVectorEnv(VectorEnv[Any, Any, Any]):
             final = np.full(self.num_envs, None, object)
             for row in np.flatnonzero(done):
                 final[row] = outcome.last_observation[row].copy()
-            infos = {"final_obs": final, "_final_obs": done.copy(), "_episode": done.copy()}
-            infos["episode"] = {"r": np.where(done, outcome.score, 0.0), "l": np.where(done, outcome.length, 0)}
+            infos = {"final_obs": final, "_final_obs": done.copy()}
             self._state.next_episode[done] = self._draw(int(done.sum()))
         reward = outcome.reward.astype(np.float64)
         return outcome.observation, reward, outcome.terminated.copy(), outcome.truncated.copy(), infos

@@ -83,7 +83,8 @@ def test_plain_ppo_learns_on_make_vec_env_with_vec_normalize(episodes):
 def test_processes_step_what_one_process_steps(episodes):
     """SubprocVecEnv hands the episodes to its processes; the observations are those of make_vec_env in this one."""
     arguments = {"n_envs": 2, "seed": 3, "env_kwargs": {"episodes": episodes}}
-    here, there = make_vec_env(NAME, **arguments), make_vec_env(NAME, vec_env_cls=SubprocVecEnv, **arguments)
+    name = f"perpfut_lib.env.registered:{NAME}"  # a new process has registered nothing yet
+    here, there = make_vec_env(name, **arguments), make_vec_env(name, vec_env_cls=SubprocVecEnv, **arguments)
     assert (here.reset() == there.reset()).all()
     for _ in range(3):
         actions = np.array([[0.5], [-0.25]])
