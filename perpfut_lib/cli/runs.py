@@ -19,6 +19,8 @@ def list_runs(json: JsonOption = False) -> None:
     if json:
         typer.echo(json_module.dumps(rows))
         return
+    if not rows:
+        typer.echo("no runs yet: perpfut run --profile smoke makes one")
     for row in rows:
         typer.echo(f"{row['run']:<22} {row['last']:<26} {row['minutes']:>8} min {row['commit']:<9} {row['stages']}")
         if row["training"]:

