@@ -1,10 +1,12 @@
 """Windows of placebo markets: of the training span only, scaled as the run's features, and without an edge."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perpfut_lib.calendar import trading_windows
-from perpfut_lib.config import SplitConfig, load_profile
+from perpfut_lib.config import load_profile
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scaler import Scaler
 from perpfut_lib.features.stage import Features
@@ -21,34 +23,39 @@ def profile():
 
 
 @pytest.fixture(scope="module")
-def span(profile):
-    """Return the first nine days of the market."""
-    panel = simulated_panel(profile.data.simulation)
-    return before(panel, int(panel.open_time[0]) + 9 * 86_400_000)
+def panel(profile):
+    """Return the whole market."""
+    return simulated_panel(profile.data.simulation)
 
 
-def test_only_bars_before_the_end_are_drawn_from(profile, span):
-    """Proves that no bar of a placebo market is younger than the span that it is made of."""
-    panel = simulated_panel(profile.data.simulation)
-    assert len(span.open_time) == 9 * 1440 < len(panel.open_time)
-    later = before(panel, int(panel.open_time[-1]))
-    later.close.setflags(write=True)
-    later.close[9 * 1440 :] *= 7.0
-    cut = before(later, int(panel.open_time[0]) + 9 * 86_400_000)
+@pytest.fixture(scope="module")
+def windows(profile, panel):
+    """Return the training windows."""
+    every = trading_windows(panel.grid(), profile.cointegration, profile.split)
+    return every[every["split"] == "train"]
+
+
+def test_only_bars_before_the_end_are_drawn_from(panel, windows):
+    """Proves that what comes after a span changes nothing in the placebo market that is made of it."""
+    end = int(windows["end"].max())
+    span = before(panel, end)
+    assert span.open_time[-1] + panel.timeframe == end
+    rows = len(span.open_time)
+    other = np.concatenate([panel.close[:rows], 7.0 * panel.close[rows:]])
+    cut = before(replace(panel, close=other), end)
     assert placebo_panel(cut, 0).close.tobytes() == placebo_panel(span, 0).close.tobytes()
 
 
-def test_a_placebo_has_windows_to_learn_from_and_nothing_to_earn(profile, span):
+def test_a_placebo_has_windows_to_learn_from_and_nothing_to_earn(profile, panel, windows):
     """Proves that windows are training windows in the run's scale, and that no spread comes back."""
     spec = feature_spec(profile.features)
     width = len(spec.names)
     scaler = Scaler(spec.names, np.zeros(width), np.ones(width), 10.0)
     features = Features(spec, np.zeros((0, 0, width)), scaler)
-    windows = trading_windows(span.grid(), profile.cointegration, SplitConfig(train=0.8, validate=0.1))
-    windows = windows[windows["split"] == "train"]
-    parts = [placebo_windows(profile, placebo_panel(span, seed), windows, features) for seed in range(2)]
-    for episodes in parts:
-        assert episodes is not None and len(episodes) > 5
+    span = before(panel, int(windows["end"].max()) + panel.timeframe)
+    for seed in range(2):
+        episodes = placebo_windows(profile, placebo_panel(span, seed), windows, features)
+        assert episodes is not None and len(episodes) >= 5
         assert set(episodes.pair_days["split"]) == {"train"}
         assert np.isfinite(episodes.features).all()
         z = episodes.features[:, :, spec.names.index("spread_z")].astype(float)
