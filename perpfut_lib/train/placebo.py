@@ -1,7 +1,7 @@
 """Training windows without any edge: pairs of placebo markets, made of the training span and screened as it is.
 
-What passes the screen by chance is rare in a training span, and what it earned there by chance a learner takes for skill.
-A placebo market draws the span's bars with replacement: what moves together still does, and no spread comes
+What passes the screen by chance is rare in a training span, and what it earned there by chance a learner takes for
+skill. A placebo market draws the span's bars with replacement: what moves together still does, and no spread comes
 back. Its pairs show, in as many windows as wanted, which pairs to leave alone.
 """
 
