@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.executor import memory, readings, state
+from agent.executor import readings, state
+from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import BOUND_MS, simulate, simulate_many
 
 BLOCKS, EACH = 10, 20
@@ -51,5 +52,5 @@ def test_believing_the_first_reading_is_found(monkeypatch):
 
 def test_amnesia_is_found(monkeypatch):
     """An executor that never finds its memory."""
-    monkeypatch.setattr(memory.MemoryFiles, "load", lambda _self, _clocks: (None, False))
+    monkeypatch.setattr(FragileFiles, "load", lambda _self, _clocks: (None, False), raising=False)
     assert found()
