@@ -26,7 +26,7 @@ class Message:
 
 
 @dataclass
-class Desk:
+class MessageGroups:
     """Turns what is wrong from look to look into messages.
 
     Parameters

@@ -89,7 +89,7 @@ def _points(folder: AgentFolder) -> tuple[Point, ...]:
 
 def _marks(folder: AgentFolder) -> dict[str, tuple[float, float]]:
     try:
-        tracks = read_sealed(folder.memory)["tracks"]
-        return {track["pair"]: (float(track["marks"][0]), float(track["marks"][1])) for track in tracks}
+        followed = read_sealed(folder.memory)["tracks"]
+        return {track["pair"]: (float(track["marks"][0]), float(track["marks"][1])) for track in followed}
     except (ArtifactError, MissingInputError, KeyError, TypeError, ValueError, IndexError):
         return {}

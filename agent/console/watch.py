@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.console.delivery import Outbox, Sender
-from agent.console.messages import Desk, Message
+from agent.console.messages import Message, MessageGroups
 from agent.console.observer import Observer
 
 log = logging.getLogger(__name__)
@@ -28,15 +28,15 @@ class Watchdog:
 
     def __init__(self, observer: Observer, sender: Sender, book: str = "") -> None:
         self._observer = observer
-        self._desk = Desk(observer.name, book)
+        self._groups = MessageGroups(observer.name, book)
         self._outbox = Outbox(sender, observer.redactor)
 
     def look(self, now: int) -> int:
         """Look once, send what is to be sent, and return how many messages arrived."""
-        for message in self._desk.take(self._observer.look(anew=True).wrong, now):
+        for message in self._groups.take(self._observer.look(anew=True).wrong, now):
             log.info("message", extra={"title": message.title})
             self._outbox.put(message)
-        daily = self._desk.summary(self._observer.overview(), now)
+        daily = self._groups.summary(self._observer.overview(), now)
         if daily is not None:
             self._outbox.put(daily)
         return self._outbox.deliver(now)

@@ -63,19 +63,19 @@ class Account:
                 books = books.corrected(held, prices[symbol])
         return replace(self, books=books, marks={**self.marks, **prices})
 
-    def traded(self, order_id: str, trade: Trade, now: int, heard: Fill) -> tuple["Account", dict[str, Any]]:
+    def traded(self, order_id: str, trade: Trade, now: int, fill: Fill) -> tuple["Account", dict[str, Any]]:
         """Return the account after a fill, and what the trail says of it.
 
         A price that is no number is replaced by the mark; a quantity that is none raises a doubt.
         """
         after = ledger.filled(self.state, order_id, trade.quantity, now, trade.trade_id)
         counted = after.positions is not self.state.positions
-        body = {"id": order_id, "trade": trade.trade_id, "quantity": str(trade.quantity), "price": heard.price}
-        body |= {"fee": heard.fee, "counted": counted}
+        body = {"id": order_id, "trade": trade.trade_id, "quantity": str(trade.quantity), "price": fill.price}
+        body |= {"fee": fill.fee, "counted": counted}
         other = {asset: float(fee) for asset, fee in trade.fees.items() if not self._worth(asset, fee)[1]}
         if not counted:
             return replace(self, state=after), body
-        books = self.books.booked(heard)
+        books = self.books.booked(fill)
         for asset, fee in other.items():
             log.error("a fee of %s %s has no price: it is reported apart", fee, asset)
             books = books.paid_in(asset, fee)

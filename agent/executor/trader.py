@@ -116,12 +116,12 @@ class Trader:
         self._now = now
         self._quotes |= quotes
         self.account = self.account.marked(_prices(quotes))
-        heard = self._look()
+        changed = self._look()
         if self.intent.mode == "wait":
             return ()
         state, orders = plan(self.account.state, self._situation(quotes, now), self._settings.limits)
         self._set(state)
-        if heard or self._journal.forgetful:
+        if changed or self._journal.forgetful:
             self._journal.save(self._memory())
         return tuple(order for order in orders if order.reduce_only) if self._journal.forgetful else orders
 
@@ -155,8 +155,8 @@ class Trader:
             log.error("order %s filled at %s: booked at the mark %s", order_id, trade.price, price)
         quoted, written = self._quoted.get(order_id, (None, None))
         latency = None if written is None else max(0.0, float(self._clock.wall() - written))
-        heard = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
-        self.account, body = account.traded(order_id, trade, now, heard)
+        fill = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
+        self.account, body = account.traded(order_id, trade, now, fill)
         self._journal.note(self._clocks(), "fill", body | {"symbol": symbol})
         self._journal.save(self._memory())
 
@@ -216,19 +216,19 @@ class Trader:
     def _look(self) -> bool:
         """Look at the files; return whether something was heard that must survive a restart."""
         files = (self._folder.document(Signal), self._folder.document(Control))
-        before, heard = self.intent, self._read_state
+        before, seen = self.intent, self._read_state
         patience = self._settings.patience
-        self._read_state, self.intent = look(files, self._folder.key, heard, self._clocks(), patience)
+        self._read_state, self.intent = look(files, self._folder.key, seen, self._clocks(), patience)
         if self.stopping:
             self.intent = Intent("flat", "stopping")
         if self.intent.mode == "follow" and not usable(self._seeded().equity):
             self.intent = Intent("flat", "no_equity")
-        ordered = self._read_state.control_seq > heard.control_seq and not self._read_state.killed
+        ordered = self._read_state.control_seq > seen.control_seq and not self._read_state.killed
         if ordered and self._seeded().state.left:
             self._set(replace(self._seeded().state, left=()))
         if (self.intent.reason, self.intent.signal) != (before.reason, before.signal):
             self._aim()
-        return self._read_state.to_json() != heard.to_json()
+        return self._read_state.to_json() != seen.to_json()
 
     def _aim(self) -> None:
         """Take over the targets of what has just been heard."""

@@ -7,7 +7,7 @@ import numpy as np
 
 TICK_MS = 1_000
 IN_A_ROW = 2
-"""Most losses in a row of one kind of message: a bound in time needs a bound on bad luck."""
+"""Most losses in a row of one kind of message: a bound in time needs a bound on losses."""
 
 
 @dataclass(frozen=True)

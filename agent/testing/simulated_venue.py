@@ -56,7 +56,7 @@ class SimulatedVenue:
         self._past: deque[Reading] = deque(maxlen=8)
         self._taken: set[str] = set()
         self._failures = 0.0
-        self.matching.listeners.append(self._heard)
+        self.matching.listeners.append(self._on_event)
 
     @classmethod
     def opened(cls, tape: Tape, rng: np.random.Generator) -> Self:
@@ -164,7 +164,7 @@ class SimulatedVenue:
         executor = self._executor
         executor.protected(lambda one: one.end(order_id, executor.now(), failed=failed) if one.state else None)
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """Send the news of a fill or a funding payment."""
         what, executor = event.what, self._executor
         if isinstance(what, Fill):

@@ -123,7 +123,7 @@ def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> 
 
 
 def average(draws: list[Outcome], level: float) -> Outcome:
-    """Return means over draws of a trader whose luck differs; its intervals are where ``level`` of the draws lie."""
+    """Return means over draws of the random trader; its intervals are where ``level`` of the draws lie."""
     row = mean_table([pd.DataFrame([each.row]) for each in draws], level).iloc[0].to_dict()
     days, curves, costs = (
         mean_table([getattr(each, name) for each in draws], level) for name in ("days", "curves", "costs")

@@ -8,7 +8,7 @@ import pytest
 
 from agent.console.delivery import FIRST_PAUSE_MS, KEPT, AppriseSender, Outbox, notify_urls
 from agent.console.faults import Fault
-from agent.console.messages import DAY_MS, HOUR_MS, PER_HOUR, Desk, Message
+from agent.console.messages import DAY_MS, HOUR_MS, PER_HOUR, Message, MessageGroups
 from agent.console.watch import Watchdog
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import write_json
@@ -34,34 +34,34 @@ class Post:
 
 def test_faults_are_grouped_told_once_and_told_over():
     """Two faults make one message; they are not told again until an hour has passed; their end is told."""
-    desk = Desk("smoke", "https://book.example/")
-    (first,) = desk.take([DEAD, DISK], 0)
+    groups = MessageGroups("smoke", "https://book.example/")
+    (first,) = groups.take([DEAD, DISK], 0)
     assert first.title == "smoke: The agent is gone. (and 1 more)"
     assert "What to do: Make room." in first.body
     assert "https://book.example/runbook.html#after-a-crash" in first.body
-    assert desk.take([DEAD, DISK], 10_000) == []
-    (again,) = desk.take([DEAD], HOUR_MS)[-1:]
+    assert groups.take([DEAD, DISK], 10_000) == []
+    (again,) = groups.take([DEAD], HOUR_MS)[-1:]
     assert again.severity == "over" and "The disk is full." in again.body
-    assert desk.take([], HOUR_MS + 1)[0].body.endswith("Nothing is wrong now.")
+    assert groups.take([], HOUR_MS + 1)[0].body.endswith("Nothing is wrong now.")
 
 
 def test_a_flapping_fault_does_not_flood_and_its_end_is_not_lost():
     """However often it comes and goes, an hour has its limit; afterwards the state is told."""
-    desk, sent = Desk("smoke"), []
+    groups, sent = MessageGroups("smoke"), []
     for look in range(200):
-        sent += desk.take([DEAD] if look % 2 == 0 else [], look * 10_000)
+        sent += groups.take([DEAD] if look % 2 == 0 else [], look * 10_000)
     assert len(sent) == PER_HOUR
-    assert desk.take([DISK], 2 * HOUR_MS)[0].severity == "warning"
+    assert groups.take([DISK], 2 * HOUR_MS)[0].severity == "warning"
 
 
 def test_the_summary_comes_once_a_day(agent):
     """Not at the start, then with every new UTC day."""
-    page, desk = observer(agent).overview(), Desk("smoke")
-    assert desk.summary(page, 5) is None
-    assert desk.summary(page, DAY_MS - 1) is None
-    told = desk.summary(page, DAY_MS)
+    page, groups = observer(agent).overview(), MessageGroups("smoke")
+    assert groups.summary(page, 5) is None
+    assert groups.summary(page, DAY_MS - 1) is None
+    told = groups.summary(page, DAY_MS)
     assert told is not None and "equity 10003.50" in told.body
-    assert desk.summary(page, DAY_MS + 5) is None
+    assert groups.summary(page, DAY_MS + 5) is None
 
 
 def test_what_was_not_taken_is_sent_again_with_growing_pauses():
