@@ -149,7 +149,7 @@ def test_an_exported_base_rule_is_corrected_as_the_text_says(tmp_path):
     base, bound = net.layers(list(range(size - 3)), size), 0.25
     card = export(tmp_path, settings, acting_weights(model), base, base_hidden=(12, 12), overlay=bound)
     observation = observations(3)
-    observation[:, -3:-1] = np.clip(observation[:, -3:-1], -0.5, 0.5)
+    observation[:, -3:-1] *= 0.15
     with torch.no_grad():
         lower, upper = (edge.numpy().astype(float) for edge in net(torch.from_numpy(observation[:, :-3])))
     shift = bound * model.act(observation).astype(float)
