@@ -60,7 +60,7 @@ def studies(profile: Profile) -> Iterator[Study]:
         "train.total_steps": attribution.total_steps,
         "train.seeds": 1,
         "train.abstain": False,
-        "train.placebos": 0,  # screening placebo markets anew on every rung would take longer than all else
+        "train.overlay": 0.0,  # the network alone: a base rule on every rung would take longer than all else
         "cointegration.placebos": 0,
         "evaluate.only": [*followed(profile), "flat"],
         "evaluate.cross_fees": False,
