@@ -46,7 +46,7 @@ class AppriseSender:
         try:
             import apprise
         except ImportError as error:
-            raise ConfigError("no apprise", "the extra `notify`", "pip install 'perpfut[notify]'") from error
+            raise ConfigError("no apprise", "the library that sends messages", "pip install apprise") from error
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages name addresses
         self._apprise = apprise.Apprise()
         self._kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perpfut_lib.artifacts import git_commit, publish
-from perpfut_lib.cli.run import ProfileOption
-from perpfut_lib.config import load_profile
+from perpfut_lib.cli.run import ProfileOption, chosen_profile
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -23,6 +21,7 @@ def simulate(
 ) -> None:
     """Run signals, executor and exchange on a virtual clock under seeded faults; fail if an invariant breaks."""
     from agent.testing.simulation import simulate_many
+    from perpfut_lib.artifacts import git_commit, publish
 
     result = asdict(simulate_many(seed, schedules, jobs))
     if keep:
@@ -45,7 +44,7 @@ def audit(
     from agent.executor.audit import account_of
     from perpfut_lib.artifacts import Run
 
-    path = folder if folder is not None else Run.named(load_profile(profile).name).path / "agent"
+    path = folder if folder is not None else Run.named(chosen_profile(profile, None).name).path / "agent"
     found, wrong = account_of(path)
     if json:
         typer.echo(json_module.dumps(found | {"differences": wrong}))

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,6 +56,11 @@ def bench(  # noqa: PLR0913 (options of a command, all keyword-only)
         raise ConfigError(
             f"{', '.join(order)} for {', '.join(names)}", "them with learner or market alone", "drop them"
         )
+    _run(names, order, json=json, keep=keep, against=against)
+
+
+def _run(names: list[str], order: dict[str, Any], *, json: bool, keep: bool, against: Path | None) -> None:
+    """Run benchmarks one after the other; name the ratios that fell below the published ones."""
     from perpfut_lib.bench import harness
 
     before = {name: harness.published_ratios(against / f"{name}.json") for name in names} if against else {}

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpfut_lib.cli.run import ProfileOption, SetOption
-from perpfut_lib.config import Profile, load_profile
+from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 
 if TYPE_CHECKING:
     from agent.console.observer import Observer
+    from perpfut_lib.config import Profile
 
 app = typer.Typer(help="The operator's console: see the agent, be told, stop it.")
 
@@ -34,7 +34,7 @@ def serve(
     from agent.observation.logs import start_logging
 
     start_logging(None, console=True)
-    page = application(observer(load_profile(profile, settings or ())), Gatekeeper(kept_hash()), tuple(name or ()))
+    page = application(observer(chosen_profile(profile, settings)), Gatekeeper(kept_hash()), tuple(name or ()))
 
     async def work() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -72,7 +72,7 @@ def watch(
     from agent.observation.logs import start_logging
 
     start_logging(None, console=True)
-    sender, chosen = AppriseSender(notify_urls()), load_profile(profile, settings or ())
+    sender, chosen = AppriseSender(notify_urls()), chosen_profile(profile, settings)
     if test:
         taken = sender.send(trial(chosen.name))
         typer.echo("the test message was taken" if taken else "the test message was not taken", err=not taken)
@@ -83,7 +83,7 @@ def watch(
     Watchdog(observer(chosen), sender, book).run(clock)
 
 
-def observer(profile: Profile) -> "Observer":
+def observer(profile: "Profile") -> "Observer":
     """Return an observer of a profile's agent."""
     from agent.clock import SystemClock
     from agent.console.limits import Limits

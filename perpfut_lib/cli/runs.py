@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from perpfut_lib import experiments
-
 app = typer.Typer(help="Experiments: list them, look at one, compare two.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -15,6 +13,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_runs(json: JsonOption = False) -> None:
     """List every run with its stages, and the progress of a training."""
+    from perpfut_lib import experiments
+
     rows = [each.row() for each in experiments.experiments()]
     if json:
         typer.echo(json_module.dumps(rows))
@@ -30,6 +30,8 @@ def list_runs(json: JsonOption = False) -> None:
 @app.command()
 def show(name: str, json: JsonOption = False) -> None:
     """Show a run: its stages, and its results as means over seeds."""
+    from perpfut_lib import experiments
+
     found = experiments.experiment(name)
     table = experiments.results(name) if "evaluate" in found.stages else None
     if json:
@@ -47,6 +49,8 @@ def show(name: str, json: JsonOption = False) -> None:
 @app.command()
 def compare(first: str, second: str, json: JsonOption = False) -> None:
     """Compare two runs: the settings that differ, and their results side by side."""
+    from perpfut_lib import experiments
+
     found = experiments.compare(first, second)
     if json:
         typer.echo(json_module.dumps({name: value for name, value in found.items() if name != "curves"}))

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from perpfut_lib.types import Float1D, Float2D, Int1D
 
@@ -69,7 +69,7 @@ def make_grid(process: SpreadProcess) -> Grid:
     nearest = np.rint((process.persistence * z - z[0]) / step).astype(np.int64)
     first: Int1D = np.clip(nearest - side, 0, count - width)
     cuts = z[0] + step * (first[:, None] + np.arange(1, width) - 0.5)
-    below = norm.cdf((cuts - process.persistence * z[:, None]) / deviation)
+    below = ndtr((cuts - process.persistence * z[:, None]) / deviation)
     ends = np.zeros((count, 1)), np.ones((count, 1))
     return Grid(process.std * z, np.diff(np.concatenate([ends[0], below, ends[1]], axis=1), axis=1), first)
 

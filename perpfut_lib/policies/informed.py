@@ -14,8 +14,8 @@ of the study, the objective is its quadratic utility; :func:`~perpfut_lib.polici
 no-trade region of every decision.
 
 Limits: the variance of a step is its long-run mean, not that of the hour; market impact, the square of the cost itself,
-and the half tick that a fill may differ from the mid price are left out. So by chance a rule may earn a little more on few
-days, but none does on average.
+and the half tick that a fill may differ from the mid price are left out. By chance a rule
+may earn a little more on few days, but none does on average.
 """
 
 from collections.abc import Mapping

@@ -64,7 +64,9 @@ def test_binance_s_own_csv_with_and_without_header_zipped_or_not(tmp_path):
         "b",
         "ignore",
     ]
-    rows = BARS.assign(close_time=TIME + MINUTE_MS - 1, a=1.0, b=1, c=0, d=0, ignore=0)[names]
+    rows = BARS.assign(close_time=TIME + MINUTE_MS - 1, quote_volume=1.0, count=1, a=1.0, b=1, c=0, d=0, ignore=0)[
+        names
+    ]
     for header in (True, False):
         text = rows.to_csv(index=False, header=names if header else False)
         (tmp_path / "AAAUSDT-1m-2025-01.csv").write_text(text)
