@@ -18,7 +18,7 @@ SPAN = ("2025-01-09", "2025-01-09T00:10")
 HOW = (
     "Measured by `docker/measure.py` in the image itself, as its user, on two busy cores, with the smoke policy: ten "
     "minutes of the test span replayed through the local exchange, every decision equal to the evaluation's; then the "
-    "agent beside a local exchange in real time, with a health check every minute. CPU time is told rather than "
+    "agent beside a local exchange in real time, with a health check every minute. CPU time is reported rather than "
     "time on the clock, because other work ran on the machine. The base was plain Debian with "
     "Python 3.11, in the place of the official image that the Dockerfile names."
 )
