@@ -95,6 +95,24 @@ def original(
         )
 
 
+@app.command()
+def frontier(profile: ProfileOption = "real-1m-2025-05", settings: SetOption = None) -> None:
+    """Run fixed rules over all days of a profile at every decision interval and delay; publish break-even costs."""
+    from perpfut_lib.artifacts import publish
+    from perpfut_lib.frontier import frontier_rows, study_period
+    from perpfut_lib.pipeline import fingerprint
+
+    chosen = chosen_profile(profile, settings)
+    found = study_period(chosen, _ran(chosen, ["cointegration"]))
+    publish(f"frontier/{chosen.name}", {"inputs": fingerprint(chosen), **found})
+    for row in frontier_rows({chosen.name: found}):
+        cost, memory = row.break_even, "formation" if row.memory is None else f"{row.memory} min"
+        typer.echo(
+            f"mean over {memory:<9} decided every {row.interval:>2} min, filled {row.delay} bars late, {row.rule}: "
+            f"break-even {cost.estimate:+.2f} [{cost.lower:+.2f}, {cost.upper:+.2f}] bps a side"
+        )
+
+
 def _ran(profile: "Profile", stages: Sequence[str]) -> "Run":
     from perpfut_lib import pipeline
     from perpfut_lib.artifacts import Run

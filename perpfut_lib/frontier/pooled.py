@@ -1,0 +1,132 @@
+"""Periods side by side: the break-even cost with thresholds that were chosen on other periods, and by the textbook."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from perpfut_lib.frontier.sums import BPS_PER_UNIT, Sums
+from perpfut_lib.statistics import Interval
+
+CHOSEN: Final = "chosen on other periods"
+TEXTBOOK: Final = "entry 2, exit 0.5"
+TEXTBOOK_THRESHOLDS: Final = (2.0, 0.5)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The break-even cost at one memory, decision interval and delay, all periods of one bar together."""
+
+    simulated: bool
+    bar: int
+    """Minutes."""
+    memory: int | None
+    """Minutes whose mean the spread is measured against; None for the formation window."""
+    interval: int
+    """Minutes from one decision to the next."""
+    delay: int
+    """Bars from the next open to the fill."""
+    rule: str
+    """:data:`CHOSEN` or :data:`TEXTBOOK`."""
+    windows: int
+    days: float
+    break_even: Interval
+    """Basis points per side."""
+    funding_bps: float
+    """Part of it that is funding."""
+    holding_minutes: float
+    """Mean time on one side of the spread."""
+    traded_per_day: float
+    """Notional, in units of a pair's capital, all pairs of a window together."""
+    thresholds: tuple[tuple[float, float], ...]
+    """Entry and exit that were used, block by block."""
+
+
+def period_names(periods: Mapping[str, Any], *, simulated: bool, bar: int) -> list[str]:
+    """Return the periods of one kind, by their start."""
+    own = [name for name, one in periods.items() if one["simulated"] == simulated and one["bar"] == bar]
+    return sorted(own, key=lambda name: periods[name]["start"])
+
+
+def frontier_rows(periods: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the rows of every kind of period, interval, delay and rule.
+
+    Parameters
+    ----------
+    periods : mapping
+        From :func:`perpfut_lib.frontier.study.study_period`, by name.
+    """
+    kinds = sorted({(bool(one["simulated"]), int(one["bar"])) for one in periods.values()})
+    for simulated, bar in kinds:
+        own = [periods[name] for name in period_names(periods, simulated=simulated, bar=bar)]
+        days = sum(one["windows"] * one["window_days"] for one in own)
+        parts = _parts(own)
+        for place in dict.fromkeys(key[:3] for key in parts):
+            blocks = _blocks(parts, place)
+            for rule in (CHOSEN, TEXTBOOK) if len(blocks) > 1 else (TEXTBOOK,):
+                yield _row((simulated, bar, *place, rule), blocks, days)
+
+
+class _Part(NamedTuple):
+    gross: Sums
+    funding: float
+    holding_bars: float
+
+
+Block = Mapping[tuple[float, float], _Part]
+"""One block of windows, by thresholds."""
+
+
+def _parts(own: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], _Part]:
+    """Return the cells of several periods by memory, interval, delay, entry, exit, and period and block."""
+    parts = {}
+    for number, period in enumerate(own):
+        for cell in period["cells"]:
+            row = dict(zip(period["columns"], cell, strict=True))
+            sums = Sums(*(row[name] for name in Sums.__dataclass_fields__))
+            holding = float("nan") if row["holding_bars"] is None else row["holding_bars"]
+            place = (row["memory"], row["interval"], row["delay"], row["entry"], row["exit"], (number, row["block"]))
+            parts[place] = _Part(sums, row["funding"], holding)
+    return parts
+
+
+def _blocks(parts: Mapping[tuple[Any, ...], _Part], place: tuple[Any, ...]) -> list[Block]:
+    blocks: dict[Any, dict[tuple[float, float], _Part]] = {}
+    for (*here, entry, out, block), part in parts.items():
+        if tuple(here) == place:
+            blocks.setdefault(block, {})[entry, out] = part
+    return list(blocks.values())
+
+
+def _row(place: tuple[Any, ...], blocks: list[Block], days: float) -> Row:
+    rule, bar = place[-1], place[1]
+    used = [_best(blocks, number) if rule == CHOSEN else TEXTBOOK_THRESHOLDS for number in range(len(blocks))]
+    parts = [block[key] for block, key in zip(blocks, used, strict=True)]
+    gross = Sums.total([part.gross for part in parts])
+    funding = BPS_PER_UNIT * sum(part.funding for part in parts) / gross.traded if gross.traded > 0.0 else float("nan")
+    holding = bar * float(np.nanmean([part.holding_bars for part in parts]))
+    simulated, _, memory, interval, delay, _ = place
+    return Row(
+        simulated=simulated,
+        bar=bar,
+        memory=memory,
+        interval=interval,
+        delay=delay,
+        rule=rule,
+        windows=gross.windows,
+        days=days,
+        break_even=gross.interval_bps(),
+        funding_bps=funding,
+        holding_minutes=holding,
+        traded_per_day=gross.traded / days,
+        thresholds=tuple(used),
+    )
+
+
+def _best(blocks: Sequence[Block], left_out: int) -> tuple[float, float]:
+    """Return the thresholds with the highest break-even cost over all blocks but one; the first of equals."""
+    rest = [block for number, block in enumerate(blocks) if number != left_out]
+    keys = list(rest[0])
+    found = [Sums.total([block[key].gross for block in rest]).ratio_bps for key in keys]
+    return keys[int(np.argmax(np.nan_to_num(found, nan=-np.inf)))]
