@@ -1,8 +1,9 @@
 """The ladder: from the original study's rules to correct ones, one correction at a time, and each fault alone.
 
-Every rung is a whole study, trained and tested anew with equal budgets. Beside the learned agent stands the z-score
-rule, whose thresholds are tuned on the same past: its changes do not depend on a seed. No study exports a flat policy
-in place of what it learned (``train.abstain``): the original had no such rule, and a zero would hide what a rung does.
+Every rung is a whole study, trained and tested anew as the study itself is. Beside the learned agent stands the z-score
+rule, whose thresholds are tuned on the same past: its changes do not depend on a seed. Where training on every rung
+would take too long (``attribution.agents``), the ladder is that rule's alone. No study exports a flat policy in place
+of what it learned (``train.abstain``): the original had no such rule, and a zero would hide what a rung does.
 """
 
 from collections.abc import Iterator
@@ -57,27 +58,31 @@ def studies(profile: Profile) -> Iterator[Study]:
     """Yield the start, every rung of the ladder, and, where it is wanted, every fault alone in the correct rules."""
     attribution = profile.attribution
     shared: dict[str, Any] = {
-        "train.total_steps": attribution.total_steps,
-        "train.seeds": 1,
+        "train.total_steps": attribution.total_steps or profile.train.total_steps,
+        "train.seeds": int(attribution.agents),
         "train.abstain": False,
-        "train.overlay": 0.0,  # the network alone: a base rule on every rung would take longer than all else
         "cointegration.placebos": 0,
-        "evaluate.only": [*followed(profile), "flat"],
+        "evaluate.only": [*compared(profile), "flat"],
         "evaluate.cross_fees": False,
     }
     if attribution.evaluations:
         shared["train.evaluations"] = attribution.evaluations
     settings: dict[str, Any] = {**attribution.start, **shared}
-    corrections = [(rung.name, rung.fault, rung.settings) for rung in attribution.rungs]
-    corrections.append(("several seeds", SEEDS_FAULT, {"train.seeds": attribution.seeds}))
+    rungs = [rung for rung in attribution.rungs if attribution.agents or not rung.for_agents_only]
+    if not attribution.agents:  # what concerns training and observations only is right from the start
+        settings = {key: value for key, value in settings.items() if not key.startswith("features.")}
+        settings.pop("train.horizons", None)
+    corrections = [(rung.name, rung.fault, rung.settings) for rung in rungs]
+    if attribution.agents:
+        corrections.append(("several seeds", SEEDS_FAULT, {"train.seeds": attribution.seeds}))
     label = "rung-0"
     yield Study(label, None, "the original study's rules", 0, _named(profile, settings, label))
     for number, (name, fault, changed) in enumerate(corrections, 1):
         settings, below, label = settings | changed, label, f"rung-{number}"
         yield Study(label, below, name, fault, _named(profile, settings, label))
-    top = f"rung-{len(corrections) - 1}"  # one seed, as a lone fault has
-    for name, fault, changed in corrections[:-1] if attribution.alone else ():
-        wrong = settings | {key: attribution.start[key] for key in changed} | {"train.seeds": 1}
+    top = f"rung-{len(rungs)}"  # one seed, as a lone fault has
+    for name, fault, changed in corrections[: len(rungs)] if attribution.alone else ():
+        wrong = settings | {key: attribution.start[key] for key in changed} | {"train.seeds": shared["train.seeds"]}
         yield Study(f"fault-{fault}", top, name, fault, _named(profile, wrong, f"fault-{fault}"))
 
 
@@ -115,6 +120,11 @@ def followed(profile: Profile) -> tuple[str, str]:
     return profile.train.algorithm, RULE
 
 
+def compared(profile: Profile) -> tuple[str, ...]:
+    """Return the names of those that climb the ladder."""
+    return followed(profile) if profile.attribution.agents else (RULE,)
+
+
 def _named(profile: Profile, settings: dict[str, Any], label: str) -> Profile:
     return profile.changed(settings, name=f"{profile.name}.{label}")
 
@@ -123,7 +133,7 @@ def _results(profile: Profile, run: Run) -> dict[tuple[str, float], _Result]:
     days = pooled_days(load_days(run))
     benchmark = CONSTANT_SPREAD if profile.evaluate.benchmark == CONSTANT_SPREAD else "flat"
     found = {}
-    for agent in followed(profile):
+    for agent in compared(profile):
         for fee in profile.costs.fees_bps:
             own = trial_days(days, agent, fee, fee if agent != RULE else None)
             found[agent, fee] = _Result(own, trial_days(days, benchmark, fee))

@@ -133,7 +133,13 @@ def _folder(profile: Profile) -> Path:
 def keep(order: Order | None = None) -> None:
     """Publish what every world gave, as ``learner/<profile>``."""
     order = order or Order()
-    publish(f"learner/{order.profile}", {"order": asdict(order), "worlds": results(order), "git_commit": git_commit()})
+    worlds = [{**world, "rows": [_brief(row) for row in world["rows"]]} for world in results(order)]
+    publish(f"learner/{order.profile}", {"order": asdict(order), "worlds": worlds, "git_commit": git_commit()})
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the hundred draws of the random trader."""
+    return {name: value for name, value in row.items() if name != "utility_by_seed" or row["policy"] == AGENT}
 
 
 __all__ = ["AGENT", "BEST", "INFORMED", "LearnerRow", "Order", "compare", "keep", "results", "run", "values"]

@@ -30,6 +30,11 @@ class Rung(Section):
     settings: dict[str, Any]
     """Dotted settings and the values that they take from this rung on."""
 
+    @property
+    def for_agents_only(self) -> bool:
+        """Whether a rule that looks at the spread alone cannot tell the difference."""
+        return all(key.startswith(("train.", "features.")) for key in self.settings)
+
 
 RUNGS: Final = (
     Rung(name="fill at the next open", fault=7, settings={"env.fill": "next_open"}),
@@ -46,17 +51,21 @@ RUNGS: Final = (
 
 
 class AttributionConfig(Section):
-    """The ladder. Every rung trains its own agents with the same budget."""
+    """The ladder. Every rung trains its own agents as the study does, or has none."""
 
     start: dict[str, Any] = SEED_RULES
     """Settings of the lowest rung: the original study's rules."""
     rungs: tuple[Rung, ...] = RUNGS
     """Corrections in order; several seeds (fault 14) are always the last one."""
-    total_steps: int = Field(65_536, ge=1)
-    """Environment steps per agent on every rung."""
+    agents: bool = True
+    """Whether agents are trained anew on every rung; without, the ladder is one of rules, and corrections that concern
+    training or observations only have no rung."""
+    total_steps: int | None = Field(None, ge=1)
+    """Environment steps per agent on every rung; by default as many as ``train.total_steps``: an agent that learned
+    less than the study's says nothing about a correction."""
     evaluations: int | None = Field(None, ge=1)
     """Validation rounds per training on every rung; by default as many as ``train.evaluations``."""
-    seeds: int = Field(3, ge=2)
+    seeds: int = Field(2, ge=2)
     """Seeds per fee regime on the last rung; all others have one."""
     alone: bool = True
     """Whether each fault is also put alone into the correct rules."""

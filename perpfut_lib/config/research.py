@@ -127,8 +127,8 @@ class TrainConfig(Section):
     horizons: Literal["equal", "unequal"] = "equal"
     """``equal``: every fee regime trains ``total_steps``; ``unequal`` (seed rules only): the first one does, all others
     half as many, as the original's regimes trained for between two and four million steps."""
-    seeds: int = Field(1, ge=1)
-    """Number of seeds per fee regime."""
+    seeds: int = Field(1, ge=0)
+    """Number of seeds per fee regime; 0 trains nothing and leaves the rules to themselves."""
     first_seed: int = Field(42, ge=0)
     """First seed; the others follow by one."""
     n_envs: int = Field(256, ge=1)

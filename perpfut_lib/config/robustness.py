@@ -15,8 +15,8 @@ class RobustnessConfig(Section):
     """Blocks of time that the probability of backtest overfitting is computed from."""
     folds: int = Field(2, ge=1)
     """Walk-forward folds: as many test spans of equal length, each behind all that came before it."""
-    fold_steps: int = Field(65_536, ge=1)
-    """Environment steps per agent in a fold; one seed for each fee."""
+    fold_steps: int | None = Field(None, ge=1)
+    """Environment steps per agent in a fold, one seed for each fee; by default as many as ``train.total_steps``."""
     fold_test: float = Field(0.5, gt=0, lt=1)
     """Share of the data's days that the folds' test spans take together, the last ones."""
     purge: Duration | None = None

@@ -74,11 +74,11 @@ def walk_forward(profile: Profile, run: Run) -> pd.DataFrame:
 
 
 def fold_profiles(profile: Profile, run: Run) -> Iterator[Profile]:
-    """Yield the profile of every fold: its split, one small agent for each fee, the z-score rule beside it."""
+    """Yield the profile of every fold: its split, one agent for each fee, the z-score rule beside it."""
     settings, before = profile.robustness, profile.split
     share = before.validate_ / (before.train + before.validate_)
-    small = {
-        "train.total_steps": settings.fold_steps,
+    brief = {
+        "train.total_steps": settings.fold_steps or profile.train.total_steps,
         "train.seeds": 1,
         "cointegration.placebos": 0,
         "evaluate.only": [profile.train.algorithm, "z-score"],
@@ -86,7 +86,7 @@ def fold_profiles(profile: Profile, run: Run) -> Iterator[Profile]:
     }
     grid = load_panel(run).grid()
     for number, split in enumerate(fold_splits(grid, settings, profile.cointegration.formation, share), 1):
-        yield profile.changed({**small, "split": split.model_dump(mode="json")}, name=f"{profile.name}.fold-{number}")
+        yield profile.changed({**brief, "split": split.model_dump(mode="json")}, name=f"{profile.name}.fold-{number}")
 
 
 def _day(number: int) -> date:

@@ -3,8 +3,9 @@
 import hashlib
 import shutil
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from perpfut_lib.artifacts import Run, StageFolder
@@ -21,6 +22,10 @@ from perpfut_lib.train.placebo import placebo_episodes
 from perpfut_lib.train.trainer import Logbook
 from perpfut_lib.train.training_task import TrainingTask
 
+NO_CURVES: Final = pd.DataFrame(
+    {"fee_bps": np.zeros(0), "seed": np.zeros(0, np.int64), "steps": np.zeros(0, np.int64), "validation_utility": []}
+)
+
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write ``policies/*.json`` with their weights, and the learning curves."""
@@ -30,14 +35,14 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         _export(folder, profile, features, training_task, fitted)
         rows = {"steps": fitted.steps, "validation_utility": fitted.validation_utility}
         curves.append(pd.DataFrame({"fee_bps": training_task.fee_bps, "seed": training_task.seed, **rows}))
-    folder.write_table(CURVES, pd.concat(curves, ignore_index=True))
+    folder.write_table(CURVES, pd.concat(curves, ignore_index=True) if curves else NO_CURVES)
 
 
 def make_training_tasks(profile: Profile, run: Run) -> list[TrainingTask]:
     """Return what every agent is trained on, by fee and seed: the training and the validation span, never the test."""
     episodes, settings = load_episodes(run), profile.train
     train, validate = episodes.select("train"), episodes.select("validate")
-    wanted = settings.corrects and settings.placebos > 0
+    wanted = settings.corrects and settings.placebos > 0 and settings.seeds > 0
     placebo = placebo_episodes(profile, run, load_features(run)) if wanted else None
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     return [
@@ -56,6 +61,8 @@ def budgets(profile: Profile) -> list[TrainConfig]:
 
 def train_all(training_tasks: list[TrainingTask], compute: ComputeConfig, run: Run) -> list[Fitted]:
     """Train every agent, with a bar over all their steps; what a killed attempt has done is not done again."""
+    if not training_tasks:
+        return []
     scratch, events = run.scratch("train"), run.path / "tensorboard"
     tally = scratch / "steps"
     assignments = []

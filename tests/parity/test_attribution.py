@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from perpfut_lib import pipeline
+from perpfut_lib.artifacts import Run
 from perpfut_lib.attribution import load_ladder, load_sweep, studies
+from perpfut_lib.attribution.ladder import climb
 from perpfut_lib.attribution.sweep import SAME_CLOSE, load_ground
 from perpfut_lib.config import Rung, load_profile
 from perpfut_lib.config.attribution import SEED_RULES
@@ -16,8 +18,8 @@ FAULTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14]  # 11 to 13 are faults of the deplo
 
 @pytest.fixture(scope="module")
 def default():
-    """Return the default profile, which has the whole ladder."""
-    return load_profile("default")
+    """Return the default profile with agents on every rung."""
+    return load_profile("default", ["attribution.agents=true"])
 
 
 def test_every_fault_of_the_backtest_has_its_rung(default):
@@ -34,6 +36,33 @@ def test_the_top_rung_has_the_correct_rules_and_the_lowest_the_seed_rules(defaul
         assert getattr(top, section) == getattr(same, section)
     assert start.env.fill == "same_close" and start.cointegration.correlation == "whole"
     assert top.train.seeds == default.attribution.seeds
+
+
+def test_every_agent_of_the_ladder_is_trained_as_the_study_s(default):
+    """Null hypothesis: some rung's agents have another budget or another learner than the study's own."""
+    free = {"seeds", "abstain", "horizons"}  # how many, whether a flat policy is exported, and what is corrected
+    for study in studies(default):
+        own, other = (profile.train.model_dump(exclude=free) for profile in (default, study.profile))
+        assert own == other, study.label
+
+
+def test_a_ladder_of_rules_trains_nothing_and_has_no_rung_that_a_rule_cannot_feel():
+    """Without agents the rungs that concern training or observations only are left out, at both ends alike."""
+    climbed = list(studies(load_profile("default")))
+    assert {study.profile.train.seeds for study in climbed} == {0}
+    assert sorted({study.fault for study in climbed}) == [0, 1, 2, 4, 5, 6, 7, 9]
+    start, default = climbed[0].profile, load_profile("default")
+    assert (start.features, start.train.horizons) == (default.features, default.train.horizons)
+    assert all(study.profile.evaluate.only == ("z-score", "flat") for study in climbed)
+
+
+def test_a_ladder_of_rules_on_the_smoke_run(smoke, ladder, tmp_path):
+    """It gives the rule's rows of the ladder with agents, and no agent's."""
+    alone = smoke.profile.changed({"attribution.agents": False, "attribution.alone": False})
+    rows = climb(alone, Run(tmp_path / "alone"))
+    assert set(rows["agent"]) == {"z-score"}
+    both = ladder[(ladder["agent"] == "z-score") & ladder["label"].isin(rows["label"])]
+    assert rows["return"].tolist() == both["return"].tolist()
 
 
 def test_a_lone_fault_differs_from_the_correct_rules_in_nothing_else(default):
