@@ -17,8 +17,7 @@ from perpfut_lib import pipeline, statistics
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.evaluate import load_days, pooled_days, trial_days
-from perpfut_lib.evaluate.stage import CONSTANT_SPREAD, resampling_of
-from perpfut_lib.statistics import Resampling
+from perpfut_lib.evaluate.stage import CONSTANT_SPREAD
 from perpfut_lib.statistics.paired import MEASURES, PER_DAY
 from perpfut_lib.types import Float2D, Int1D
 
@@ -99,7 +98,7 @@ def climb(profile: Profile, run: Run) -> pd.DataFrame:
         for (agent, fee), result in results[study.label].items():
             below = results[study.compared][agent, fee] if study.compared else None
             named = {key: value for key, value in asdict(study).items() if key != "profile"}
-            measured = _measured(result, below, resampling_of(profile.evaluate))
+            measured = _measured(result, below, profile.evaluate.confidence)
             rows.append({**named, "agent": agent, "fee_bps": fee, **measured})
     return pd.DataFrame(rows)
 
@@ -110,7 +109,7 @@ def load_ladder(run: Run) -> pd.DataFrame:
     Columns: ``label``, ``compared``, ``correction``, ``fault``, ``agent``, ``fee_bps``, ``days``, ``excess`` (return
     over that of the benchmark); for each of ``return``, ``sharpe`` and ``break_even_bps`` the value, and with
     ``_change``, ``_change_lower`` and ``_change_upper`` its change from the study that it is compared with, with a
-    paired block-bootstrap interval; for the return also ``_lower`` and ``_upper``.
+    paired jackknife interval; for the return also ``_lower`` and ``_upper``.
     """
     return run.stage("attribution").read_table(LADDER)
 
@@ -140,10 +139,10 @@ def _results(profile: Profile, run: Run) -> dict[tuple[str, float], _Result]:
     return found
 
 
-def _measured(result: _Result, below: _Result | None, resampling: Resampling) -> dict[str, float]:
+def _measured(result: _Result, below: _Result | None, level: float) -> dict[str, float]:
     """Return the measures of one agent, and what changed from the study below."""
     returns = result.days["return"].to_numpy()
-    interval = statistics.bootstrap_ci(returns, statistics.cumulative_return, resampling)
+    interval = statistics.return_interval(returns, level)
     bench = float(statistics.cumulative_return(result.benchmark["return"].to_numpy()))
     keys = np.union1d(result.days["window"], below.days["window"] if below else result.days["window"])
     sums = result.sums(keys)
@@ -155,7 +154,7 @@ def _measured(result: _Result, below: _Result | None, resampling: Resampling) ->
         "return_upper": interval.upper,
         "excess": values["return"] - bench,
     }
-    changes = statistics.paired_changes(below.sums(keys), sums, resampling) if below else {}
+    changes = statistics.paired_changes(below.sums(keys), sums, level) if below else {}
     for name in MEASURES:
         change = changes.get(name)
         row[f"{name}_change"] = change.estimate if change else np.nan

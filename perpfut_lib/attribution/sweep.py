@@ -20,7 +20,7 @@ from perpfut_lib.env.fills import fill_rows, order_rows
 from perpfut_lib.env.impact import LEGS
 from perpfut_lib.env.stage import decision_rows, fill_prices, funding_per_unit, leg_prices
 from perpfut_lib.evaluate import break_even_bps, days_of, rollout
-from perpfut_lib.evaluate.stage import TestSpan, agents, load_test_span, resampling_of, trial_costs
+from perpfut_lib.evaluate.stage import TestSpan, agents, load_test_span, trial_costs
 from perpfut_lib.progress import track
 from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import Panel
@@ -117,7 +117,7 @@ def _measured(days: list[pd.DataFrame], profile: Profile) -> dict[str, float]:
     mean = sum((each[["return", "gross", "traded"]] for each in days[1:]), days[0][["return", "gross", "traded"]])
     mean = mean / len(days)
     found: dict[str, float] = {}
-    for name, statistic in (("return", statistics.cumulative_return), ("sharpe", statistics.sharpe)):
-        interval = statistics.bootstrap_ci(mean["return"].to_numpy(), statistic, resampling_of(profile.evaluate))
+    for name, method in (("return", statistics.return_interval), ("sharpe", statistics.sharpe_interval)):
+        interval = method(mean["return"].to_numpy(), profile.evaluate.confidence)
         found |= {name: interval.estimate, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
     return found | {"break_even_bps": break_even_bps(mean)}

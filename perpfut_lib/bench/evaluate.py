@@ -94,7 +94,7 @@ def policies(episodes: Episodes) -> dict[str, Policy]:
 def evaluated(policy: Policy, episodes: Episodes, windows: Int1D) -> tuple[Float2D, dict[str, float]]:
     """Return equity of every episode and all measures, intervals included."""
     book = rollout(episodes, policy, COSTS).ledger
-    return book.equity, performance(portfolio_of(book, episodes, windows, PAIRS), RESAMPLING)
+    return book.equity, performance(portfolio_of(book, episodes, windows, PAIRS), RESAMPLING.level)
 
 
 def slow_cscv(returns: Float2D, blocks: int) -> float:

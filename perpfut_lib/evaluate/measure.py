@@ -12,7 +12,6 @@ from perpfut_lib.evaluate.days import break_even_bps, days_of
 from perpfut_lib.evaluate.portfolio import EpisodeFlows, Portfolio, combine
 from perpfut_lib.evaluate.rollout import Rollout
 from perpfut_lib.policies.rules import TUNED
-from perpfut_lib.statistics import Resampling
 from perpfut_lib.types import DAY_MS, Float1D, Float3D, Int1D
 
 
@@ -64,12 +63,12 @@ def portfolio_of(book: Ledger, episodes: Episodes, windows: Int1D, slots: int) -
     return combine(flows_of(book, episodes), windows, slots)
 
 
-def performance(portfolio: Portfolio, resampling: Resampling) -> dict[str, float]:
+def performance(portfolio: Portfolio, level: float) -> dict[str, float]:
     """Return return, risk, cost and attribution of a portfolio, with intervals; fractions unless named ``_bps``."""
     _, returns = statistics.daily_returns(portfolio.time, portfolio.equity)
     elapsed = (portfolio.time[-1] - portfolio.time[0]) / DAY_MS
     return {
-        **return_measures(returns, resampling),
+        **return_measures(returns, level),
         "max_drawdown": float(statistics.max_drawdown(portfolio.equity)),
         "drawdown_days": statistics.drawdown_duration(portfolio.time, portfolio.equity) / DAY_MS,
         "turnover_per_day": float(portfolio.traded.sum() / elapsed),
@@ -82,11 +81,11 @@ def performance(portfolio: Portfolio, resampling: Resampling) -> dict[str, float
     }
 
 
-def return_measures(returns: Float1D, resampling: Resampling) -> dict[str, float]:
-    """Return measures of daily returns (n,), with bootstrap intervals of cumulative return and Sharpe ratio."""
+def return_measures(returns: Float1D, level: float) -> dict[str, float]:
+    """Return measures of daily returns (n,), with t intervals of cumulative return and Sharpe ratio at this level."""
     measures = {"days": float(len(returns))}
-    for name, statistic in (("return", statistics.cumulative_return), ("sharpe", statistics.sharpe)):
-        interval = asdict(statistics.bootstrap_ci(returns, statistic, resampling))
+    for name, method in (("return", statistics.return_interval), ("sharpe", statistics.sharpe_interval)):
+        interval = asdict(method(returns, level))
         measures |= {name: interval["estimate"], f"{name}_lower": interval["lower"], f"{name}_upper": interval["upper"]}
     return measures | {
         "volatility": float(statistics.volatility(returns)),

@@ -75,8 +75,8 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     for trial, policy in track(list(agents(profile, run)), label="test span", unit="agent"):
         costs = trial_costs(trial, profile)
         if isinstance(policy, RandomSwitch):
-            rollouts, brief = random_rollouts(policy, span.episodes, costs), profile.changed({"evaluate.bootstrap": 10})
-            draws = (outcome(trial, each, span, brief) for each in rollouts)  # no interval of one draw is kept
+            rollouts = random_rollouts(policy, span.episodes, costs)
+            draws = (outcome(trial, each, span, profile) for each in rollouts)  # no interval of one draw is kept
             made.append(average(list(draws), profile.evaluate.confidence))
             continue
         result = rollout(span.episodes, policy, costs)
@@ -87,7 +87,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
         folder.write_table(f"ledgers/{ledger_name(trial)}", ledger_table(result))
     utilities = [each.utilities for each in made] + list(informed_utilities(profile, run, span))
     metrics, daily = pd.DataFrame([each.row for each in made]), pd.concat([each.days for each in made])
-    metrics = pd.concat([metrics, pooled(metrics, daily, resampling_of(profile.evaluate))], ignore_index=True)
+    metrics = pd.concat([metrics, pooled(metrics, daily, profile.evaluate.confidence)], ignore_index=True)
     metrics = with_utility(metrics, pd.concat(utilities, ignore_index=True), profile.evaluate.confidence)
     tables = {"metrics": metrics, "days": daily, "utilities": pd.concat(utilities)}
     tables |= {"costs": pd.concat([each.costs for each in made]), "curves": pd.concat([each.curves for each in made])}
@@ -114,7 +114,7 @@ def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> 
     portfolio, named = span.portfolio_of(result.ledger), asdict(trial)
     priced = trial.priced_anew(profile.costs.fees_bps)
     return Outcome(
-        row=named | performance(portfolio, resampling_of(profile.evaluate)) | action_measures(result),
+        row=named | performance(portfolio, profile.evaluate.confidence) | action_measures(result),
         days=days_of(portfolio).assign(**named),
         curves=portfolio.frame().assign(**named),
         costs=cost_curve(result, span, profile).assign(**named) if priced else pd.DataFrame(),
@@ -223,11 +223,11 @@ def cost_curve(result: Rollout, span: TestSpan, profile: Profile) -> pd.DataFram
     The positions are those that were decided at the trial's own fee; the ledger prices them anew, so that the curve is
     exact: equity, and with it every position, shrinks by what is paid. Slippage is part of the cost.
     """
-    resampling, rows = resampling_of(profile.evaluate), []
+    rows = []
     for cost in profile.evaluate.cost_curve_bps:
         book = settle(result.target, span.episodes.market, Costs(cost * BPS, 0.0))
         days = days_of(span.portfolio_of(book))
-        rows.append({"cost_bps": cost, **return_measures(days["return"].to_numpy(), resampling)})
+        rows.append({"cost_bps": cost, **return_measures(days["return"].to_numpy(), profile.evaluate.confidence)})
     return pd.DataFrame(rows)
 
 
@@ -252,7 +252,7 @@ def ledger_table(result: Rollout) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def pooled(metrics: pd.DataFrame, days: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
+def pooled(metrics: pd.DataFrame, days: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return one row per trained agent and fees for the portfolio that gives every seed the same capital each day.
 
     Returns and Sharpe ratio are those of the mean daily return over seeds, with intervals; other columns are means.
@@ -266,5 +266,5 @@ def pooled(metrics: pd.DataFrame, days: pd.DataFrame, resampling: Resampling) ->
         measures = group.drop(columns=[*keys, "seed"]).mean().to_dict()
         returns = means.loc[same, "return"].to_numpy()
         named = dict(zip(keys, values, strict=True))
-        rows.append({**named, "seed": ALL_SEEDS, **measures, **return_measures(returns, resampling)})
+        rows.append({**named, "seed": ALL_SEEDS, **measures, **return_measures(returns, level)})
     return pd.DataFrame(rows)

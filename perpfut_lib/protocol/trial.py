@@ -115,7 +115,7 @@ def judge(names: list[str], days: tuple[Float2D, Float2D], fee: float, resamplin
     returns = after[:, best]
     if np.ptp(returns) == 0.0:
         return TrialResult(fee, names[best], np.nan, np.nan, 0.0, 1.0, False)
-    interval = statistics.bootstrap_ci(returns, statistics.sharpe, resampling)
+    interval = statistics.sharpe_interval(returns, resampling.level)
     ratios = statistics.sharpe(after.T) / np.sqrt(DAYS_PER_YEAR)
     from scipy import stats  # a second to import
 

@@ -35,6 +35,7 @@ from perpfut_lib.report.figures import (
     plot_prices,
     plot_spread,
 )
+from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -101,6 +102,8 @@ __all__ = [
     "findings",
     "findings_table",
     "folds_table",
+    "frontier_findings",
+    "frontier_table",
     "headline",
     "informed_table",
     "johansen_table",
@@ -127,6 +130,7 @@ __all__ = [
     "plot_equity",
     "plot_feature_map",
     "plot_fee_matrix",
+    "plot_frontier",
     "plot_graphs",
     "plot_ladder",
     "plot_pass_rates",

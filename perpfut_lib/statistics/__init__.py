@@ -22,7 +22,7 @@ from perpfut_lib.statistics.selection import (
     pbo_cscv,
     probabilistic_sharpe,
 )
-from perpfut_lib.statistics.student import total_interval
+from perpfut_lib.statistics.student import jackknife_interval, return_interval, sharpe_interval, total_interval
 
 __all__ = [
     "DAYS_PER_YEAR",
@@ -37,6 +37,7 @@ __all__ = [
     "expected_best_sharpe",
     "interquartile_mean",
     "interquartile_mean_ci",
+    "jackknife_interval",
     "longest_drawdown",
     "max_drawdown",
     "measures_of",
@@ -45,7 +46,9 @@ __all__ = [
     "pbo_cscv",
     "probabilistic_sharpe",
     "resample_indices",
+    "return_interval",
     "sharpe",
+    "sharpe_interval",
     "sortino",
     "spa_pvalue",
     "total_interval",

@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 
 from perpfut_lib.errors import SchemaError
-from perpfut_lib.statistics.bootstrap import Interval, Resampling, resample_indices
+from perpfut_lib.statistics.bootstrap import Interval
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
-from perpfut_lib.types import Float1D, Float2D, Int1D
+from perpfut_lib.statistics.student import jackknife_interval
+from perpfut_lib.types import Float2D, Int1D
 
 MEASURES: Final = ("return", "sharpe", "break_even_bps")
 PER_DAY: Final = ("return", "gross", "traded")
@@ -59,34 +60,35 @@ def measures_of(sums: Float2D) -> Float2D:
     return np.stack([np.expm1(growth), sharpe, break_even], axis=-1)
 
 
-def paired_changes(before: Float2D, after: Float2D, resampling: Resampling) -> dict[str, Interval]:
-    """Return the change of each measure from one portfolio to another, with paired block-bootstrap intervals.
+def paired_changes(before: Float2D, after: Float2D, level: float = 0.95) -> dict[str, Interval]:
+    """Return the change of each measure from one portfolio to another, with paired jackknife intervals.
 
-    The same trading windows are drawn for both, so that what the market did to both alike cancels.
+    The same trading window is left out of both, so that what the market did to both alike cancels.
 
     Parameters
     ----------
     before, after : ndarray of float64, shape (W, 6)
         Sums of the same W windows, from :func:`window_sums`.
-    resampling : Resampling
-        Block length in windows, resamples, level and seed.
+    level : float
+        Coverage.
 
     Returns
     -------
     dict
-        By the names in :data:`MEASURES`; bounds are NaN where fewer than half of the resamples define the measure.
+        By the names in :data:`MEASURES`; bounds are NaN where a measure is not defined without some window.
     """
     if before.shape != after.shape:
         raise SchemaError(f"{len(before)} and {len(after)} windows", "the same windows", "evaluate both on one span")
-    drawn = resample_indices(len(before), resampling)
-    estimate = measures_of(after.sum(axis=0)) - measures_of(before.sum(axis=0))
-    changes = measures_of(after[drawn].sum(axis=1)) - measures_of(before[drawn].sum(axis=1))
-    return {name: _interval(float(estimate[k]), changes[:, k], resampling.level) for k, name in enumerate(MEASURES)}
+    estimate, left_out = (
+        measures_of(_without(after, one)) - measures_of(_without(before, one)) for one in (False, True)
+    )
+    return {
+        name: jackknife_interval(float(estimate[number]), left_out[:, number], level)
+        for number, name in enumerate(MEASURES)
+    }
 
 
-def _interval(estimate: float, values: Float1D, level: float) -> Interval:
-    defined = values[np.isfinite(values)]
-    if 2 * len(defined) < len(values):
-        return Interval(estimate, float("nan"), float("nan"), level)
-    lower, upper = np.quantile(defined, ((1.0 - level) / 2.0, (1.0 + level) / 2.0))
-    return Interval(estimate, float(lower), float(upper), level)
+def _without(sums: Float2D, one: bool) -> Float2D:
+    """Return the sums of all windows (6,), or of all but each in turn (W, 6)."""
+    total: Float2D = sums.sum(axis=0)
+    return total - sums if one else total

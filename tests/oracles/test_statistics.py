@@ -53,6 +53,36 @@ def test_bootstrap_is_deterministic_by_seed_and_refuses_too_little():
         statistics.bootstrap_ci(np.array([0.1]), statistics.sharpe, Resampling())
 
 
+@pytest.mark.parametrize("days", [9, 12, 49])
+@pytest.mark.parametrize("tails", [4, 30])
+def test_intervals_of_few_days_cover_what_they_say(days, tails):
+    """Null: true mean log growth and Sharpe ratio are known; 95 % intervals hold them in 90 % or fewer of 600 worlds.
+
+    A percentile bootstrap over nine days covers 81 to 84 %.
+    """
+    generator, deviation = np.random.default_rng(6), 0.01 * np.sqrt(tails / (tails - 2))
+    inside = np.zeros(2)
+    for _ in range(600):
+        growth = 0.002 + 0.01 * generator.standard_t(tails, days)
+        total = statistics.return_interval(np.expm1(growth))
+        ratio = statistics.sharpe_interval(growth)
+        truth = np.expm1(0.002 * days), 0.002 / deviation * np.sqrt(365)
+        inside += [one.lower <= true <= one.upper for one, true in zip((total, ratio), truth, strict=True)]
+    assert (inside / 600 > 0.915).all(), inside / 600
+
+
+def test_the_jackknife_of_a_mean_is_student_s_interval():
+    """Closed form: for a mean the jackknife's error is s/√n; a day without which nothing is defined has no bounds."""
+    values = np.random.default_rng(7).normal(0.0, 1.0, 12)
+    left_out = (values.sum() - values) / 11
+    found, total = statistics.jackknife_interval(values.mean(), left_out), statistics.total_interval(values)
+    assert (found.lower, found.upper) == pytest.approx((total.lower / 12, total.upper / 12), rel=1e-12)
+    assert np.isnan(statistics.jackknife_interval(1.0, np.array([1.0, np.nan])).lower)
+    assert np.isnan(statistics.sharpe_interval(np.array([0.0, 0.0, 0.1])).lower)
+    assert np.isnan(statistics.return_interval(np.array([0.1, -1.0, 0.1])).lower)
+    assert statistics.return_interval(np.zeros(5)).upper == 0.0
+
+
 def test_mean_block_length_is_the_one_asked_for():
     indices = statistics.resample_indices(200, Resampling(block=5.0, reps=200))
     breaks = np.mean(np.diff(indices, axis=1) % 200 != 1)
