@@ -124,7 +124,7 @@ def frontier(profile: ProfileOption = "real-1m-2025-05", settings: SetOption = N
         cost, memory = row.break_even, "formation" if row.memory is None else f"{row.memory} min"
         typer.echo(
             f"mean over {memory:<9} decided every {row.interval:>2} min, filled {row.delay} bars late, {row.rule}: "
-            f"break-even {cost.estimate:+.2f} [{cost.lower:+.2f}, {cost.upper:+.2f}] bps a side"
+            f"break-even {cost.estimate:+.2f} [{cost.lower:+.2f}, {cost.upper:+.2f}] bps per side"
         )
 
 

@@ -25,7 +25,7 @@ def published_frontier() -> dict[str, Any]:
 
 
 def frontier_table(*, simulated: bool = False, rule: str = CHOSEN) -> pd.DataFrame:
-    """Return the break-even cost (bps a side) by bar, memory and delay; decided at every bar, intervals at 95 %."""
+    """Return the break-even cost (bps per side) by bar, memory and delay; decided at every bar, intervals at 95 %."""
     rows = [row for row in _rows(simulated) if row.interval == row.bar and row.rule == rule]
     late = {(row.bar, row.memory): row for row in rows if row.delay == 1}
     shown = [row for row in rows if row.delay == 0]
@@ -64,7 +64,7 @@ def plot_frontier() -> Figure:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
-        left.set_ylabel("break-even cost (bps a side)")
+        left.set_ylabel("break-even cost (bps per side)")
         left.set_xlabel("mean holding time (minutes)")
         right.set_xlabel("decision interval (minutes)")
         left.set_title("decided every minute")
@@ -92,7 +92,7 @@ def frontier_findings() -> str:
         before = next(one for one in first if one.memory == row.memory)
         words.append(
             f"Held for {round(row.holding_minutes)} minutes on average, they break even at "
-            f"{_cost(row)} bps a side ({_cost(before)} at the next open): {_excluded(row)}."
+            f"{_cost(row)} bps per side ({_cost(before)} at the next open): {_excluded(row)}."
         )
     return " ".join(words)
 

@@ -47,7 +47,7 @@ def test_an_override_reaches_its_section_and_changes_only_that_hash():
     [
         ("train.sedes=3", "train.sedes.*train has .*seeds"),
         ("trian.seeds=3", "the profile has .*train"),
-        ("train.seeds=0", "greater than or equal to 1"),
+        ("train.seeds=-1", "greater than or equal to 0"),
         ("train.seeds", "section.key=value"),
         ("name.x=1", "to hold settings"),
         ("data.source=files", "data.files"),

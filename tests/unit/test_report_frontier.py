@@ -62,7 +62,7 @@ def test_the_table_has_one_row_per_memory_and_the_later_fill_beside_it(publish):
 def test_the_figure_is_drawn_with_units(publish):
     publish(2.0)
     left, right = report.plot_frontier().axes
-    assert left.get_ylabel() == "break-even cost (bps a side)"
+    assert left.get_ylabel() == "break-even cost (bps per side)"
     assert "(minutes)" in left.get_xlabel() and "(minutes)" in right.get_xlabel()
 
 
