@@ -8,6 +8,7 @@ from agent.executor.intent import Intent
 from agent.executor.performance import Performance
 from agent.executor.rules import ZERO
 from agent.executor.state import State
+from agent.executor.stops import Stop
 from perpfut_lib.artifacts import PerfSnapshot, Position
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 
@@ -24,6 +25,8 @@ class Reading:
     """Price at which a position is liquidated, by symbol."""
     marks: Mapping[str, float] = field(default_factory=dict)
     """Mark prices of symbols that are not ours."""
+    stops: Mapping[str, Stop] | None = None
+    """Our stops that rest, by id; none where they were not asked for."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Self
 
 from agent.executor.rules import ZERO
+from perpfut_lib.artifacts import ActivePairs, AgentFolder
 from perpfut_lib.artifacts.contract import Leg
+from perpfut_lib.errors import PerpfutError
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,11 @@ def pairs_of(legs: tuple[Leg, ...]) -> tuple[tuple[str, ...], ...]:
     """Return the symbols of each pair."""
     names = sorted({leg.pair for leg in legs})
     return tuple(tuple(leg.symbol for leg in legs if leg.pair == name) for name in names)
+
+
+def trading_window(folder: AgentFolder) -> int | None:
+    """Return the start of the trading window, ms UTC; none where the pairs cannot be read."""
+    try:
+        return folder.read(ActivePairs).valid_from
+    except PerpfutError:
+        return None
