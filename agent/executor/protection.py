@@ -57,7 +57,7 @@ class Protection:
             if lacking is not None:
                 quantity, trigger, anchored_at = lacking
                 stop = Stop(self._next_id(wall), symbol, quantity, trigger)
-                self.book = self.book.sent(stop, anchored_at, now, self._limits)
+                self.book = self.book.sent(stop, anchored_at, now)
                 self._tell("placed", stop)
                 place.append(stop)
             for stop in surplus:

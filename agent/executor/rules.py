@@ -54,6 +54,10 @@ class Limits:
 
     max_order_notional: Decimal = Decimal(50_000)
     """Largest notional of one order, quote currency; larger changes are cut into equal slices."""
+    slice_notional: Decimal | None = None
+    """Notional of one slice of an opening, quote currency; none: ``max_order_notional``."""
+    slice_ms: int = 0
+    """Shortest time between two slices of an opening; what reduces a position does not wait."""
     max_orders: int = 30
     """Most orders within ``rate_ms``; an opening leaves room for closing what it opens."""
     rate_ms: int = 60_000

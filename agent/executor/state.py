@@ -16,12 +16,14 @@ KEPT_TRADES: Final = 1_000
 
 @dataclass(frozen=True)
 class Order:
-    """A market order to be sent."""
+    """An order to be sent."""
 
     symbol: str
     quantity: Decimal
     """Signed base units."""
     reduce_only: bool
+    limit: Decimal | None = None
+    """Worst price, quote currency; none is a market order."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,7 @@ class State:
     def from_json(cls, tree: Mapping[str, Any]) -> "State":
         """Return the state that :meth:`to_json` wrote."""
         pending = {
-            name: Pending(
-                Order(row["order"]["symbol"], Decimal(row["order"]["quantity"]), row["order"]["reduce_only"]),
-                row["sent_at"],
-                Decimal(row["executed"]),
-            )
+            name: Pending(_order(row["order"]), row["sent_at"], Decimal(row["executed"]))
             for name, row in tree["pending"].items()
         }
         units = ("positions", "foreign", "differs")
@@ -205,6 +203,12 @@ def _doubted(state: State, symbol: str, now: int) -> State:
     surprising = tuple(name for name in state.surprising if name != symbol)
     doubtful, touched = {**state.doubtful, symbol: now}, {**state.touched, symbol: now}
     return replace(state, doubtful=doubtful, touched=touched, surprising=surprising)
+
+
+def _order(row: Mapping[str, Any]) -> Order:
+    limit = row.get("limit")
+    quantity = Decimal(row["quantity"])
+    return Order(row["symbol"], quantity, row["reduce_only"], None if limit is None else Decimal(limit))
 
 
 def _plain(value: Any) -> Any:

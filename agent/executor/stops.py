@@ -102,10 +102,9 @@ class StopBook:
         """Return whether some price was seen at the trigger of a stop: it may have been carried out."""
         return any(one.reached for one in self.rests.values())
 
-    def sent(self, stop: Stop, anchored_at: int, now: int, limits: Limits) -> "StopBook":
+    def sent(self, stop: Stop, anchored_at: int, now: int) -> "StopBook":
         """Return the book after a stop has left."""
-        rests = {**self.rests, stop.stop_id: Resting(stop, now, anchored_at)}
-        return replace(self, rests=rests, wait_until={**self.wait_until, stop.symbol: now + limits.settle_ms})
+        return replace(self, rests={**self.rests, stop.stop_id: Resting(stop, now, anchored_at)})
 
     def accepted(self, stop_id: str) -> "StopBook":
         """Return the book after the exchange has said that a stop rests."""
@@ -120,7 +119,7 @@ class StopBook:
             return self
         symbol = self.rests[stop_id].stop.symbol
         number = self.refused.get(symbol, 0) + 1
-        pause = min(limits.settle_ms * 2 ** min(number, 20), limits.backoff_ms)
+        pause = min(limits.settle_ms * 2 ** min(number - 1, 20), limits.backoff_ms)
         return replace(
             self,
             rests=without(self.rests, stop_id),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
+from agent.executor.balance import Market
 from agent.executor.rules import ZERO
+from agent.executor.settings import Quote
 from perpfut_lib.artifacts import ActivePairs, AgentFolder
 from perpfut_lib.artifacts.contract import Leg
 from perpfut_lib.errors import PerpfutError
@@ -62,6 +64,13 @@ def units_of(legs: tuple[Leg, ...], base: Base, most: Decimal | None = None) -> 
 def prices_of(legs: tuple[Leg, ...]) -> Mapping[str, Decimal]:
     """Return the price that the signal names, by symbol."""
     return {leg.symbol: Decimal(str(leg.price)) for leg in legs}
+
+
+def markets_of(
+    known: Mapping[str, Quote], live: Mapping[str, Quote], prices: Mapping[str, Decimal]
+) -> dict[str, Market]:
+    """Return the markets by symbol: those with a quote of now, and those whose last quote is older."""
+    return {name: Market(one.rule, one.price, prices.get(name), live=name in live) for name, one in known.items()}
 
 
 def pairs_of(legs: tuple[Leg, ...]) -> tuple[tuple[str, ...], ...]:

@@ -10,7 +10,8 @@ from agent.clock import Clock
 from agent.executor import readings
 from agent.executor import state as ledger
 from agent.executor.account import Account, Trade
-from agent.executor.balance import Market, groups_of
+from agent.executor.balance import groups_of
+from agent.executor.execution import Execution
 from agent.executor.intent import Intent, ReadState, look
 from agent.executor.journal import Journal
 from agent.executor.memory import Memory, MemoryFiles
@@ -22,7 +23,7 @@ from agent.executor.snapshots import Head, Reading, floats, snapshot
 from agent.executor.start import Moment, begun, last_report, resumed
 from agent.executor.state import Order, State
 from agent.executor.stops import StopBook
-from agent.executor.targets import Base, pairs_of, prices_of, trading_window, units_of, usable
+from agent.executor.targets import Base, markets_of, pairs_of, prices_of, trading_window, units_of, usable
 from agent.executor.trail import Trail
 from perpfut_lib.artifacts import AgentFolder, Clocks, Control, PerfSnapshot, Signal
 from perpfut_lib.errors import ArtifactError
@@ -63,7 +64,10 @@ class Trader:
         self.reading = Reading({})
         """The last reading of the exchange."""
         self._read_state, self._base, self._seq, self._now = ReadState(), Base(-1, 0.0), 0, 0
-        self._targets: dict[str, Decimal] = {}
+        self.targets: Mapping[str, Decimal] = {}
+        """Signed base units that are aimed for, by symbol."""
+        self.execution = Execution(settings.touch_ms)
+        """How orders are carried out."""
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
         self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
@@ -74,11 +78,6 @@ class Trader:
     def state(self) -> State | None:
         """Return the ledger; none before it is seeded."""
         return None if self.account is None else self.account.state
-
-    @property
-    def targets(self) -> Mapping[str, Decimal]:
-        """Return the signed base units that are aimed for, by symbol."""
-        return self._targets
 
     def seed(self, reading: Reading, quotes: Mapping[str, Quote], now: int) -> None:
         """Begin, or go on after a restart, with what the exchange says.
@@ -126,7 +125,8 @@ class Trader:
         self._set(state)
         if changed or self._journal.forgetful:
             self._journal.save(self._memory())
-        return tuple(order for order in orders if order.reduce_only) if self._journal.forgetful else orders
+        allowed = [order for order in orders if order.reduce_only or not self._journal.forgetful]
+        return self.execution.styled(allowed, quotes, self.intent, state, now)
 
     def protect(self, quotes: Mapping[str, Quote], now: int) -> StopOrders:
         """Return the stops to be placed and cancelled now: remembered before the network can have carried them out."""
@@ -173,6 +173,7 @@ class Trader:
     def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
         """Note the last word on an order."""
         self._now = now
+        self.execution.ended(order_id, self._seeded().state)
         self.account, body = self._seeded().ended(order_id, now, self._settings.limits, failed=failed)
         self._note("end", body | {"why": why[:300]})
         self._journal.save(self._memory())
@@ -219,7 +220,7 @@ class Trader:
         signal = self._read_state.good
         number = signal.seq if signal is not None else max(self._read_state.seen.seq, 0)
         head = Head(self._seq, self._settings.run_id, self._clock.wall(), number)
-        written = snapshot(head, books, account.state, account.marks, self._targets, self.reading)
+        written = snapshot(head, books, account.state, account.marks, self.targets, self.reading)
         self._journal.files.keep(self._memory())
         self._folder.write(written)
         return written
@@ -249,8 +250,8 @@ class Trader:
         """Take over the targets of what has just been heard."""
         if self.intent.signal is not None:
             self._base = self._base.moved(trading_window(self._folder), self._seeded().equity)
-        self._targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
-        wanted = {symbol: f"{units:.6g}" for symbol, units in self._targets.items()}
+        self.targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
+        wanted = {symbol: f"{units:.6g}" for symbol, units in self.targets.items()}
         level = logging.ERROR if self.intent.reason == "no_equity" else logging.INFO
         log.log(level, "%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
         body = self._why() | {"control": self._read_state.control_seq}
@@ -263,13 +264,9 @@ class Trader:
         return {"mode": self.intent.mode, "reason": self.intent.reason, "signal": number}
 
     def _situation(self, quotes: Mapping[str, Quote], now: int) -> Situation:
-        prices = prices_of(self.intent.legs)
-        markets = {
-            name: Market(quote.rule, quote.price, prices.get(name), live=name in quotes)
-            for name, quote in self._quotes.items()
-        }
-        groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self._targets})
-        return Situation(now, self._targets, tuple(groups), markets)
+        markets = markets_of(self._quotes, quotes, prices_of(self.intent.legs))
+        groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self.targets})
+        return Situation(now, self.targets, tuple(groups), markets)
 
     def _take(self, reading: Reading) -> None:
         """Remember a reading, and name what is held that is not ours."""

@@ -1,6 +1,8 @@
 """The real executor as one process of the simulation: it dies between any two writes and comes up again."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -120,15 +122,23 @@ class SimulatedExecutor:
         Between it and the exchange.
     world : World
         The exchange.
+    stops : StopRules
+        Catastrophe stops.
     """
 
     def __init__(
-        self, folder: AgentFolder, symbols: tuple[str, ...], clock: ReplayClock, network: Network, world: World
+        self,
+        folder: AgentFolder,
+        symbols: tuple[str, ...],
+        clock: ReplayClock,
+        network: Network,
+        world: World,
+        stops: StopRules = STOPS,
     ) -> None:
         self.folder = folder
         """Shared with the agent."""
         self._clock, self._network, self._world = clock, network, world
-        self._settings = TraderSettings(symbols, LIMITS, PATIENCE, stops=STOPS)
+        self._settings = TraderSettings(symbols, LIMITS, PATIENCE, stops=stops)
         self.fuse = Fuse()
         self.trader: Trader | None = None
         """The process; none while it is down."""
@@ -242,6 +252,13 @@ class SimulatedExecutor:
         self._asking = True
         if not self._network.post("reading", answered, 1):
             self._network.surely(failed, 1)
+
+
+@contextmanager
+def scratch_space() -> Iterator[Path]:
+    """Yield a folder for the time of the context, in memory where that can be had: each step is synced to it."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
+        yield Path(scratch)
 
 
 def scratch_folder(path: Path) -> AgentFolder:

@@ -65,8 +65,12 @@ class SimulatedVenue:
         """Return an exchange that stands somewhere on the tape's second day."""
         span = (tape.end - tape.start) // 2
         start = tape.start + span + int(rng.integers(0, span - 3_600_000)) // TICK_MS * TICK_MS
-        exchange = SteppedExchange.open(VenueConfig(clock="stepped", start=start), tape)
-        return cls(Matching(exchange), rng)
+        return cls.opened_at(tape, start, rng)
+
+    @classmethod
+    def opened_at(cls, tape: Tape, start: int, rng: np.random.Generator) -> Self:
+        """Return an exchange that stands at ``start``, ms UTC."""
+        return cls(Matching(SteppedExchange.open(VenueConfig(clock="stepped", start=start), tape)), rng)
 
     def connect(self, network: Network, executor: SimulatedExecutor) -> None:
         """Put network and customer in their places."""

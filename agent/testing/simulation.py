@@ -7,7 +7,6 @@ Four things are checked in every tick or at the end, see :class:`Watch`; a seed 
 
 import hashlib
 import logging
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,7 +21,7 @@ from agent.executor.audit import against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
 from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
-from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder
+from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder, scratch_space
 from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
 from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
@@ -177,8 +176,8 @@ class Watch:
 
 def simulate(seed: int) -> Outcome:
     """Run one schedule."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
-        return _run(seed, Path(scratch))
+    with scratch_space() as scratch:
+        return _run(seed, scratch)
 
 
 def _run(seed: int, path: Path) -> Outcome:
@@ -267,10 +266,10 @@ def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     """Run ``count`` schedules from seed ``first``, in ``jobs`` processes; equal arguments give equal results."""
     seeds = range(first, first + count)
     if jobs == 1:
-        outcomes = [_quietly(seed) for seed in seeds]
+        outcomes = [quietly(seed) for seed in seeds]
     else:
         with ProcessPoolExecutor(jobs) as pool:
-            outcomes = list(pool.map(_quietly, seeds, chunksize=8))
+            outcomes = list(pool.map(quietly, seeds, chunksize=8))
     return Result(
         count,
         first,
@@ -287,7 +286,7 @@ def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     )
 
 
-def _quietly(seed: int) -> Outcome:
+def quietly(seed: int) -> Outcome:
     """Run one schedule without the executor's warnings, of which there are thousands."""
     room = logging.getLogger("agent.executor")
     before = room.level

@@ -32,9 +32,9 @@ def resting(*stops, sure=True, at=0) -> StopBook:
     book = StopBook()
     for number, (quantity, trigger) in enumerate(stops):
         stop = Stop(f"{PREFIX}{number}", "AAA", D(quantity), D(trigger))
-        book = book.sent(stop, at, at + number, LIMITS)
+        book = book.sent(stop, at, at + number)
         book = book.accepted(stop.stop_id) if sure else book
-    return replace(book, wait_until={})
+    return book
 
 
 @pytest.mark.parametrize(("held", "quantity", "trigger"), [(5, -5, 80), (-5, 5, 120)])
@@ -93,10 +93,10 @@ def test_triggers_keep_the_figures_that_hyperliquid_takes(price, figures, stop):
 def test_refusals_double_the_pause():
     book, pauses = StopBook(), []
     for number in range(5):
-        book = book.sent(Stop(str(number), "AAA", D(-5), D(80)), 0, 0, LIMITS).failed(str(number), 0, LIMITS)
+        book = book.sent(Stop(str(number), "AAA", D(-5), D(80)), 0, 0).failed(str(number), 0, LIMITS)
         pauses.append(book.wait_until["AAA"])
         assert planned(5, book, now=pauses[-1] - 1) == (None, ())
-    assert pauses == [10_000, 20_000, 40_000, 60_000, 60_000]
+    assert pauses == [5_000, 10_000, 20_000, 40_000, 60_000]
 
 
 def test_a_cancellation_that_is_never_answered_is_asked_for_again():
