@@ -7,6 +7,7 @@ Four things are checked in every tick or at the end, see :class:`Watch`; a seed 
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -270,9 +271,14 @@ def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     else:
         with ProcessPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(quietly, seeds, chunksize=8))
+    return summed(outcomes)
+
+
+def summed(outcomes: Sequence[Outcome]) -> Result:
+    """Return what schedules of consecutive seeds come to together."""
     return Result(
-        count,
-        first,
+        len(outcomes),
+        outcomes[0].seed,
         {one.seed: one.violations for one in outcomes if one.violations},
         sum(one.ticks for one in outcomes),
         sum(one.orders for one in outcomes),
