@@ -23,6 +23,8 @@ class Execution:
 
     def __init__(self, touch_ms: int) -> None:
         self._touch_ms = touch_ms
+        self.closed = ""
+        """Why nothing may be opened; empty while it may."""
         self._asked: dict[str, int] = {}
         self._hurried: set[str] = set()
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from agent.executor.rules import ZERO, Limits
 
 KEPT_TRADES: Final = 1_000
+RESTING_PATIENCE: Final = 10
+"""So many times as long as for a market order the end of an order with a limit is waited for."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +188,12 @@ def finished(state: State, order_id: str, now: int, limits: Limits, *, failed: b
 
 
 def overdue(state: State, now: int, limits: Limits) -> State:
-    """Return the state without orders that have been silent for too long; they count as failed."""
+    """Return the state without orders that have been silent for too long; they count as failed.
+
+    One that may rest in the book is cancelled first: given up too early, it would be filled when nobody expects it.
+    """
     for order_id, one in state.pending.items():
-        if now - one.sent_at >= limits.pending_ms:
+        if now - one.sent_at >= limits.pending_ms * (1 if one.order.limit is None else RESTING_PATIENCE):
             state = finished(state, order_id, now, limits, failed=True)
     return state
 

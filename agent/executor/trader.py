@@ -125,7 +125,8 @@ class Trader:
         self._set(state)
         if changed or self._journal.forgetful:
             self._journal.save(self._memory())
-        allowed = [order for order in orders if order.reduce_only or not self._journal.forgetful]
+        closed = self._journal.forgetful or self.execution.closed
+        allowed = [order for order in orders if order.reduce_only or not closed]
         return self.execution.styled(allowed, quotes, self.intent, state, now)
 
     def protect(self, quotes: Mapping[str, Quote], now: int) -> StopOrders:

@@ -7,7 +7,6 @@ Four things are checked in every tick or at the end, see :class:`Watch`; a seed 
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +20,7 @@ from agent.clock import ReplayClock
 from agent.executor.audit import against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
+from agent.testing.schedule_results import Outcome, Result, summed
 from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
 from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder, scratch_space
 from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
@@ -43,24 +43,6 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 """Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
-
-
-@dataclass
-class Outcome:
-    """What one schedule came to."""
-
-    seed: int
-    violations: list[str] = field(default_factory=list)
-    ticks: int = 0
-    orders: int = 0
-    stops: int = 0
-    crashes: int = 0
-    longest_ms: int = 0
-    """Longest time for which a pair was out of proportion while the executor was up."""
-    bare_ms: int = 0
-    """Longest time for which a position had no stop behind all of it while the executor was up."""
-    digest: str = ""
-    """Of the audit trail: equal for equal seeds."""
 
 
 @dataclass
@@ -243,26 +225,6 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Result:
-    """Many schedules together."""
-
-    schedules: int
-    first_seed: int
-    violations: dict[int, list[str]]
-    """By seed."""
-    ticks: int
-    orders: int
-    stops: int
-    crashes: int
-    longest_unhedged_s: float
-    bound_s: float
-    longest_bare_s: float
-    bare_bound_s: float
-    digest: str
-    """Of all audit trails."""
-
-
 def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     """Run ``count`` schedules from seed ``first``, in ``jobs`` processes; equal arguments give equal results."""
     seeds = range(first, first + count)
@@ -271,25 +233,7 @@ def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     else:
         with ProcessPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(quietly, seeds, chunksize=8))
-    return summed(outcomes)
-
-
-def summed(outcomes: Sequence[Outcome]) -> Result:
-    """Return what schedules of consecutive seeds come to together."""
-    return Result(
-        len(outcomes),
-        outcomes[0].seed,
-        {one.seed: one.violations for one in outcomes if one.violations},
-        sum(one.ticks for one in outcomes),
-        sum(one.orders for one in outcomes),
-        sum(one.stops for one in outcomes),
-        sum(one.crashes for one in outcomes),
-        max((one.longest_ms for one in outcomes), default=0) / 1_000,
-        BOUND_MS / 1_000,
-        max((one.bare_ms for one in outcomes), default=0) / 1_000,
-        BARE_MS / 1_000,
-        hashlib.sha256("".join(one.digest for one in outcomes).encode()).hexdigest()[:16],
-    )
+    return summed(outcomes, (BOUND_MS, BARE_MS))
 
 
 def quietly(seed: int) -> Outcome:
