@@ -16,7 +16,7 @@ ENV PATH=/opt/conda/envs/hummingbot/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYT
     NUMBA_CACHE_DIR=/tmp/machine-code
 WORKDIR /home/hummingbot
 # An image without the engine that we are tested with, or whose packages ours do not run on, is not built.
-RUN python -c "import hummingbot.cli.engine, agent.executor.trader, agent.hummingbot.world"
+RUN python -c "import hummingbot.cli.engine, agent.executor.trader, agent.hummingbot.executor_config, agent.hummingbot.watch"
 USER 10001:10001
 VOLUME /app/artifacts
 STOPSIGNAL SIGTERM

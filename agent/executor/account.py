@@ -81,6 +81,14 @@ class Account:
             books = books.paid_in(asset, fee)
         return replace(self, state=after, books=books), body | ({"other_fees": other} if other else {})
 
+    def price_of(self, trade: Trade, symbol: str) -> float:
+        """Return the price of a fill; the mark where it is no positive number."""
+        price = float(trade.price)
+        if not trade.price.is_finite() or price <= 0:
+            price = self.marks.get(symbol, 0.0)
+            log.error("trade %s of %s at %s: booked at the mark %s", trade.trade_id, symbol, trade.price, price)
+        return price
+
     def fee(self, fees: Mapping[str, Decimal]) -> float:
         """Return fees in quote currency, as far as the price of their asset is known."""
         return sum(self._worth(asset, fee)[0] for asset, fee in fees.items())

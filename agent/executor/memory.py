@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from agent.executor.intent import ReadState
 from agent.executor.performance import Performance
 from agent.executor.state import State
+from agent.executor.stops import StopBook
 from agent.executor.targets import Base
 from agent.state.sealed_file import read_sealed, write_sealed
 from perpfut_lib.artifacts import Clocks
@@ -38,6 +39,8 @@ class Memory:
     """Last prices by symbol."""
     seq: int = 0
     """Number of the last snapshot."""
+    stops: StopBook = field(default_factory=StopBook)
+    """Stops that may rest at the exchange."""
     at: Clocks = field(default_factory=lambda: Clocks(0, 0))
     """When it was written: wall clock, and the monotonic clock of the state's times."""
 
@@ -51,6 +54,7 @@ class Memory:
             "state": self.state.to_json(),
             "marks": dict(self.marks),
             "seq": self.seq,
+            "stops": self.stops.to_json(),
             "at": asdict(self.at),
         }
 
@@ -74,6 +78,7 @@ class Memory:
                 State.from_json(tree["state"]),
                 {str(symbol): float(price) for symbol, price in tree["marks"].items()},
                 int(tree["seq"]),
+                StopBook.from_json(tree.get("stops", ())),
                 Clocks(**tree["at"]),
             )
         except _WRONG_SHAPE as error:

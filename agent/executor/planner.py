@@ -93,7 +93,8 @@ def _reductions(
             continue
         quantity = min(abs(change), abs(leg.held))
         if market.rule.reduces(quantity, market.price):
-            sliced = _slice(quantity, market, limits)
+            parts = _parts(quantity, market, limits.max_order_notional)
+            sliced = _part(quantity, market, parts)
             orders.append(Order(leg.symbol, sliced.copy_sign(change), reduce_only=True))
     return orders
 
@@ -106,6 +107,8 @@ def _openings(
     live = {symbol: market for symbol, market in markets.items() if market is not None}
     if len(live) < len(legs) or any(state.waits(leg.symbol, now) or leg.symbol in state.doubtful for leg in legs):
         return []
+    if any(now - state.touched.get(leg.symbol, now - limits.slice_ms) < limits.slice_ms for leg in legs):
+        return []
     changes = {leg.symbol: wanted[leg.symbol] - leg.held for leg in legs}
     backward = [leg for leg in legs if changes[leg.symbol] * leg.held < 0]
     dust = [leg for leg in backward if _dust(leg, changes[leg.symbol], live[leg.symbol])]
@@ -117,8 +120,8 @@ def _openings(
     unable = any(leg.share == 0 and leg not in sendable for leg in moving)
     if unable or not all(live[leg.symbol].near(limits) for leg in moving):
         return []
-    sizes = {leg.symbol: _slice(abs(changes[leg.symbol]), live[leg.symbol], limits) for leg in sendable}
-    return [Order(name, size.copy_sign(changes[name]), reduce_only=False) for name, size in sizes.items()]
+    quantities = {leg.symbol: changes[leg.symbol] for leg in sendable}
+    return [Order(name, size, reduce_only=False) for name, size in _slices(quantities, live, limits).items()]
 
 
 def _dust(leg: GroupLeg, change: Decimal, market: Market) -> bool:
@@ -126,10 +129,32 @@ def _dust(leg: GroupLeg, change: Decimal, market: Market) -> bool:
     return not market.rule.reduces(min(abs(change), abs(leg.held)), market.price)
 
 
-def _slice(quantity: Decimal, market: Market, limits: Limits) -> Decimal:
-    """Return one of the equal parts into which a quantity is cut so that none exceeds the largest notional."""
-    rule, parts = market.rule, (quantity * market.price / limits.max_order_notional).to_integral_value(ROUND_CEILING)
-    return quantity if parts <= 1 else max(rule.inside(quantity / parts), min(rule.min_quantity, quantity))
+def _slices(changes: Mapping[str, Decimal], markets: Mapping[str, Market], limits: Limits) -> Mapping[str, Decimal]:
+    """Return one slice of each leg: all legs are cut into as many parts, so that they stay in proportion meanwhile.
+
+    A leg that would fall below the least order by that is cut into fewer.
+    """
+    most = min(limits.max_order_notional, limits.slice_notional or limits.max_order_notional)
+    common = max((_parts(abs(change), markets[name], most) for name, change in changes.items()), default=1)
+    slices = {}
+    for name, change in changes.items():
+        quantity, market = abs(change), markets[name]
+        least = max(market.rule.min_notional, market.rule.min_quantity * market.price)
+        feasible = int(quantity * market.price / least) if least else common
+        parts = max(_parts(quantity, market, limits.max_order_notional), min(common, feasible))
+        slices[name] = _part(quantity, market, parts).copy_sign(change)
+    return slices
+
+
+def _parts(quantity: Decimal, market: Market, most: Decimal) -> int:
+    """Return into how many equal parts a quantity is cut so that none exceeds a notional."""
+    return max(1, int((quantity * market.price / most).to_integral_value(ROUND_CEILING)))
+
+
+def _part(quantity: Decimal, market: Market, parts: int) -> Decimal:
+    """Return one of so many parts of a quantity, on the lot."""
+    rule = market.rule
+    return quantity if parts == 1 else max(rule.inside(quantity / parts), min(rule.min_quantity, quantity))
 
 
 def _within_rate(state: State, closing: list[Order], opening: list[list[Order]], limits: Limits) -> tuple[Order, ...]:

@@ -21,6 +21,8 @@ class TradingRule:
     """Least notional of an order that opens, quote currency."""
     reduce_notional: Decimal = ZERO
     """Least notional of a reduce-only order, quote currency."""
+    figures: int | None = None
+    """Most significant figures of a price that is no whole number; none where the exchange does not count them."""
 
     def nearest(self, quantity: Decimal) -> Decimal:
         """Return a signed quantity on the nearest lot."""
@@ -31,8 +33,11 @@ class TradingRule:
         return (quantity / self.lot).to_integral_value(ROUND_DOWN) * self.lot
 
     def on_tick(self, price: Decimal) -> Decimal:
-        """Return a price on the nearest tick."""
-        return (price / self.tick).to_integral_value(ROUND_HALF_EVEN) * self.tick
+        """Return a price on the nearest tick, with no more figures than the exchange takes."""
+        step = self.tick
+        if self.figures is not None and price > 0:
+            step = max(step, min(Decimal(1), Decimal(1).scaleb(price.adjusted() + 1 - self.figures)))
+        return (price / step).to_integral_value(ROUND_HALF_EVEN) * step
 
     def opens(self, quantity: Decimal, price: Decimal) -> bool:
         """Return whether an order of this size may open or add to a position."""
@@ -49,6 +54,10 @@ class Limits:
 
     max_order_notional: Decimal = Decimal(50_000)
     """Largest notional of one order, quote currency; larger changes are cut into equal slices."""
+    slice_notional: Decimal | None = None
+    """Notional of one slice of an opening, quote currency; none: ``max_order_notional``."""
+    slice_ms: int = 0
+    """Shortest time between two slices of an opening; what reduces a position does not wait."""
     max_orders: int = 30
     """Most orders within ``rate_ms``; an opening leaves room for closing what it opens."""
     rate_ms: int = 60_000

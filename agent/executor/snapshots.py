@@ -8,6 +8,7 @@ from agent.executor.intent import Intent
 from agent.executor.performance import Performance
 from agent.executor.rules import ZERO
 from agent.executor.state import State
+from agent.executor.stops import Stop, StopBook
 from perpfut_lib.artifacts import PerfSnapshot, Position
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 
@@ -24,6 +25,8 @@ class Reading:
     """Price at which a position is liquidated, by symbol."""
     marks: Mapping[str, float] = field(default_factory=dict)
     """Mark prices of symbols that are not ours."""
+    stops: Mapping[str, Stop] | None = None
+    """Our stops that rest, by id; none where they were not asked for."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,12 @@ def status_text(intent: Intent, targets: Mapping[str, Decimal], state: State, no
         target = targets.get(symbol, ZERO)
         lines.append(f"{symbol}: target {target:.6g}, holds {state.position(symbol)}, {said}")
     return "\n".join(lines)
+
+
+def stops_text(book: StopBook) -> str:
+    """Return what people are shown of the stops: position that is protected, trigger, and what is not sure."""
+    stops = [
+        f"{one.stop.symbol} {one.stop.quantity} at {one.stop.trigger}{'' if one.sure else ' (not confirmed)'}"
+        for one in book.rests.values()
+    ]
+    return f"stops: {', '.join(sorted(stops)) or 'none'}"

@@ -16,7 +16,8 @@ from agent.executor.performance import Performance
 from agent.executor.rules import ZERO, Limits
 from agent.executor.snapshots import Reading, floats
 from agent.executor.targets import Base
-from perpfut_lib.artifacts import Clocks, PerfSnapshot, Seen
+from perpfut_lib.artifacts import AgentFolder, Clocks, PerfSnapshot, Seen
+from perpfut_lib.errors import PerpfutError
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,14 @@ def resumed(
     if reading.equity is not None:
         account = _arrived(account, _finite(reading.equity))
     return Start(account, memory.read_state, memory.base, memory.seq, _note(account, resumed=True))
+
+
+def last_report(folder: AgentFolder) -> PerfSnapshot | None:
+    """Return the last snapshot for the governor; none where it cannot be read."""
+    try:
+        return folder.read(PerfSnapshot)
+    except PerpfutError:
+        return None
 
 
 def _arrived(account: Account, equity: float) -> Account:

@@ -12,16 +12,20 @@ from typing import Any, Final
 from agent.executor.rules import ZERO, Limits
 
 KEPT_TRADES: Final = 1_000
+RESTING_PATIENCE: Final = 10
+"""So many times as long as for a market order the end of an order with a limit is waited for."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A market order to be sent."""
+    """An order to be sent."""
 
     symbol: str
     quantity: Decimal
     """Signed base units."""
     reduce_only: bool
+    limit: Decimal | None = None
+    """Worst price, quote currency; none is a market order."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,7 @@ class State:
     def from_json(cls, tree: Mapping[str, Any]) -> "State":
         """Return the state that :meth:`to_json` wrote."""
         pending = {
-            name: Pending(
-                Order(row["order"]["symbol"], Decimal(row["order"]["quantity"]), row["order"]["reduce_only"]),
-                row["sent_at"],
-                Decimal(row["executed"]),
-            )
+            name: Pending(_order(row["order"]), row["sent_at"], Decimal(row["executed"]))
             for name, row in tree["pending"].items()
         }
         units = ("positions", "foreign", "differs")
@@ -188,9 +188,12 @@ def finished(state: State, order_id: str, now: int, limits: Limits, *, failed: b
 
 
 def overdue(state: State, now: int, limits: Limits) -> State:
-    """Return the state without orders that have been silent for too long; they count as failed."""
+    """Return the state without orders that have been silent for too long; they count as failed.
+
+    One that may rest in the book is cancelled first: given up too early, it would be filled when nobody expects it.
+    """
     for order_id, one in state.pending.items():
-        if now - one.sent_at >= limits.pending_ms:
+        if now - one.sent_at >= limits.pending_ms * (1 if one.order.limit is None else RESTING_PATIENCE):
             state = finished(state, order_id, now, limits, failed=True)
     return state
 
@@ -205,6 +208,12 @@ def _doubted(state: State, symbol: str, now: int) -> State:
     surprising = tuple(name for name in state.surprising if name != symbol)
     doubtful, touched = {**state.doubtful, symbol: now}, {**state.touched, symbol: now}
     return replace(state, doubtful=doubtful, touched=touched, surprising=surprising)
+
+
+def _order(row: Mapping[str, Any]) -> Order:
+    limit = row.get("limit")
+    quantity = Decimal(row["quantity"])
+    return Order(row["symbol"], quantity, row["reduce_only"], None if limit is None else Decimal(limit))
 
 
 def _plain(value: Any) -> Any:

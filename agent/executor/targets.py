@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
+from agent.executor.balance import Market
 from agent.executor.rules import ZERO
+from agent.executor.settings import Quote
+from perpfut_lib.artifacts import ActivePairs, AgentFolder
 from perpfut_lib.artifacts.contract import Leg
+from perpfut_lib.errors import PerpfutError
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,22 @@ def prices_of(legs: tuple[Leg, ...]) -> Mapping[str, Decimal]:
     return {leg.symbol: Decimal(str(leg.price)) for leg in legs}
 
 
+def markets_of(
+    known: Mapping[str, Quote], live: Mapping[str, Quote], prices: Mapping[str, Decimal]
+) -> dict[str, Market]:
+    """Return the markets by symbol: those with a quote of now, and those whose last quote is older."""
+    return {name: Market(one.rule, one.price, prices.get(name), live=name in live) for name, one in known.items()}
+
+
 def pairs_of(legs: tuple[Leg, ...]) -> tuple[tuple[str, ...], ...]:
     """Return the symbols of each pair."""
     names = sorted({leg.pair for leg in legs})
     return tuple(tuple(leg.symbol for leg in legs if leg.pair == name) for name in names)
+
+
+def trading_window(folder: AgentFolder) -> int | None:
+    """Return the start of the trading window, ms UTC; none where the pairs cannot be read."""
+    try:
+        return folder.read(ActivePairs).valid_from
+    except PerpfutError:
+        return None

@@ -10,20 +10,23 @@ from agent.clock import Clock
 from agent.executor import readings
 from agent.executor import state as ledger
 from agent.executor.account import Account, Trade
-from agent.executor.balance import Market, groups_of
+from agent.executor.balance import groups_of
+from agent.executor.execution import Execution
 from agent.executor.intent import Intent, ReadState, look
 from agent.executor.journal import Journal
 from agent.executor.memory import Memory, MemoryFiles
 from agent.executor.performance import Fill
 from agent.executor.planner import Situation, plan
-from agent.executor.settings import Quote, TraderSettings
+from agent.executor.protection import Protection, StopOrders
+from agent.executor.settings import Quote, TraderSettings, middles
 from agent.executor.snapshots import Head, Reading, floats, snapshot
-from agent.executor.start import Moment, begun, resumed
+from agent.executor.start import Moment, begun, last_report, resumed
 from agent.executor.state import Order, State
-from agent.executor.targets import Base, pairs_of, prices_of, units_of, usable
+from agent.executor.stops import StopBook
+from agent.executor.targets import Base, markets_of, pairs_of, prices_of, trading_window, units_of, usable
 from agent.executor.trail import Trail
-from perpfut_lib.artifacts import ActivePairs, AgentFolder, Clocks, Control, PerfSnapshot, Signal
-from perpfut_lib.errors import ArtifactError, PerpfutError
+from perpfut_lib.artifacts import AgentFolder, Clocks, Control, PerfSnapshot, Signal
+from perpfut_lib.errors import ArtifactError
 
 log = logging.getLogger(__name__)
 
@@ -60,22 +63,21 @@ class Trader:
         """Set it to go flat."""
         self.reading = Reading({})
         """The last reading of the exchange."""
-        self._read_state, self._base, self._seq = ReadState(), Base(-1, 0.0), 0
-        self._targets: dict[str, Decimal] = {}
+        self._read_state, self._base, self._seq, self._now = ReadState(), Base(-1, 0.0), 0, 0
+        self.targets: Mapping[str, Decimal] = {}
+        """Signed base units that are aimed for, by symbol."""
+        self.execution = Execution(settings.touch_ms)
+        """How orders are carried out."""
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
         self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
-        self._now = 0
+        self.protection = Protection(settings.stops, settings.limits, self._note)
+        """Stops at the exchange."""
 
     @property
     def state(self) -> State | None:
         """Return the ledger; none before it is seeded."""
         return None if self.account is None else self.account.state
-
-    @property
-    def targets(self) -> Mapping[str, Decimal]:
-        """Return the signed base units that are aimed for, by symbol."""
-        return self._targets
 
     def seed(self, reading: Reading, quotes: Mapping[str, Quote], now: int) -> None:
         """Begin, or go on after a restart, with what the exchange says.
@@ -91,19 +93,19 @@ class Trader:
         """
         self._now, clocks = now, self._clocks()
         memory, lost = self._journal.files.load(clocks)
-        prices, moment = _prices(quotes), Moment(now, clocks, self._settings.limits)
+        prices, moment = middles(quotes), Moment(now, clocks, self._settings.limits)
         if memory is None:
-            report = self._last_report() if lost else None
+            report = last_report(self._folder) if lost else None
             start = begun(reading, prices, self._settings.symbols, report, moment)
         else:
             start = resumed(reading, prices, self._settings.symbols, memory, moment)
         self.account = replace(start.account, quote=self._settings.quote)
+        before, book = (start.account.state, StopBook()) if memory is None else (memory.state, memory.stops)
+        self._set(self.protection.begun(before, self.account.state, reading, book, now))
         self._read_state, self._base, self._seq = start.read_state, start.base, start.seq
         self._take(reading)
         self._quotes |= quotes
-        self._journal.note(
-            self._clocks(), "start", start.note | {"torn": self._journal.trail.torn, "memory_lost": lost}
-        )
+        self._note("start", start.note | {"torn": self._journal.trail.torn, "memory_lost": lost})
         self._journal.save(self._memory())
 
     def orders(self, quotes: Mapping[str, Quote], now: int) -> tuple[Order, ...]:
@@ -115,7 +117,7 @@ class Trader:
             return ()
         self._now = now
         self._quotes |= quotes
-        self.account = self.account.marked(_prices(quotes))
+        self.account = self.account.marked(middles(quotes))
         changed = self._look()
         if self.intent.mode == "wait":
             return ()
@@ -123,7 +125,19 @@ class Trader:
         self._set(state)
         if changed or self._journal.forgetful:
             self._journal.save(self._memory())
-        return tuple(order for order in orders if order.reduce_only) if self._journal.forgetful else orders
+        closed = self._journal.forgetful or self.execution.closed
+        allowed = [order for order in orders if order.reduce_only or not closed]
+        return self.execution.styled(allowed, quotes, self.intent, state, now)
+
+    def protect(self, quotes: Mapping[str, Quote], now: int) -> StopOrders:
+        """Return the stops to be placed and cancelled now: remembered before the network can have carried them out."""
+        if self.account is None:
+            return StopOrders()
+        due = self.protection.due(self.account.state, quotes, now, self._clock.wall())
+        if due != StopOrders():
+            self._now = now
+            self._journal.save(self._memory())
+        return due
 
     def sent(self, order: Order, order_id: str, now: int) -> None:
         """Note an order that has left: remembered before the network can have carried it out."""
@@ -134,48 +148,51 @@ class Trader:
         if signal is not None and price is not None:
             self._quoted[order_id] = (float(price), signal.created_at)
         body = {"id": order_id, "symbol": order.symbol, "quantity": str(order.quantity), "reduce": order.reduce_only}
-        self._journal.note(self._clocks(), "order", body | self._why())
+        self._note("order", body | self._why())
         self._journal.save(self._memory())
 
     def accepted(self, order_id: str, exchange_id: str) -> None:
         """Note that the exchange has taken an order, and its number there."""
-        self._journal.note(self._clocks(), "accepted", {"id": order_id, "exchange_id": exchange_id})
+        self._note("accepted", {"id": order_id, "exchange_id": exchange_id})
 
     def fill(self, order_id: str, trade: Trade, now: int) -> None:
         """Book a fill."""
         account, self._now = self._seeded(), now
-        symbol = account.state.symbol_of(order_id)
         if not trade.quantity.is_finite():
             log.error("a fill of %s units of order %s: the position is read again", trade.quantity, order_id)
             self.end(order_id, now, failed=True)
             return
-        price = float(trade.price)
-        if not trade.price.is_finite() or price <= 0:
-            price = account.marks.get(symbol, 0.0)
-            log.error("order %s filled at %s: booked at the mark %s", order_id, trade.price, price)
+        symbol = account.state.symbol_of(order_id)
+        price = account.price_of(trade, symbol)
         quoted, written = self._quoted.get(order_id, (None, None))
         latency = None if written is None else max(0.0, float(self._clock.wall() - written))
         fill = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
         self.account, body = account.traded(order_id, trade, now, fill)
-        self._journal.note(self._clocks(), "fill", body | {"symbol": symbol})
+        self._note("fill", body | {"symbol": symbol})
         self._journal.save(self._memory())
 
     def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
         """Note the last word on an order."""
         self._now = now
+        self.execution.ended(order_id, self._seeded().state)
         self.account, body = self._seeded().ended(order_id, now, self._settings.limits, failed=failed)
-        self._journal.note(self._clocks(), "end", body | {"why": why[:300]})
+        self._note("end", body | {"why": why[:300]})
         self._journal.save(self._memory())
 
     def reading_due(self, now: int) -> bool:
         """Return whether the exchange's positions are to be read."""
-        return self.account is not None and readings.reading_due(self.account.state, now, self._settings.limits)
+        if self.account is None:
+            return False
+        state, limits = self.account.state, self._settings.limits
+        reached = self.protection.book.reached and now - state.read_at >= limits.settle_ms
+        return reached or readings.reading_due(state, now, limits)
 
     def read(self, reading: Reading, asked_at: int) -> None:
-        """Compare ledger and books with a reading of the exchange."""
+        """Compare ledger, books and stops with a reading of the exchange."""
+        self._set(self.protection.read(self._seeded().state, reading, asked_at))
         self.account, notes = self._seeded().read(reading, asked_at, self._settings.limits)
         for kind, body in notes:
-            self._journal.note(self._clocks(), kind, body)
+            self._note(kind, body)
         self._take(reading)
         if notes:
             self._journal.save(self._memory())
@@ -187,7 +204,7 @@ class Trader:
             return
         account = self._seeded()
         self.account = replace(account, books=account.books.paid(float(amount)))
-        self._journal.note(self._clocks(), "books", {"funding": float(amount)})
+        self._note("books", {"funding": float(amount)})
         self._journal.save(self._memory())
 
     def flat(self) -> bool:
@@ -204,7 +221,7 @@ class Trader:
         signal = self._read_state.good
         number = signal.seq if signal is not None else max(self._read_state.seen.seq, 0)
         head = Head(self._seq, self._settings.run_id, self._clock.wall(), number)
-        written = snapshot(head, books, account.state, account.marks, self._targets, self.reading)
+        written = snapshot(head, books, account.state, account.marks, self.targets, self.reading)
         self._journal.files.keep(self._memory())
         self._folder.write(written)
         return written
@@ -233,13 +250,13 @@ class Trader:
     def _aim(self) -> None:
         """Take over the targets of what has just been heard."""
         if self.intent.signal is not None:
-            self._base = self._base.moved(self._window(), self._seeded().equity)
-        self._targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
-        wanted = {symbol: f"{units:.6g}" for symbol, units in self._targets.items()}
+            self._base = self._base.moved(trading_window(self._folder), self._seeded().equity)
+        self.targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
+        wanted = {symbol: f"{units:.6g}" for symbol, units in self.targets.items()}
         level = logging.ERROR if self.intent.reason == "no_equity" else logging.INFO
         log.log(level, "%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
         body = self._why() | {"control": self._read_state.control_seq}
-        self._journal.note(self._clocks(), "intent", body | {"targets": wanted, "equity": self._seeded().equity})
+        self._note("intent", body | {"targets": wanted, "equity": self._seeded().equity})
 
     def _why(self) -> dict[str, Any]:
         """Return why something is done: mode, reason, number of the signal."""
@@ -247,41 +264,27 @@ class Trader:
         number = None if signal is None else signal.seq
         return {"mode": self.intent.mode, "reason": self.intent.reason, "signal": number}
 
-    def _window(self) -> int | None:
-        """Return the start of the trading window; none where the pairs cannot be read."""
-        try:
-            return self._folder.read(ActivePairs).valid_from
-        except PerpfutError:
-            return None
-
     def _situation(self, quotes: Mapping[str, Quote], now: int) -> Situation:
-        prices = prices_of(self.intent.legs)
-        markets = {
-            name: Market(quote.rule, quote.price, prices.get(name), live=name in quotes)
-            for name, quote in self._quotes.items()
-        }
-        groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self._targets})
-        return Situation(now, self._targets, tuple(groups), markets)
+        markets = markets_of(self._quotes, quotes, prices_of(self.intent.legs))
+        groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self.targets})
+        return Situation(now, self.targets, tuple(groups), markets)
 
     def _take(self, reading: Reading) -> None:
         """Remember a reading, and name what is held that is not ours."""
         names = {*reading.positions} - {*self._settings.symbols}
         if new := names - {*self.reading.positions}:
-            log.warning(
-                "held, but not ours, and left alone: %s", {name: reading.positions[name] for name in sorted(new)}
-            )
+            held = {name: reading.positions[name] for name in sorted(new)}
+            log.warning("held, but not ours, and left alone: %s", held)
         self.reading = reading
-
-    def _last_report(self) -> PerfSnapshot | None:
-        try:
-            return self._folder.read(PerfSnapshot)
-        except PerpfutError:
-            return None
 
     def _memory(self) -> Memory:
         account = self._seeded()
         at = Clocks(self._clock.wall(), self._now)
-        return Memory(self._read_state, self._base, account.books, account.state, account.marks, self._seq, at)
+        books, stops = account.books, self.protection.book
+        return Memory(self._read_state, self._base, books, account.state, account.marks, self._seq, stops, at)
+
+    def _note(self, kind: str, body: Mapping[str, Any]) -> None:
+        self._journal.note(self._clocks(), kind, body)
 
     def _set(self, state: State) -> None:
         self.account = replace(self._seeded(), state=state)
@@ -293,7 +296,3 @@ class Trader:
         if self.account is None:
             raise ArtifactError("an executor without positions", "one that was seeded", "call seed first")
         return self.account
-
-
-def _prices(quotes: Mapping[str, Quote]) -> dict[str, float]:
-    return {symbol: float(quote.price) for symbol, quote in quotes.items()}

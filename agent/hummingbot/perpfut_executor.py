@@ -10,9 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from aiohttp import ClientError
 from hummingbot.connector.connector_base import ConnectorBase
-from hummingbot.core.data_type.common import MarketDict, OrderType, PositionAction, PositionMode, PriceType, TradeType
+from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, PriceType, TradeType
 from hummingbot.core.event.events import (
     BuyOrderCompletedEvent,
     BuyOrderCreatedEvent,
@@ -23,90 +22,28 @@ from hummingbot.core.event.events import (
     SellOrderCompletedEvent,
     SellOrderCreatedEvent,
 )
-from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
-from pydantic import Field
+from hummingbot.strategy.strategy_v2_base import StrategyV2Base
 
 from agent.executor.account import Trade
-from agent.executor.intent import Patience
-from agent.executor.rules import Limits, TradingRule
-from agent.executor.settings import Quote, TraderSettings
-from agent.executor.snapshots import Reading, status_text
+from agent.executor.rules import TradingRule
+from agent.executor.settings import Quote
+from agent.executor.snapshots import Reading, status_text, stops_text
 from agent.executor.state import Order
 from agent.executor.trader import Trader
 from agent.hummingbot.account_reading import read_account
+from agent.hummingbot.exchange_requests import venue_of
+from agent.hummingbot.executor_config import PerpfutExecutorConfig
+from agent.hummingbot.watch import NETWORK_ERRORS, Watch
 from agent.hummingbot.world import PacedClock, trading_pair
 from agent.state.seal_key import seal_key
-from perpfut_lib.artifacts import AgentFolder, Tolerance
+from perpfut_lib.artifacts import AgentFolder
 
 MARGIN = {"hyperliquid_perpetual": Decimal("1.06")}
 """Hummingbot compares an order's notional with the least one at a price 5 % worse on Hyperliquid."""
 QUOTES = ("USDT", "USDC", "USD")
 """Names of the quote asset; a fee in any other is converted or reported apart."""
-NETWORK_ERRORS = (OSError, ClientError, TimeoutError, ValueError, KeyError)
-
-
-class PerpfutExecutorConfig(StrategyV2ConfigBase):
-    """Settings of the script; times are seconds, of real time except those that concern signals (hold, max_age)."""
-
-    script_file_name: str = os.path.basename(__file__)
-    controllers_config: list[str] = Field(default_factory=list)
-    connector: str = Field("binance_perpetual", description="binance_perpetual or hyperliquid_perpetual")
-    folder: str = Field("data/agent", description="The agent's folder: signal, control and pairs are read from it")
-    symbols: list[str] = Field(description="Symbols as the agent names them, such as ETHUSDT")
-    leverage: int = Field(5, ge=1, description="Leverage that is set on every symbol")
-    max_equity: Decimal | None = Field(None, description="Largest equity that weights are taken of, quote currency")
-    max_order_notional: Decimal = Field(Decimal(50_000), gt=0, description="Largest order, quote currency")
-    max_orders_a_minute: int = Field(30, ge=4, description="Most orders within a minute")
-    max_failures: int = Field(3, ge=1, description="Failed orders of a symbol after which its pair is only reduced")
-    max_deviation: Decimal = Field(Decimal("0.05"), gt=0, description="Largest distance from the signal's price")
-    max_gross: float = Field(3.0, gt=0, description="Largest gross exposure of a signal that is believed")
-    hold: float = Field(15.0, ge=0, description="Hold time while files are missing, unreadable or out of order")
-    expiry_hold: float = Field(0.0, ge=0, description="Hold time after a signal has expired")
-    max_age: float = Field(180.0, gt=0, description="Longest time without a new signal")
-    require_control: bool = Field(True, description="Stay flat without a control file")
-    settle: float = Field(5.0, gt=0, description="Pause after a failure, and before a reading is believed")
-    quiet: float = Field(60.0, gt=0, description="Quiet time after which account and ledger are compared")
-    confirm: float = Field(30.0, gt=0, description="Time until a reading that contradicts the ledger is asked again")
-    backoff: float = Field(60.0, gt=0, description="Longest pause between two tries of an order that is refused")
-    reopen: bool = Field(False, description="Open a position again that somebody else closed")
-    pending: float = Field(30.0, gt=0, description="Time after which a silent order is given up")
-    imbalance: float = Field(20.0, gt=0, description="Longest time for which one leg may be without the other")
-    cool_off: float = Field(300.0, ge=0, description="Time for which a pair that was unwound is not opened again")
-    flatten_on_stop: bool = Field(True, description="Close everything when the script is stopped")
-    stop: float = Field(30.0, ge=0, description="Longest time to wait for that")
-    report: float = Field(5.0, gt=0, description="Time between two snapshots for the governor")
-    clock_file: str = Field("", description="Replays only: file that tells the pace of the agent's clock")
-
-    def update_markets(self, markets: MarketDict) -> MarketDict:
-        """Name the pairs that Hummingbot is to follow."""
-        pairs = {trading_pair(symbol, self.connector) for symbol in self.symbols}
-        markets[self.connector] = markets.get(self.connector, set()) | pairs
-        return markets
-
-    def limits(self) -> Limits:
-        """Return the planner's limits."""
-        return Limits(
-            max_order_notional=self.max_order_notional,
-            max_orders=self.max_orders_a_minute,
-            max_failures=self.max_failures,
-            settle_ms=int(1000 * self.settle),
-            blind_ms=int(3000 * self.settle),
-            quiet_ms=int(1000 * self.quiet),
-            confirm_ms=int(1000 * self.confirm),
-            backoff_ms=int(1000 * self.backoff),
-            reopen=self.reopen,
-            pending_ms=int(1000 * self.pending),
-            imbalance_ms=int(1000 * self.imbalance),
-            cool_off_ms=int(1000 * self.cool_off),
-            max_deviation=self.max_deviation,
-        )
-
-    def patience(self) -> Patience:
-        """Return how long what is wrong is borne with."""
-        tolerance = Tolerance(max_age=int(1000 * self.max_age))
-        return Patience(
-            int(1000 * self.hold), int(1000 * self.expiry_hold), tolerance, self.max_gross, self.require_control
-        )
+MOST_DECIMALS, FIGURES = 6, 5
+"""Hyperliquid's prices have so many decimals less those of the lot, and so many significant figures."""
 
 
 class PerpfutExecutor(StrategyV2Base):
@@ -115,15 +52,17 @@ class PerpfutExecutor(StrategyV2Base):
     def __init__(self, connectors: dict[str, ConnectorBase], config: PerpfutExecutorConfig) -> None:
         super().__init__(connectors, config)
         self.config: PerpfutExecutorConfig = config
-        settings = TraderSettings(tuple(config.symbols), config.limits(), config.patience(), config.max_equity)
+        settings = config.trader_settings()
         self._clock_of_agent = PacedClock(Path(config.clock_file) if config.clock_file else None)
         key = seal_key(required="PERPFUT_EXCHANGE" not in os.environ)  # the local exchange's orders are not real
         self._trader = Trader(AgentFolder(Path(config.folder), key), settings, self._clock_of_agent)
         self._pairs = {symbol: trading_pair(symbol, config.connector) for symbol in config.symbols}
         self._symbols = {pair: symbol for symbol, pair in self._pairs.items()}
         self._quote_asset = settings.quote
+        venue = venue_of(connectors[config.connector], config.connector)
+        self._watch = Watch(self._trader, venue, config, self.logger())
         self._asking: asyncio.Task[None] | None = None
-        self._reported = 0
+        self._reported = self._set_at = 0
 
     @property
     def exchange(self) -> ConnectorBase:
@@ -148,6 +87,10 @@ class PerpfutExecutor(StrategyV2Base):
             return
         for order in self._trader.orders(quotes, now):
             self._trader.sent(order, self._send(order, quotes[order.symbol].price), now)
+        self._watch.look(self._trader.state, quotes, now, self._cancel)
+        if self._trader.execution.closed and now - self._set_at >= 1000 * self.config.settle:
+            self._set_at = now
+            self.apply_initial_setting()
         if now - self._reported >= 1000 * self.config.report:
             self._report(now)
 
@@ -156,7 +99,7 @@ class PerpfutExecutor(StrategyV2Base):
         if self.config.flatten_on_stop and self._trader.state is not None:
             self._trader.stopping = True
             end = self._now() + 1000 * self.config.stop
-            while self._now() < end and not self._trader.flat():
+            while self._now() < end and not (self._trader.flat() and not self._trader.protection.book.rests):
                 await asyncio.sleep(0.2)
             self.logger().info("stopped %s", "flat" if self._trader.flat() else "with open positions")
         if self._trader.state is not None:
@@ -165,7 +108,7 @@ class PerpfutExecutor(StrategyV2Base):
         await super().on_stop()
 
     def did_fill_order(self, event: OrderFilledEvent) -> None:
-        """PairLedger a fill."""
+        """Book a fill."""
         quantity = event.amount if event.trade_type is TradeType.BUY else -event.amount
         fees: dict[str, Decimal] = {}
         for part in event.trade_fee.flat_fees:
@@ -201,16 +144,18 @@ class PerpfutExecutor(StrategyV2Base):
         self.logger().warning(f"failed {event.order_id}: {event.error_message}")
 
     def did_complete_funding_payment(self, event: FundingPaymentCompletedEvent) -> None:
-        """PairLedger a funding payment."""
+        """Book a funding payment."""
         if event.trading_pair in self._symbols:
             self._trader.funding(event.amount)
 
     def format_status(self) -> str:
-        """Return what the executor aims for and holds."""
-        intent, state = self._trader.intent, self._trader.state
-        if state is None:
-            return "waiting for positions"
-        return status_text(intent, self._trader.targets, state, self._now())
+        """Return what the executor aims for and holds, how, and what protects it."""
+        trader, how = self._trader, f"execution: {self.config.execution}"
+        closed = [f"nothing is opened: {trader.execution.closed}"] if trader.execution.closed else []
+        if trader.state is None:
+            return "\n".join(["waiting for positions", how, *closed])
+        shown = status_text(trader.intent, trader.targets, trader.state, self._now())
+        return "\n".join([shown, how, stops_text(trader.protection.book), *closed])
 
     def _now(self) -> int:
         return self._clock_of_agent.real()
@@ -221,18 +166,21 @@ class PerpfutExecutor(StrategyV2Base):
         for symbol, pair in self._pairs.items():
             price = self.exchange.get_price_by_type(pair, PriceType.MidPrice)
             if pair in self.exchange.trading_rules and price.is_finite() and price > 0:
-                found[symbol] = Quote(self._rule(pair), price)
+                bid, ask = (self.exchange.get_price(pair, is_buy) for is_buy in (False, True))
+                found[symbol] = Quote(self._rule(pair), price, bid, ask)
         return found
 
     def _rule(self, pair: str) -> TradingRule:
         rule, binance = self.exchange.trading_rules[pair], self.config.connector.startswith("binance")
         least = rule.min_notional_size * MARGIN.get(self.config.connector, Decimal("1.01"))
+        lot, tick = rule.min_base_amount_increment, rule.min_price_increment
         return TradingRule(
-            lot=rule.min_base_amount_increment,
-            tick=rule.min_price_increment,
+            lot=lot,
+            tick=tick if binance else Decimal(1).scaleb(-MOST_DECIMALS) / lot,
             min_quantity=rule.min_order_size,
             min_notional=least,
             reduce_notional=Decimal(0) if binance else least,
+            figures=None if binance else FIGURES,
         )
 
     def _send(self, order: Order, price: Decimal) -> str:
@@ -242,13 +190,22 @@ class PerpfutExecutor(StrategyV2Base):
         serves nothing but that check, so a small one names a price that passes.
         """
         pair, quantity = self._pairs[order.symbol], abs(order.quantity)
-        if order.reduce_only and self.config.connector.startswith("binance"):
+        kind = OrderType.MARKET if order.limit is None else OrderType.LIMIT
+        price = order.limit or price
+        if order.limit is None and order.reduce_only and self.config.connector.startswith("binance"):
             price = max(price, 2 * self.exchange.trading_rules[pair].min_notional_size / quantity)
         send = self.buy if order.quantity > 0 else self.sell
         action = PositionAction.CLOSE if order.reduce_only else PositionAction.OPEN
-        order_id: str = send(self.config.connector, pair, quantity, OrderType.MARKET, price, action)
-        self.logger().info(f"order {order_id} {order.symbol} {order.quantity} {action.name}")
+        order_id: str = send(self.config.connector, pair, quantity, kind, price, action)
+        self.logger().info(f"order {order_id} {order.symbol} {order.quantity} {action.name} {kind.name}")
         return order_id
+
+    def _cancel(self, symbol: str, order_id: str) -> bool:
+        """Cancel an order; false if Hummingbot does not know it."""
+        known = order_id in self.exchange.in_flight_orders
+        if known:
+            self.cancel(self.config.connector, self._pairs[symbol], order_id)
+        return known
 
     async def _seed(self) -> None:
         """Read the account twice, a settling time apart, and begin if both readings agree.
@@ -256,6 +213,7 @@ class PerpfutExecutor(StrategyV2Base):
         A symbol without a quote does not hold the start up: what the others hold can be closed.
         """
         try:
+            await self._watch.check()
             first = await self._account()
             await asyncio.sleep(self.config.settle)
             second = await self._account()
@@ -278,7 +236,8 @@ class PerpfutExecutor(StrategyV2Base):
 
     async def _account(self) -> Reading:
         """Return positions and equity of the whole account."""
-        reading = await read_account(self.exchange, self.config.connector)
+        stops = await self._watch.stops()
+        reading = replace(await read_account(self.exchange, self.config.connector), stops=stops)
         if self.config.connector.startswith("hyperliquid"):  # equity of a unified account lies elsewhere
             await self.exchange._update_balances()
             balance = self.exchange.get_balance(next(iter(self._pairs.values())).split("-")[1])

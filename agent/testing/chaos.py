@@ -31,19 +31,6 @@ DECIDED: Final = b'"pairs":[{'
 """What a signal with pairs has in its line of the log."""
 TICK_S: Final = 4.0
 """A kill that is aimed at a tick comes within so many seconds of its begin: the first one of a process takes a few."""
-MARKET: Final = (
-    "data.source=sim",
-    "data.simulation.days=5",
-    "data.simulation.symbols=5",
-    "data.simulation.planted_pairs=2",
-    "data.simulation.tick_bps=0.1",
-    "cointegration.formation=6h",
-    "cointegration.trading=2h",
-    "cointegration.min_correlation=-1",
-    "cointegration.max_pvalue=1.0",
-    "cointegration.top=3",
-)
-"""A small market in which pairs are always found."""
 AGENT: Final = (
     "agent.warmup=3d",  # longer than the market: symbols' recursions start at its first bar, whenever the agent does
     "agent.risk.max_pvalue=null",  # a test of a pair that a kill delays would otherwise decide later

@@ -72,6 +72,10 @@ class SimulatedAgent:
         if self._rng.uniform() < 0.3:
             self._control(kill=self._killed_at is None)
 
+    def ask(self, weights: Mapping[tuple[str, str], float]) -> None:
+        """Ask for these weights of the pairs' first legs from now on."""
+        self._weights |= weights
+
     def calm(self) -> None:
         """Fail no more, ask for the same units from now on, and let the operator allow trading."""
         self._prices = {symbol: self._venue.price(symbol) for symbol in SYMBOLS}

@@ -1,6 +1,8 @@
 """The real executor as one process of the simulation: it dies between any two writes and comes up again."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from agent.executor.rules import Limits
 from agent.executor.settings import Quote, TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
+from agent.executor.stops import Stop, StopRules
 from agent.executor.trader import Trader
 from agent.executor.trail import Trail
 from agent.testing.simulated_network import TICK_MS, Network
@@ -32,6 +35,7 @@ LIMITS: Final = Limits(
     cool_off_ms=8_000,
 )
 PATIENCE: Final = Patience(hold_ms=4_000, tolerance=Tolerance(max_age=30_000))
+STOPS: Final = StopRules(Decimal("0.1"), rest_ms=20_000)
 REPORT_TICKS: Final = 5
 
 
@@ -94,6 +98,14 @@ class World(Protocol):
         """Send an order on its way."""
         ...
 
+    def place_stop(self, stop: Stop) -> None:
+        """Send a stop on its way."""
+        ...
+
+    def cancel_stop(self, stop: Stop) -> None:
+        """Ask for the end of a stop."""
+        ...
+
 
 class SimulatedExecutor:
     """What the Hummingbot script does, on a virtual clock: seed, plan, send, listen, read, report.
@@ -110,21 +122,29 @@ class SimulatedExecutor:
         Between it and the exchange.
     world : World
         The exchange.
+    stops : StopRules
+        Catastrophe stops.
     """
 
     def __init__(
-        self, folder: AgentFolder, symbols: tuple[str, ...], clock: ReplayClock, network: Network, world: World
+        self,
+        folder: AgentFolder,
+        symbols: tuple[str, ...],
+        clock: ReplayClock,
+        network: Network,
+        world: World,
+        stops: StopRules = STOPS,
     ) -> None:
         self.folder = folder
         """Shared with the agent."""
         self._clock, self._network, self._world = clock, network, world
-        self._settings = TraderSettings(symbols, LIMITS, PATIENCE)
+        self._settings = TraderSettings(symbols, LIMITS, PATIENCE, stops=stops)
         self.fuse = Fuse()
         self.trader: Trader | None = None
         """The process; none while it is down."""
         self.life = 0
         """Number of its start."""
-        self.crashes = self.orders = 0
+        self.crashes = self.orders = self.stops = 0
         self._down = 0
         self._boot = 0
         self.start()
@@ -197,8 +217,17 @@ class SimulatedExecutor:
             trader.sent(order, order_id, self.now())
             self.orders += 1
             self._world.place(order, order_id)
+        self._protect(trader)
         if self._clock.now // TICK_MS % REPORT_TICKS == 0:
             trader.report()
+
+    def _protect(self, trader: Trader) -> None:
+        due = trader.protect(self._world.quotes(), self.now())
+        self.stops += len(due.place)
+        for stop in due.place:
+            self._world.place_stop(stop)
+        for stop in due.cancel:
+            self._world.cancel_stop(stop)
 
     def _seed(self, trader: Trader) -> None:
         """Read twice, a settling time apart, and begin if both readings agree."""
@@ -223,6 +252,13 @@ class SimulatedExecutor:
         self._asking = True
         if not self._network.post("reading", answered, 1):
             self._network.surely(failed, 1)
+
+
+@contextmanager
+def scratch_space() -> Iterator[Path]:
+    """Yield a folder for the time of the context, in memory where that can be had: each step is synced to it."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
+        yield Path(scratch)
 
 
 def scratch_folder(path: Path) -> AgentFolder:

@@ -9,13 +9,15 @@ from typing import Final, Self
 import numpy as np
 
 from agent.executor.account import Trade
+from agent.executor.protection import Protection
 from agent.executor.rules import TradingRule
 from agent.executor.settings import Quote
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
+from agent.executor.stops import Stop
 from agent.testing.simulated_executor import SimulatedExecutor
 from agent.testing.simulated_network import TICK_MS, Network
-from perpfut_lib.venue.accounts import Account, Event, Fill, Income, Refused, Request
+from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Refused, Request, Side
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import PartialFill, Reject
 from perpfut_lib.venue.matching import Matching
@@ -63,8 +65,12 @@ class SimulatedVenue:
         """Return an exchange that stands somewhere on the tape's second day."""
         span = (tape.end - tape.start) // 2
         start = tape.start + span + int(rng.integers(0, span - 3_600_000)) // TICK_MS * TICK_MS
-        exchange = SteppedExchange.open(VenueConfig(clock="stepped", start=start), tape)
-        return cls(Matching(exchange), rng)
+        return cls.opened_at(tape, start, rng)
+
+    @classmethod
+    def opened_at(cls, tape: Tape, start: int, rng: np.random.Generator) -> Self:
+        """Return an exchange that stands at ``start``, ms UTC."""
+        return cls(Matching(SteppedExchange.open(VenueConfig(clock="stepped", start=start), tape)), rng)
 
     def connect(self, network: Network, executor: SimulatedExecutor) -> None:
         """Put network and customer in their places."""
@@ -103,11 +109,19 @@ class SimulatedVenue:
         """Let a tick pass."""
         self.matching.exchange.clock.advance(TICK_MS)
         positions = {symbol: one.quantity for symbol, one in self.account.held()}
-        self._past.append(Reading(positions, self.equity()))
+        self._past.append(Reading(positions, self.equity(), stops=self.stops()))
 
     def position(self, symbol: str) -> Decimal:
         """Return what is held."""
         return self.account.position(symbol).quantity
+
+    def stops(self) -> dict[str, Stop]:
+        """Return the stops that rest, by the customer's id."""
+        orders = [one.request for one in self.account.open_orders() if one.request.trigger is not None]
+        return {
+            one.client_id: Stop(one.client_id, one.symbol, one.sign * one.quantity, one.trigger or ZERO)
+            for one in orders
+        }
 
     def price(self, symbol: str) -> float:
         """Return the middle of the book."""
@@ -144,9 +158,9 @@ class SimulatedVenue:
         if order_id in self._taken:  # the exchange takes a client's id once
             return
         self._taken.add(order_id)
-        side = "BUY" if order.quantity > 0 else "SELL"
+        side: Side = "BUY" if order.quantity > 0 else "SELL"
         size, reduce = abs(order.quantity), order.reduce_only
-        request = Request(order.symbol, side, size, reduce_only=reduce, client_id=order_id)  # type: ignore[arg-type]
+        request = Request(order.symbol, side, size, reduce_only=reduce, client_id=order_id)
         try:
             self.matching.place(NAME, request)
         except Refused:
@@ -155,6 +169,42 @@ class SimulatedVenue:
         if self.rng.uniform() < self._failures:  # the answer is lost: the client calls it failed
             self._tell_end(order_id, failed=True)
         self._tell_end(order_id, failed=False, after=1)
+
+    def place_stop(self, stop: Stop) -> None:
+        """Send a stop on its way; half of those that are lost are reported as failed."""
+        if not self._network.post("stop", lambda: self._rest(stop)) and self.rng.uniform() < 0.5:
+            self._tell_stop(lambda one, now: one.failed(stop.stop_id, now, "lost"), after=2)
+
+    def cancel_stop(self, stop: Stop) -> None:
+        """Ask for the end of a stop; one that rests no more has ended, too."""
+
+        def cancel() -> None:
+            self.matching.cancel(NAME, None, stop.stop_id)
+            self._tell_stop(lambda one, _now: one.cancelled(stop.stop_id))
+
+        self._network.post("stop", cancel)
+
+    def _rest(self, stop: Stop) -> None:
+        if stop.stop_id in self._taken:
+            return
+        self._taken.add(stop.stop_id)
+        side: Side = "BUY" if stop.quantity > 0 else "SELL"
+        size, trigger = abs(stop.quantity), stop.trigger
+        request = Request(stop.symbol, side, size, reduce_only=True, client_id=stop.stop_id, trigger=trigger)
+        try:
+            self.matching.place(NAME, request)
+        except Refused as error:
+            why = str(error)
+            self._tell_stop(lambda one, now: one.failed(stop.stop_id, now, why))
+            return
+        self._tell_stop(lambda one, _now: one.accepted(stop.stop_id))
+
+    def _tell_stop(self, tell: Callable[[Protection, int], None], after: int = 0) -> None:
+        executor = self._executor
+        news = self._for_this_life(
+            lambda: executor.protected(lambda one: tell(one.protection, executor.now()) if one.state else None)
+        )
+        self._network.post("news", news, after)
 
     def _tell_end(self, order_id: str, *, failed: bool, after: int = 0) -> None:
         tell = self._for_this_life(lambda: self._end(order_id, failed=failed))

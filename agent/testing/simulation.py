@@ -7,7 +7,6 @@ Four things are checked in every tick or at the end, see :class:`Watch`; a seed 
 
 import hashlib
 import logging
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,8 +20,9 @@ from agent.clock import ReplayClock
 from agent.executor.audit import against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
+from agent.testing.schedule_results import Outcome, Result, summed
 from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
-from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder
+from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder, scratch_space
 from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
 from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
@@ -37,31 +37,21 @@ BOUND_MS: Final = LIMITS.imbalance_ms + (IN_A_ROW + 1) * (
 )
 """Longest time without a hedge: the time allowed, then an unwinding of which each try fails as slowly as it can."""
 
+BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
+    LIMITS.pending_ms + LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
+)
+"""Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
-
-
-@dataclass
-class Outcome:
-    """What one schedule came to."""
-
-    seed: int
-    violations: list[str] = field(default_factory=list)
-    ticks: int = 0
-    orders: int = 0
-    crashes: int = 0
-    longest_ms: int = 0
-    """Longest time for which a pair was out of proportion while the executor was up."""
-    digest: str = ""
-    """Of the audit trail: equal for equal seeds."""
 
 
 @dataclass
 class Watch:
     """The invariants.
 
-    No position beyond its cap; no unhedged leg for longer than its bound while the executor is up; nothing opened on a
-    signal that is over, older than one that was followed, or against a kill; nothing of ours taken for somebody else's.
+    No position beyond its cap; no unhedged leg, and no position without a stop, for longer than its bound while the
+    executor is up; nothing opened on a signal that is over, older than one that was followed, or against a kill;
+    nothing of ours taken for somebody else's.
     """
 
     agent: SimulatedAgent
@@ -70,6 +60,7 @@ class Watch:
     outcome: Outcome
     newest: int = -1
     exposed: dict[tuple[str, str], int] = field(default_factory=dict)
+    bare: dict[str, int] = field(default_factory=dict)
 
     def order(self, order: Order) -> None:
         """Check an order that leaves."""
@@ -92,6 +83,7 @@ class Watch:
             held, cap = self.venue.position(symbol), self.agent.caps.get(symbol, Decimal(0))
             if abs(held) > cap:
                 self._broken(f"{symbol} ran away to {held}, beyond {cap}")
+            self._stopped(symbol, held)
         trader = self.executor.trader
         if trader is not None and trader.state is not None and (trader.state.left or trader.state.foreign):
             self._broken(f"taken for somebody else's: {trader.state.left} {dict(trader.state.foreign)}")
@@ -102,13 +94,27 @@ class Watch:
         values = [float(self.venue.position(name)) * self.venue.price(name) for name in pair]
         gap = values[1] + ratio * values[0]
         larger = pair[0] if abs(values[0]) * ratio > abs(values[1]) else pair[1]
-        since = self.executor.up_since()
-        able = since is not None and self.venue.now - since > LIMITS.pending_ms and larger not in self.venue.unquoted
+        able = self._up() and larger not in self.venue.unquoted
         free = max(0.3 * self.agent.gross(pair), FREE)
         self.exposed[pair] = self.exposed.get(pair, 0) + TICK_MS if able and abs(gap) > free else 0
         self.outcome.longest_ms = max(self.outcome.longest_ms, self.exposed[pair])
         if self.exposed[pair] > BOUND_MS:
             self._broken(f"{pair} unhedged by {gap:.0f} for {self.exposed[pair]} ms")
+
+    def _stopped(self, symbol: str, held: Decimal) -> None:
+        """Check that stops behind a position add up to it: a reduce-only order is cut to what is held."""
+        stops = [one.quantity for one in self.venue.stops().values() if one.symbol == symbol] if held else []
+        covered = abs(sum((one for one in stops if one * held < 0), Decimal(0)))
+        able = self._up() and symbol not in self.venue.unquoted
+        self.bare[symbol] = self.bare.get(symbol, 0) + TICK_MS if able and covered < abs(held) else 0
+        self.outcome.bare_ms = max(self.outcome.bare_ms, self.bare[symbol])
+        if self.bare[symbol] > BARE_MS:
+            self._broken(f"{symbol}: no stop behind {held} for {self.bare[symbol]} ms")
+
+    def _up(self) -> bool:
+        """Return whether the executor has been up for long enough to have heard of everything."""
+        since = self.executor.up_since()
+        return since is not None and self.venue.now - since > LIMITS.pending_ms
 
     def resting(self) -> bool:
         """Return whether the executor has nothing under way and holds the targets."""
@@ -131,6 +137,9 @@ class Watch:
         own = {name: trader.account.state.position(name) for name in SYMBOLS}
         if held != own:
             self._broken(f"the ledger says {own}, the exchange {held}")
+        stops = sorted((one.symbol, one.quantity) for one in self.venue.stops().values())
+        if stops != [(symbol, -units) for symbol, units in held.items() if units]:
+            self._broken(f"stops {stops} behind {held}")
         for symbol in SYMBOLS:
             if not self._on_target(symbol):
                 self._broken(f"{symbol}: {held[symbol]} at rest for {targets.get(symbol, 0.0):.4f}")
@@ -150,8 +159,8 @@ class Watch:
 
 def simulate(seed: int) -> Outcome:
     """Run one schedule."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
-        return _run(seed, Path(scratch))
+    with scratch_space() as scratch:
+        return _run(seed, scratch)
 
 
 def _run(seed: int, path: Path) -> Outcome:
@@ -183,7 +192,7 @@ def _run(seed: int, path: Path) -> Outcome:
         if number >= RESTED_TICKS and resting >= RESTED_TICKS:
             break
     watch.rest()
-    outcome.orders, outcome.crashes = executor.orders, executor.crashes
+    outcome.orders, outcome.stops, outcome.crashes = executor.orders, executor.stops, executor.crashes
     outcome.digest = _digest(folder.trail)
     executor.close()
     return outcome
@@ -216,45 +225,18 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Result:
-    """Many schedules together."""
-
-    schedules: int
-    first_seed: int
-    violations: dict[int, list[str]]
-    """By seed."""
-    ticks: int
-    orders: int
-    crashes: int
-    longest_unhedged_s: float
-    bound_s: float
-    digest: str
-    """Of all audit trails."""
-
-
 def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
     """Run ``count`` schedules from seed ``first``, in ``jobs`` processes; equal arguments give equal results."""
     seeds = range(first, first + count)
     if jobs == 1:
-        outcomes = [_quietly(seed) for seed in seeds]
+        outcomes = [quietly(seed) for seed in seeds]
     else:
         with ProcessPoolExecutor(jobs) as pool:
-            outcomes = list(pool.map(_quietly, seeds, chunksize=8))
-    return Result(
-        count,
-        first,
-        {one.seed: one.violations for one in outcomes if one.violations},
-        sum(one.ticks for one in outcomes),
-        sum(one.orders for one in outcomes),
-        sum(one.crashes for one in outcomes),
-        max((one.longest_ms for one in outcomes), default=0) / 1_000,
-        BOUND_MS / 1_000,
-        hashlib.sha256("".join(one.digest for one in outcomes).encode()).hexdigest()[:16],
-    )
+            outcomes = list(pool.map(quietly, seeds, chunksize=8))
+    return summed(outcomes, (BOUND_MS, BARE_MS))
 
 
-def _quietly(seed: int) -> Outcome:
+def quietly(seed: int) -> Outcome:
     """Run one schedule without the executor's warnings, of which there are thousands."""
     room = logging.getLogger("agent.executor")
     before = room.level

@@ -9,6 +9,7 @@ from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.artifacts.reasons import REASONS
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
+from perpfut_lib.report import outage_table
 
 PUBLISHED: Final = "containers"
 
@@ -61,3 +62,34 @@ def containers(profile: Profile, run: Run) -> str:
     measured: dict[str, Any] = read_published(PUBLISHED)
     rows = [{"what": row["what"], "measured": f"{row['value']:g} {row['unit']}"} for row in measured["rows"]]
     return markdown_table(pd.DataFrame(rows)) + f"\n\n{measured['how']}"
+
+
+def outage(profile: Profile, run: Run) -> str:
+    """Return what is lost when everything of ours is dead, with and without stops."""
+    kept: dict[str, Any] = read_published("agent/outage")
+    how = (
+        f"Stops at {100 * kept['distance']:g} % of the price behind a pair of {kept['gross']:g} times the equity, on "
+        "the local exchange. Each row is the worst of its deaths, as a share of the equity before the market moves."
+    )
+    return markdown_table(outage_table(kept).reset_index()) + f"\n\n{how}"
+
+
+def simulation(profile: Profile, run: Run) -> str:
+    """Return the counts of the deterministic simulation, and what it says of faults that were planted."""
+    kept: dict[str, Any] = read_published("agent/simulation")
+    told = {
+        "schedules": f"{kept['schedules']:,}",
+        "seconds of the virtual clock": f"{kept['ticks']:,}",
+        "orders": f"{kept['orders']:,}",
+        "stops": f"{kept['stops']:,}",
+        "crashes of the executor": f"{kept['crashes']:,}",
+        "violations": str(len(kept["violations"])),
+        "longest time without a hedge (s), and its bound": f"{kept['longest_unhedged_s']:g}, {kept['bound_s']:g}",
+        "longest time without a stop (s), and its bound": f"{kept['longest_bare_s']:g}, {kept['bare_bound_s']:g}",
+    }
+    planted = [
+        {"what": f"planted: {one['fault']}", "count": f"found by {one['found']} of {one['schedules']} schedules"}
+        for one in kept["planted"]
+    ]
+    rows = [{"what": name, "count": count} for name, count in told.items()]
+    return markdown_table(pd.DataFrame([*rows, *planted]))

@@ -141,5 +141,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.containers,
         runbook.reason_codes,
         runbook.freshness_table,
+        runbook.outage,
+        runbook.simulation,
     )
 }

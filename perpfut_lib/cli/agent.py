@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perpfut_lib.cli.agent_chaos import chaos
-from perpfut_lib.cli.agent_executor import audit, simulate
+from perpfut_lib.cli.agent_executor import audit, outage, simulate
 from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import MissingInputError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
 app.command()(chaos)
 app.command()(simulate)
+app.command()(outage)
 app.command()(audit)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -20,12 +20,13 @@ def simulate(
     keep: Annotated[bool, typer.Option("--keep", help="Publish the counts, which the book shows.")] = False,
 ) -> None:
     """Run signals, executor and exchange on a virtual clock under seeded faults; fail if an invariant breaks."""
+    from agent.testing.planted_faults import planted
     from agent.testing.simulation import simulate_many
     from perpfut_lib.artifacts import git_commit, publish
 
     result = asdict(simulate_many(seed, schedules, jobs))
     if keep:
-        publish("agent/simulation", {"git_commit": git_commit()} | result)
+        publish("agent/simulation", {"git_commit": git_commit(), "planted": planted()} | result)
     bad = result["violations"]
     lines = [f"{name}: {value}" for name, value in result.items() if name != "violations"]
     lines += [f"seed {number}: {text}" for number, texts in bad.items() for text in texts]
@@ -33,6 +34,22 @@ def simulate(
     if bad:
         typer.echo(f"replay one: perpfut agent simulate --schedules 1 --seed {min(bad)}", err=True)
         raise typer.Exit(1)
+
+
+def outage(
+    starts: Annotated[int, typer.Option(help="Moments of the market at which a pair is opened.", min=1)] = 3,
+    json: JsonOption = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Publish the table, which the runbook shows.")] = False,
+) -> None:
+    """Measure what is lost when agent, executor and network die at the worst moment, with and without stops."""
+    from agent.testing.outage import outage as measured
+    from perpfut_lib.artifacts import git_commit, publish
+    from perpfut_lib.report import outage_table
+
+    result = measured(starts)
+    if keep:
+        publish("agent/outage", {"git_commit": git_commit()} | result)
+    typer.echo(json_module.dumps(result) if json else outage_table(result).to_string())
 
 
 def audit(

@@ -129,6 +129,23 @@ def container_table() -> pd.DataFrame:
     return pd.DataFrame({"measured": told}, index=pd.Index([row["what"] for row in rows], name="what"))
 
 
+def outage_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+    """Return what is lost when everything of ours is dead, with and without stops: the published result or ``kept``."""
+    rows = (read_published("agent/outage") if kept is None else kept)["rows"]
+    table = pd.DataFrame(
+        {
+            "market after the death": [row["market"] for row in rows],
+            "died while": [row["moment"] for row in rows],
+            "lost without stops (%)": [_percent(row["lost_without"]) for row in rows],
+            "liquidated": [f"{row['liquidated_without']} of {row['deaths']}" for row in rows],
+            "lost with stops (%)": [_percent(row["lost_with"]) for row in rows],
+            "down to the stops (%)": [_percent(row["bound"]) for row in rows],
+            "without a stop yet (%)": [_percent(row["bare"]) for row in rows],
+        }
+    )
+    return table.set_index("market after the death")
+
+
 def operation_hash() -> str:
     """Return a hash of all published results that this module shows; one that is missing counts as empty."""
     names = [f"bench/{bench}" for bench in BENCHES] + ["agent/drill", "agent/soak", "closed_loop", "containers"]
@@ -208,6 +225,10 @@ def _week(kept: dict[str, Any]) -> dict[str, Any]:
         "equal to the bit": int(rows["equal"].sum()),
         "code": kept["git_commit"][:12],
     }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def _or_none(name: str) -> Any:

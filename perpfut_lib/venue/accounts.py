@@ -179,6 +179,8 @@ class Account:
     orders: dict[int, Order] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     income: list[Income] = field(default_factory=list)
+    countdowns: dict[str, int] = field(default_factory=dict)
+    """When a dead man's switch cancels orders, ms UTC, by symbol; see :mod:`perpfut_lib.venue.countdown`."""
     settled: int = 0
     """Time up to which funding has been paid and resting orders have been matched."""
 

@@ -207,6 +207,7 @@ _GET: Final[tuple[tuple[str, Customer, Weight], ...]] = (
 _POST: Final[tuple[tuple[str, Customer], ...]] = (
     ("/fapi/v1/order/test", orders.test_order),
     ("/fapi/v1/algoOrder", algo.new_order),
+    ("/fapi/v1/countdownCancelAll", orders.countdown_cancel_all),
     ("/fapi/v1/leverage", leverage),
     ("/fapi/v1/marginType", margin_type),
     ("/fapi/v1/positionSide/dual", set_position_mode),

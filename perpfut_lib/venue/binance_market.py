@@ -73,7 +73,7 @@ def _contract(exchange: Exchange, series: Series) -> dict[str, Any]:
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10000,
         "filters": _filters(rules),
-        "orderTypes": ["LIMIT", "MARKET"],
+        "orderTypes": ["LIMIT", "MARKET", "STOP_MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
     }
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from perpfut_lib.venue.accounts import Fill, Order, Refusal, Refused, Request, Side
+from perpfut_lib.venue.countdown import arm
 from perpfut_lib.venue.errors import WireError, bad_request
 from perpfut_lib.venue.matching import Matching
 from perpfut_lib.venue.parameters import Parameters, missing
@@ -184,6 +185,18 @@ def cancel_all(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     for order in _resting(matching, parameters.text("symbol")):
         matching.cancel(ACCOUNT, order.number)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+
+def countdown_cancel_all(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+    """Answer ``POST /fapi/v1/countdownCancelAll``: a symbol's orders end when the time runs out; zero disarms it."""
+    symbol, milliseconds = parameters.text("symbol"), parameters.integer("countdownTime")
+    if milliseconds is None:
+        raise missing("countdownTime")
+    if milliseconds < 0:
+        raise bad_request(-1130, "Data sent for parameter 'countdownTime' is not valid.")
+    matching.exchange.series(symbol)
+    arm(matching.account(ACCOUNT), symbol, matching.exchange.clock.now() + milliseconds if milliseconds else None)
+    return {"symbol": symbol, "countdownTime": str(milliseconds)}
 
 
 def open_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:

@@ -83,6 +83,18 @@ def _position(matching: Matching, account: Account, symbol: str) -> dict[str, An
     return {"type": "oneWay", "position": position}
 
 
+def active_asset_data(matching: Matching, ask: Ask) -> dict[str, Any]:
+    """Answer ``activeAssetData``: the leverage of a coin."""
+    account = user_of(matching, ask)
+    coins = {one.instrument.coin: one.instrument.symbol for one in matching.exchange.listed()}
+    if ask.get("coin") not in coins:
+        raise UnknownRequest("activeAssetData needs a coin that is listed")
+    symbol = coins[ask["coin"]]
+    value = account.leverage.get(symbol, DEFAULT_LEVERAGE)
+    leverage = {"type": "cross", "value": value}
+    return {"user": account.name, "coin": ask["coin"], "leverage": leverage, "markPx": f"{matching.mark(symbol):f}"}
+
+
 def order_json(rules: Instrument, order: Order) -> dict[str, Any]:
     """Return an order with the fields of ``frontendOpenOrders``."""
     request = order.request
@@ -203,6 +215,7 @@ def user_fees(matching: Matching, _ask: Ask) -> dict[str, Any]:
 ANSWERS: Final[dict[str, Callable[[Matching, Ask], Any]]] = {
     "clearinghouseState": clearinghouse_state,
     "spotClearinghouseState": lambda _matching, _ask: {"balances": []},
+    "activeAssetData": active_asset_data,
     "openOrders": open_orders,
     "frontendOpenOrders": open_orders,
     "historicalOrders": historical_orders,

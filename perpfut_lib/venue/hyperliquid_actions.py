@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, DecimalException
 from typing import Any, Final, Literal
 
 from perpfut_lib.venue.accounts import Order, Refusal, Refused, Request, Side
+from perpfut_lib.venue.countdown import EVERYTHING, arm
 from perpfut_lib.venue.ethereum import action_digest, signer, user_digest
 from perpfut_lib.venue.hyperliquid_market import FIGURES, MOST_DECIMALS, UnknownRequest, universe
 from perpfut_lib.venue.instruments import Instrument
@@ -13,6 +14,7 @@ from perpfut_lib.venue.matching import Matching
 
 LEAST_NOTIONAL: Final = Decimal(10)
 DAY_S: Final = 86_400
+LEAST_COUNTDOWN_MS: Final = 5_000
 TIMES_IN_FORCE: Final[dict[str, Literal["GTC", "IOC", "GTX"]]] = {
     "Gtc": "GTC",
     "Ioc": "IOC",
@@ -81,6 +83,7 @@ class Actions:
             "order": self._order,
             "cancel": self._cancel,
             "cancelByCloid": self._cancel,
+            "scheduleCancel": self._schedule_cancel,
             "updateLeverage": self._leverage,
         }
 
@@ -139,6 +142,19 @@ class Actions:
             asset = one.get("asset", one.get("a"))
             statuses.append("success" if done else {"error": f"{MISSING_ORDER} asset={asset}"})
         return {"status": "ok", "response": {"type": "cancel", "data": {"statuses": statuses}}}
+
+    def _schedule_cancel(self, action: dict[str, Any]) -> dict[str, Any]:
+        """Cancel all orders, stops included, at a time; without one, never."""
+        exchange, time = self.matching.exchange, action.get("time")
+        account, required = self.matching.account(exchange.config.wallet), exchange.config.schedule_cancel_volume
+        traded = float(sum(fill.price * fill.quantity for fill in account.fills))
+        if traded < required:
+            found = f"Required: ${required:.0f}. Traded: ${traded:.2f}."
+            return _error(f"Cannot set scheduled cancel time until enough volume traded. {found}")
+        if time is not None and int(time) < exchange.clock.shown() + LEAST_COUNTDOWN_MS:
+            return _error("Scheduled cancel time too early, must be at least 5 seconds from now.")
+        arm(account, EVERYTHING, None if time is None else int(time) - exchange.clock.skew)
+        return DEFAULT
 
     def _leverage(self, action: dict[str, Any]) -> dict[str, Any]:
         exchange = self.matching.exchange

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Order, Position, Refusal, Refused, Request
+from perpfut_lib.venue.countdown import expire
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Lag, PartialFill, Reject
 from perpfut_lib.venue.protection import liquidate, reached
@@ -237,8 +238,10 @@ class Matching:
         if before >= now:
             return
         due = self._settlements(account, before, now)
-        for time in sorted({time for time, _, _ in due}):
+        ends = {time for time in account.countdowns.values() if time <= now}
+        for time in sorted({time for time, _, _ in due} | ends):
             self._match_resting(account, time)
+            expire(self, account, time)
             for _, symbol, rate in (one for one in due if one[0] == time):
                 self._pay_funding(account, symbol, time, rate)
         self._match_resting(account, now)

@@ -66,6 +66,8 @@ class VenueConfig(Section):
     """The Hyperliquid address that customers use here, lower case; its private key is ``DEFAULT_WALLET_KEY``."""
     hyperliquid_weight_limit: int = Field(1200, ge=1)
     """Request weight that one address may use per window at Hyperliquid's doors; the real one allows 1,200."""
+    schedule_cancel_volume: float = Field(1_000_000.0, ge=0)
+    """Volume that an account must have traded before Hyperliquid takes its ``scheduleCancel``, USDC."""
     balance: float = Field(100_000.0, ge=0)
     """Wallet balance of every account at the start, USDT."""
     taker_fee_bps: float = Field(4.5, ge=0)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.testing.chaos import MARKET, Plan, Trial, run
+from agent.testing.chaos import Plan, Trial, run
 from agent.testing.chaos_processes import Life, Pace
 from agent.testing.chaos_verdict import counted, judge, outlived, unanswered
+from agent.testing.small_market import MARKET
 from perpfut_lib.artifacts import AgentFolder, Signal
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.settings import VenueConfig

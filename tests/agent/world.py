@@ -18,6 +18,7 @@ from agent.feed.market import MarketData, PanelMarket
 from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.slow_tick import selection_due
 from agent.graphs.ticks import Ticks
+from agent.testing.small_market import MARKET
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import AgentFolder, Control, Run, write_json
 from perpfut_lib.config import Profile, load_profile
@@ -28,15 +29,7 @@ from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
 
 SETTINGS = (
-    "data.simulation.days=5",
-    "data.simulation.symbols=5",
-    "data.simulation.planted_pairs=2",
-    "data.simulation.tick_bps=0.1",
-    "cointegration.formation=6h",
-    "cointegration.trading=2h",
-    "cointegration.min_correlation=-1",
-    "cointegration.max_pvalue=1.0",
-    "cointegration.top=3",
+    *MARKET,
     "features.lookback=3",
     "agent.risk.min_notional=0",
     "agent.risk.max_pvalue=null",

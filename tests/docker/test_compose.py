@@ -223,8 +223,15 @@ def test_hummingbot_starts_with_the_settings_that_the_script_knows(tmp_path):
     settings = yaml.safe_load(text)
     assert settings["symbols"] == ["ETHUSDT", "SOLUSDT"]
     assert settings["folder"] == "/app/artifacts/real-1m/agent"
-    script = (ROOT / "agent" / "hummingbot" / settings["script_file_name"]).read_text()
+    assert (ROOT / "agent" / "hummingbot" / settings["script_file_name"]).is_file()
+    script = (ROOT / "agent" / "hummingbot" / "executor_config.py").read_text()
     assert all(re.search(rf"^    {name}: ", script, re.M) for name in settings)
+
+
+def test_stops_are_off_on_paper_and_on_where_orders_are_real():
+    """What compose passes on without a word of the operator."""
+    found = {kind: SERVICES[f"hummingbot-{kind}"]["environment"]["PERPFUT_STOP_DISTANCE"] for kind in ("paper", "live")}
+    assert found == {"paper": "${PERPFUT_STOP_DISTANCE:-0}", "live": "${PERPFUT_STOP_DISTANCE:-0.2}"}
 
 
 @pytest.mark.parametrize("missing", ["PERPFUT_SYMBOLS", "PERPFUT_PROFILE", "HUMMINGBOT_PASSWORD_FILE"])

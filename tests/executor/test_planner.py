@@ -87,9 +87,28 @@ def test_nothing_is_sent_while_an_order_of_the_group_is_in_flight():
 
 
 def test_large_changes_are_cut_into_equal_slices():
-    """250 of at most 100: three slices, none of them a rest that is too small to send."""
+    """250 of at most 100: three slices of both legs, so that they stay in proportion meanwhile."""
     limits = Limits(max_order_notional=D(100))
-    assert sizes(State(), {"A": 2.5, "B": -0.9}, limits=limits) == {"A": (D("0.83"), False), "B": (D("-0.90"), False)}
+    assert sizes(State(), {"A": 2.5, "B": -0.9}, limits=limits) == {"A": (D("0.83"), False), "B": (D("-0.3"), False)}
+
+
+def test_a_leg_is_not_cut_below_the_least_order():
+    """Twelve dollars are two orders of five at most, whatever the other leg needs."""
+    limits = Limits(max_order_notional=D(100))
+    rule = TradingRule(D("0.01"), D("0.1"), D("0.01"), D(5))
+    found = sizes(State(), {"A": 10, "B": -0.12}, limits=limits, rules={"A": rule, "B": rule})
+    assert found == {"A": (D(1), False), "B": (D("-0.06"), False)}
+
+
+def test_slices_over_a_time_wait_for_one_another_and_reductions_do_not():
+    limits = Limits(slice_notional=D(50), slice_ms=30_000)
+    begun = State(touched={"A": NOW - 29_000, "B": NOW - 40_000})
+    assert sizes(State(), {"A": 1, "B": -1}, limits=limits) == {"A": (D("0.5"), False), "B": (D("-0.5"), False)}
+    assert sizes(begun, {"A": 1, "B": -1}, limits=limits) == {}
+    ended = State(touched={"A": NOW - 30_000, "B": NOW - 40_000})
+    assert sizes(ended, {"A": 1, "B": -1}, limits=limits).keys() == {"A", "B"}
+    held_now = State(positions={"A": D(1), "B": D(-1)}, touched=begun.touched)
+    assert sizes(held_now, {"A": 0, "B": 0}, limits=limits) == {"A": (D(-1), True), "B": (D(1), True)}
 
 
 def test_the_rate_of_orders_is_capped_and_leaves_room_to_close():

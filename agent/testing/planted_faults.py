@@ -1,0 +1,79 @@
+"""Executors with a fault of their own, to see that the simulation finds it: a check that cannot fail checks nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any, Final
+from unittest.mock import patch
+
+from agent.executor import protection, readings, state, stops
+from agent.testing.simulated_executor import FragileFiles
+from agent.testing.simulation import quietly
+
+SEARCH: Final = 40
+"""Schedules within which a planted fault has to be found."""
+
+
+@contextmanager
+def _forgetful() -> Iterator[None]:
+    kept = state.State.to_json
+
+    def forgotten(self: state.State) -> dict[str, Any]:
+        return kept(self) | {"pending": {}, "late": {}, "resumed": {}}
+
+    with patch.object(state.State, "to_json", forgotten):
+        yield
+
+
+@contextmanager
+def _credulous() -> Iterator[None]:
+    believed = readings.read
+
+    def at_once(before: state.State, positions: Any, asked_at: int, limits: Any) -> state.State:
+        return believed(replace(before, touched={}, differs=dict(positions)), positions, asked_at, limits)
+
+    with patch.object(readings, "read", at_once):
+        yield
+
+
+@contextmanager
+def _amnesic() -> Iterator[None]:
+    with patch.object(FragileFiles, "load", lambda _self, _clocks: (None, False)):
+        yield
+
+
+@contextmanager
+def _rash() -> Iterator[None]:
+    with patch.object(stops, "_explained", lambda *_: False):
+        yield
+
+
+@contextmanager
+def _rigid() -> Iterator[None]:
+    planned = stops.plan_stop
+
+    def once(symbol: str, book: stops.StopBook, *rest: Any) -> Any:
+        return (None, ()) if book.of(symbol) else planned(symbol, book, *rest)
+
+    with patch.object(protection, "plan_stop", once):
+        yield
+
+
+PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
+    "a restart forgets the orders in flight": _forgetful,
+    "a restart forgets everything": _amnesic,
+    "the first reading is believed, however old": _credulous,
+    "every stop that is missing was carried out": _rash,
+    "a stop does not grow with its position": _rigid,
+}
+"""Each puts an executor with that fault in the place of ours."""
+
+
+def planted(schedules: int = SEARCH) -> list[dict[str, Any]]:
+    """Return by how many of the first schedules each fault is found."""
+    rows = []
+    for fault, put in PLANTED.items():
+        with put():
+            found = [bool(quietly(seed).violations) for seed in range(schedules)]
+        rows.append({"fault": fault, "found": sum(found), "schedules": schedules})
+    return rows
