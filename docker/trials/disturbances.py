@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from stack import AGENT, EXECUTOR, Stack, engine
+from engine import engine
+from stack import AGENT, EXECUTOR, Stack
 
 RESTART: Final = "PERPFUT_ENGINE_RESTART"
 """Variable with the command that stops and starts the engine, ``systemctl restart docker`` where there is systemd."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from disturbances import ALL, Disturbance
+from engine import require_engine
 from stack import Stack, started
 
 from perpfut_lib.artifacts import git_commit, publish, read_published
@@ -24,6 +25,9 @@ NAME: Final = "containers_positions"
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 GROUPS: Final = ("agent", "executor", "network", "clock", "engine")
 PATIENCE_S: Final = 600
+CALM_S: Final = 90
+"""Positions are in line for so long before anything is disturbed: over a bar at least."""
+BACK_S: Final = 3
 EVERY_S: Final = 0.5
 
 
@@ -73,13 +77,13 @@ def gross(positions: dict[str, float]) -> float:
     return sum(map(abs, positions.values()))
 
 
-def settled(stack: Stack, patience: float = PATIENCE_S) -> float | None:
-    """Wait until positions have been in line for three seconds; return how long that took, none if too long."""
+def settled(stack: Stack, seconds: float) -> float | None:
+    """Wait until positions have been in line for so many seconds; return how long it took to begin, none if too long."""
     start, since = time.monotonic(), None
-    while time.monotonic() - start < patience:
+    while time.monotonic() - start < PATIENCE_S:
         now = time.monotonic()
         since = (since or now) if stack.in_line() else None
-        if since is not None and now - since >= 3.0:
+        if since is not None and now - since >= seconds:
             return since - start
         time.sleep(EVERY_S)
     return None
@@ -87,7 +91,7 @@ def settled(stack: Stack, patience: float = PATIENCE_S) -> float | None:
 
 def measured(stack: Stack, what: Disturbance) -> Outcome:
     """Wait until all is well, disturb, wait, undo, and wait again."""
-    if settled(stack) is None:
+    if settled(stack, CALM_S) is None:
         raise PerpfutError(f"{stack.name} not in line", "positions as signalled", "look at its containers' logs")
     before, fills = gross(stack.positions()), stack.fills()
     with Watch(stack) as watch:
@@ -96,7 +100,7 @@ def measured(stack: Stack, what: Disturbance) -> Outcome:
         time.sleep(max(0.0, what.lasts - (time.monotonic() - begin)))
         end, held, filled = time.monotonic(), gross(stack.positions()), stack.fills() - fills
         what.end(stack)
-        back = settled(stack)
+        back = settled(stack, BACK_S)
     return Outcome(
         name=what.name,
         lasted=round(end - begin, 1),
@@ -126,6 +130,7 @@ def trial(group: str, scratch: Path) -> list[Outcome]:
 def main() -> None:
     """Run the groups that are named, or all but ``engine``, and publish what they did beside what is published."""
     groups = tuple(sys.argv[1:]) or GROUPS[:-1]
+    require_engine(("perpfut/agent", "perpfut/hummingbot"))
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(len(groups)) as beside:
         found = list(beside.map(lambda group: trial(group, Path(scratch)), groups))
     rows: dict[str, Any] = {row["name"]: row for row in _published()}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from engine import Project, engine
+
 from perpfut_lib.artifacts import AgentFolder, PerfSnapshot, Signal
 from perpfut_lib.errors import PerpfutError
 from perpfut_lib.venue.server import RunningExchange, serve
@@ -62,8 +64,8 @@ class Stack:
 
     def compose(self, *command: str) -> str:
         """Run Compose and return what it printed."""
-        files = ["-f", str(HERE.parent / "compose.yml"), "-f", str(HERE / "compose.yml")]
-        return engine("compose", "-p", self.name, *files, "--profile", "demo", *command, environment=self._variables())
+        files = (HERE.parent / "compose.yml", HERE / "compose.yml")
+        return Project(self.name, files, self._variables()).compose(*command)
 
     def container(self, service: str) -> str:
         """Return the container of a service."""
@@ -134,21 +136,6 @@ class Stack:
         book = quote(tape.series[symbol], tape.timeframe, now)
         assert book is not None  # the market has a price at every moment
         return (book.bid + book.ask) / 2
-
-
-def engine(*command: str, environment: dict[str, str] | None = None) -> str:
-    """Run the engine's client and return what it printed.
-
-    Raises
-    ------
-    PerpfutError
-        It failed.
-    """
-    done = subprocess.run(["docker", *command], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        found = f"docker {' '.join(command[-4:])}: {done.stderr.strip()[-300:]}"
-        raise PerpfutError(found, "a command that succeeds", "look at docker compose logs")
-    return done.stdout
 
 
 @contextmanager
