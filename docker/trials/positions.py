@@ -78,7 +78,7 @@ def gross(positions: dict[str, float]) -> float:
 
 
 def settled(stack: Stack, seconds: float) -> float | None:
-    """Wait until positions have been in line for so many seconds; return how long it took to begin, none if too long."""
+    """Wait until positions have been in line for so many seconds; return when that began, none if never."""
     start, since = time.monotonic(), None
     while time.monotonic() - start < PATIENCE_S:
         now = time.monotonic()
