@@ -19,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot demo nbval notebooks images pin-images browser hooks clean distclean
+.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo demo-compose nbval notebooks images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -88,6 +88,12 @@ demo: $(READY) $(BOT_READY)  ## the closed loop: exchange, agent, governor and H
 
 test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a local exchange (5-10 minutes)
 	PERPFUT_HUMMINGBOT=all $(PYTEST) tests/hummingbot
+
+test-docker: $(READY)  ## every service on this machine's Docker engine (needs the images; installs nothing)
+	$(PYTEST) -m docker tests/docker
+
+demo-compose: $(READY)  ## the demonstration under Compose, its decisions against a replay (15 minutes; needs the images)
+	$(BIN)/python docker/trials/demo.py $(MINUTES)
 
 nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
 	PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL)

@@ -12,7 +12,7 @@ COPY perpfut_lib /app/perpfut_lib
 COPY agent /app/agent
 COPY agent/hummingbot/perpfut_executor.py /home/hummingbot/scripts/
 COPY docker/hummingbot-start /usr/local/bin/
-ENV PATH=/opt/conda/envs/hummingbot/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
+ENV PATH=/opt/conda/envs/hummingbot/bin:$PATH PYTHONPATH=/app:/home/hummingbot PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
     NUMBA_CACHE_DIR=/tmp/machine-code
 WORKDIR /home/hummingbot
 # An image without the engine that we are tested with, or whose packages ours do not run on, is not built.

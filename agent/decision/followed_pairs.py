@@ -84,10 +84,14 @@ def fetch(context: TickContext, followed_pairs: Mapping[str, FollowedPair], bar_
         return {}
     settings = context.profile.agent
     deadline = settings.deadline_ms / 1000
+    begun = context.clock.monotonic()
     slices = context.market.fetch(ask, bar_close, deadline)
     for _ in range(settings.patience_ms // settings.poll_ms):
         lacking = {symbol: want for symbol, want in ask.items() if not _complete(slices, symbol, bar_close, context)}
         if not lacking or context.clock.wait(settings.poll_ms):
+            break
+        # Requests that time out use patience up, too: the tick of a silent exchange must not outlast its bar.
+        if context.clock.monotonic() - begun > settings.patience_ms:
             break
         slices |= context.market.fetch(lacking, bar_close, deadline)
     return slices

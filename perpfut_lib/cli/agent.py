@@ -161,13 +161,23 @@ def doctor(
     settings: SetOption = None,
     json: JsonOption = False,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the exchange.")] = False,
+    exchange: Annotated[
+        bool, typer.Option("--exchange", help="Ask the exchange alone, and everything of its public side.")
+    ] = False,
 ) -> None:
     """Check that everything is in place to run the agent."""
-    from agent.operation.doctor import doctor as examine
+    chosen = chosen_profile(profile, settings)
+    if exchange:
+        from agent.operation.exchange_check import exchange_lines
 
-    lines = examine(chosen_profile(profile, settings), offline=offline)
+        lines = exchange_lines(chosen)
+    else:
+        from agent.operation.doctor import doctor as examine
+
+        lines = examine(chosen, offline=offline)
     _show(lines, json)
-    if any(line.state == "bad" for line in lines):
+    unasked = exchange and lines[0].state != "ok"
+    if unasked or any(line.state == "bad" for line in lines):
         raise typer.Exit(1)
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from perpfut_lib.types import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -47,9 +48,31 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, given: Any) -> Any:
+        """Lay a part of a nested section over this section's own default of it, not over that of its class."""
+        if not isinstance(given, Mapping):
+            return given
+        tree = dict(given)
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if isinstance(field.default, Section) and isinstance(tree.get(key), Mapping):
+                tree[key] = _laid_over(field.default.model_dump(by_alias=True, exclude_unset=True), tree[key])
+        return tree
+
     def content_hash(self) -> str:
         """Return the SHA-256 of this section's canonical JSON."""
         return hash_json(self.model_dump(mode="json"))
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``above`` completed by ``below``, at every depth."""
+    tree = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
+            tree[key] = _laid_over(below[key], value)
+    return tree
 
 
 def hash_json(value: Any) -> str:

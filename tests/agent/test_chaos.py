@@ -11,8 +11,9 @@ import pytest
 
 from agent.testing.chaos import Plan, Trial, run
 from agent.testing.chaos_processes import Life, Pace
-from agent.testing.chaos_verdict import counted, judge, outlived, unanswered
+from agent.testing.chaos_verdict import counted, judge, outlived
 from agent.testing.small_market import MARKET
+from agent.testing.undisturbed import unanswered
 from perpfut_lib.artifacts import AgentFolder, Signal
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.settings import VenueConfig

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AGENT_LOCK = (ROOT / "docker" / "agent-requirements.lock").read_text()
 LIVE = (
     "agent.operation.run agent.operation.session agent.operation.status agent.operation.doctor "
+    "agent.operation.exchange_check "
     "agent.operation.control agent.operation.deploy agent.console.server agent.console.watch "
     "agent.feed.bar_hint agent.observation.annotator "
     "agent.observation.trace_export agent.replay.replay agent.replay.report "

@@ -167,3 +167,15 @@ def test_a_profile_s_title_does_not_stand_over_other_data():
     assert other.title == "Settings of profile real-1m on other data (data.files)"
     assert load_profile("real-1m", ["data.files=mine.parquet", "title=Mine"]).title == "Mine"
     assert load_profile("real-1m", ["train.seeds=3"]).title == plain.title
+
+
+def test_a_part_of_a_section_leaves_the_rest_as_its_owner_has_it():
+    """The agent's exchange has time-outs of its own: an address does not bring back those of a download."""
+    plain, changed = load_profile("smoke"), load_profile("smoke", ["agent.exchange.url=http://127.0.0.1:8787"])
+    assert plain.agent.exchange.timeout != type(plain.agent.exchange)().timeout
+    assert changed.agent.exchange == plain.agent.exchange.model_copy(update={"url": "http://127.0.0.1:8787"})
+
+
+def test_one_threshold_of_an_alarm_can_be_set_alone():
+    alarm = load_profile("smoke", ["agent.governor.drawdown.enter=0.2"]).agent.governor.drawdown
+    assert (alarm.enter, alarm.leave) == (0.2, load_profile("smoke").agent.governor.drawdown.leave)

@@ -1,7 +1,7 @@
 """Hummingbot in a folder of its own, on a local exchange: python runs this first where its folder is on the path.
 
-``PERPFUT_HUMMINGBOT_ROOT`` names the folder, ``PERPFUT_EXCHANGE`` the exchange's address. Nothing but this machine can
-be reached from here; without the first variable nothing is changed.
+``PERPFUT_HUMMINGBOT_ROOT`` names the folder, ``PERPFUT_EXCHANGE`` the exchange's address. Nothing but this machine and
+that exchange can be reached from here; without the first variable nothing is changed.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 FOLDERS = ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data", "certs", "scripts")
 
@@ -19,17 +20,23 @@ def _local(host: Any) -> bool:
     return text is None or text in ("localhost", "::1", "0.0.0.0", "") or str(text).startswith("127.")
 
 
-def guard() -> None:
-    """Refuse every address that is not this machine's."""
+def guard(exchange: str) -> None:
+    """Refuse every address that is neither this machine's nor that of the host ``exchange``."""
     look_up, connect = socket.getaddrinfo, socket.socket.connect
+    known = {exchange}
 
     def local_look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
-        if not _local(host):
+        text = host.decode() if isinstance(host, bytes) else host
+        if not _local(text) and text not in known:
             raise socket.gaierror(socket.EAI_NONAME, f"outside of the sandbox: {host}")
-        return look_up(host, *arguments, **settings)
+        found = look_up(host, *arguments, **settings)
+        if text == exchange:  # it may come back under another address
+            known.update(str(entry[4][0]) for entry in found)
+        return found
 
     def local_connect(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not _local(address[0]):
+        inside = _local(address[0]) or address[0] in known
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not inside:
             raise OSError(f"outside of the sandbox: {address}")
         return connect(self, address)
 
@@ -69,6 +76,6 @@ def point(address: str) -> None:
 
 
 if os.environ.get("PERPFUT_HUMMINGBOT_ROOT"):
-    guard()
+    guard(urlsplit(os.environ["PERPFUT_EXCHANGE"]).hostname or "")
     move(Path(os.environ["PERPFUT_HUMMINGBOT_ROOT"]).resolve())
     point(os.environ["PERPFUT_EXCHANGE"])
