@@ -53,15 +53,21 @@ def test_episodes_come_from_frames_of_one_s_own(market):
     assert env.reset(seed=0)[0].shape == (episodes.observation_size,)
 
 
-def test_the_screen_chooses_where_no_pair_is_named(market):
-    """Without pairs the profile's screen decides; date-times in the frame are read as UTC."""
+def test_the_screen_chooses_where_no_pair_is_named():
+    """Without pairs the profile's screen decides: it finds the planted pairs, in the test window too, at its p-value.
+
+    Half-lives of 15 minutes leave a day's window no doubt. Date-times in the frame are read as UTC.
+    """
+    market = read_simulation(SimulationConfig(days=8, symbols=4, planted_pairs=2, half_life="15m", seed=13))
     candles = long(market.candles)
     candles["open_time"] = pd.to_datetime(candles["open_time"], unit="ms", utc=True)
-    profile = Profile.model_validate(
-        {**QUICK, "cointegration": {**QUICK["cointegration"], "min_correlation": -1.0, "max_pvalue": 0.9}}
-    )
+    profile = Profile.model_validate({**QUICK, "cointegration": {**QUICK["cointegration"], "min_correlation": 0.0}})
     episodes = Episodes.from_frames(candles, profile=profile)
-    assert (episodes.pair_days["pvalue"] <= 0.9).all() and not episodes.funding.any()
+    assert (episodes.pair_days["pvalue"] <= 0.05).all() and (episodes.pair_days["correlation"] >= 0.0).all()
+    tested = episodes.select("test").pair_days
+    planted = {frozenset((pair["y"], pair["x"])) for pair in market.truth["pairs"]}
+    assert planted <= set(map(frozenset, zip(tested["y"], tested["x"], strict=True)))
+    assert not episodes.funding.any()
 
 
 def test_gymnasium_s_and_stable_baselines_checkers_are_content(episodes):
