@@ -92,9 +92,10 @@ test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a lo
 nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
 	PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL)
 
-notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
+notebooks: $(READY)  ## run the default profile and the how-to guides, and keep their outputs in notebooks/
 	$(BIN)/perpfut run --profile default --no-book
 	$(BIN)/perpfut chapters keep --profile default
+	$(BIN)/perpfut chapters howto
 
 images:  ## build the container images, with Docker or buildah (IMAGES=agent builds one)
 	docker/build-images $(IMAGES)

@@ -1,5 +1,7 @@
 """The environments in other people's hands: Gymnasium, Stable-Baselines3 and a CleanRL-style loop, each as it comes."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pandas as pd
@@ -12,9 +14,12 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import perpfut_lib.env.registered  # noqa: F401 (registers the environments)
 from perpfut_lib.acquire.sim import read_simulation
-from perpfut_lib.config import Profile, SimulationConfig
-from perpfut_lib.env import Episodes
+from perpfut_lib.config import CostsConfig, Profile, SimulationConfig
+from perpfut_lib.env import Episodes, make_costs
 from perpfut_lib.env.planted import Planted, planted_episodes
+from perpfut_lib.errors import PolicyError
+from perpfut_lib.evaluate import rollout
+from perpfut_lib.policies import Constant, FunctionPolicy
 
 NAME = "perpfut/PairTrading-v0"
 QUICK = {
@@ -135,3 +140,19 @@ def test_a_loop_in_cleanrl_s_manner(episodes):
         if "final_obs" in infos:
             returns += infos["episode"]["r"][infos["_episode"]].tolist()
     assert dones.sum() == envs.num_envs == len(returns) and np.isfinite(obs).all()
+
+
+def test_somebody_s_function_is_a_policy(episodes):
+    """A function that always answers 0.5, as PyTorch shapes it (P, 1), trades what the constant policy trades."""
+    costs = make_costs(1.44, CostsConfig())
+    theirs = rollout(episodes, FunctionPolicy(lambda seen: np.full((len(seen), 1), 0.5)), costs)
+    ours = rollout(episodes, Constant(0.5), costs)
+    assert all(np.array_equal(a, b) for a, b in zip(theirs.ledger, ours.ledger, strict=True))
+
+
+@pytest.mark.parametrize(("answer", "found"), [(1.5, "action 1.5"), (np.nan, "action nan"), ([0.0], "shape (1,) to 2")])
+def test_an_answer_that_is_no_action_is_refused(answer, found):
+    """Out of range, not a number, or not one per row: named, instead of clipped."""
+    policy = FunctionPolicy(lambda seen: answer if isinstance(answer, list) else np.full(len(seen), answer))
+    with pytest.raises(PolicyError, match=re.escape(found)):
+        policy.act(np.zeros((2, 5), np.float32))
