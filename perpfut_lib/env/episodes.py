@@ -80,8 +80,9 @@ class Episodes:
 
         Raises
         ------
-        SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError
-            The tables are not what they should be.
+        SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError, SuspectDataError
+            The tables are not what they should be. A symbol with suspect data that no pair names is left out, with a
+            warning.
         SplitError, NoPairsError
             The data are too short, or no pair passes.
         """

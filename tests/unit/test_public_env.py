@@ -16,8 +16,9 @@ import perpfut_lib.env.registered  # noqa: F401 (registers the environments)
 from perpfut_lib.acquire.sim import read_simulation
 from perpfut_lib.config import CostsConfig, Profile, SimulationConfig
 from perpfut_lib.env import Episodes, make_costs
+from perpfut_lib.env.frames import panel_from_frames
 from perpfut_lib.env.planted import Planted, planted_episodes
-from perpfut_lib.errors import PolicyError
+from perpfut_lib.errors import PolicyError, SuspectDataError
 from perpfut_lib.evaluate import rollout
 from perpfut_lib.policies import Constant, FunctionPolicy
 
@@ -73,6 +74,19 @@ def test_the_screen_chooses_where_no_pair_is_named():
     planted = {frozenset((pair["y"], pair["x"])) for pair in market.truth["pairs"]}
     assert planted <= set(map(frozenset, zip(tested["y"], tested["x"], strict=True)))
     assert not episodes.funding.any()
+
+
+def test_a_symbol_whose_data_lie_is_refused_by_name_or_left_out_aloud(market):
+    """A contract redenominated halfway: refused where a pair names it, left out with a warning where none does."""
+    first, second = sorted(market.candles)[:2]
+    lying = market.candles[first].copy()
+    lying.loc[lying.index >= len(lying) // 2, ["open", "high", "low", "close"]] /= 1000
+    candles = long({**market.candles, first: lying})
+    with pytest.raises(SuspectDataError, match=rf"{first} at 2025-01-05.*quality.redenominated=report"):
+        Episodes.from_frames(candles, None, [(first, second)], Profile.model_validate(QUICK))
+    with pytest.warns(UserWarning, match=f"{first} left out: redenominated at 2025-01-05"):
+        panel = panel_from_frames(candles, None, Profile.model_validate(QUICK))
+    assert first not in panel.symbols and second in panel.symbols
 
 
 def test_gymnasium_s_and_stable_baselines_checkers_are_content(episodes):
