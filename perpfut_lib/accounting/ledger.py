@@ -282,16 +282,7 @@ def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: fl
 def make_market(fills: Float3D, marks: Float3D, funding: Float3D, impact: Float3D | None = None) -> Market:
     """Return a :class:`Market` of contiguous float64 arrays.
 
-    Parameters
-    ----------
-    fills : ndarray, (E, L+1, 2)
-        Price at which decision j trades; row L holds the flattening prices.
-    marks : ndarray, (E, L, 2)
-        Last price known at decision j.
-    funding : ndarray, (E, L, 2)
-        Funding that one long unit pays until the next fill.
-    impact : ndarray, (E, L+1, 2), optional
-        Market impact coefficient of each fill; zeros by default.
+    Shapes of ``fills``, ``marks``, ``funding`` and ``impact`` are those of its fields; no impact means zeros.
     """
     zeros = np.zeros(np.shape(fills)) if impact is None else impact
     return Market(*(np.ascontiguousarray(array, np.float64) for array in (fills, marks, funding, zeros)))
