@@ -98,9 +98,10 @@ demo-compose: $(READY)  ## the demonstration under Compose, its decisions agains
 nbval: $(READY)  ## run the chapters on the default profile and compare what they show with what is kept
 	PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL)
 
-notebooks: $(READY)  ## run the default profile and keep its outputs in notebooks/
+notebooks: $(READY)  ## run the default profile and the how-to guides, and keep their outputs in notebooks/
 	$(BIN)/perpfut run --profile default --no-book
 	$(BIN)/perpfut chapters keep --profile default
+	$(BIN)/perpfut chapters howto
 
 images:  ## build the container images, with Docker or buildah (IMAGES=agent builds one)
 	docker/build-images $(IMAGES)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from perpfut_lib.errors import DegenerateSeriesError
+from perpfut_lib.store.frames import require_one_index
 from perpfut_lib.types import Float1D, Float2D, Float3D
 
 DIMENSION = 2  # intercept and hedge ratio
@@ -74,7 +75,7 @@ def filter_hedge_ratio(
     Parameters
     ----------
     y, x : array_like
-        Log prices, (T,), finite.
+        Log prices, (T,), finite. Series of pandas must share their index; row t of the answer belongs to its label t.
     q : float or array_like
         Q: a number times the identity, a diagonal (2,), or a matrix (2, 2).
     r : float
@@ -91,9 +92,12 @@ def filter_hedge_ratio(
 
     Raises
     ------
+    IndexMismatchError
+        Two pandas series have different indices.
     DegenerateSeriesError
         Lengths differ, a value is NaN or infinite, or ``r`` is not positive.
     """
+    require_one_index(y, x)
     y, x = _checked(y, x, r)
     return _scan(y, x, noise_covariance(q), float(r), _belief(theta0, P0))
 

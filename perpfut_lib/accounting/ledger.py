@@ -70,7 +70,7 @@ class Ledger(NamedTuple):
         return liquidation_distance(np.maximum(held, 0.0).sum(2), np.maximum(-held, 0.0).sum(2), maintenance)
 
     def residual(self) -> float:
-        """Return the largest |price + funding - fees - slippage - Δequity|: zero but for rounding."""
+        """Return the largest gap between price + funding - fees - slippage and the change of equity: rounding alone."""
         explained = self.price + self.funding - self.fees - self.slippage
         return float(np.abs(explained - np.diff(self.equity, axis=1)).max(initial=0.0))
 
@@ -280,7 +280,10 @@ def settle(weights: Float3D, market: Market, costs: Costs, *, initial_equity: fl
 
 
 def make_market(fills: Float3D, marks: Float3D, funding: Float3D, impact: Float3D | None = None) -> Market:
-    """Return a :class:`Market` of contiguous float64 arrays; no ``impact`` means zeros."""
+    """Return a :class:`Market` of contiguous float64 arrays.
+
+    Shapes of ``fills``, ``marks``, ``funding`` and ``impact`` are those of its fields; no impact means zeros.
+    """
     zeros = np.zeros(np.shape(fills)) if impact is None else impact
     return Market(*(np.ascontiguousarray(array, np.float64) for array in (fills, marks, funding, zeros)))
 

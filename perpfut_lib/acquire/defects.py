@@ -87,7 +87,17 @@ def _within_dates(market: Market, data: DataConfig) -> Market:
 
 
 def find_defects(market: Market, timeframe: int, config: QualityConfig) -> list[Defect]:
-    """Return every defect of a market's candles and settlements."""
+    """Return every defect of a market's candles and settlements.
+
+    Parameters
+    ----------
+    market : Market
+        Checked candles and settlements.
+    timeframe : int
+        Length of a bar, ms.
+    config : QualityConfig
+        Limits; its decisions are not looked at, nothing is left out or refused.
+    """
     found = [d for symbol, bars in market.candles.items() for d in bar_defects(symbol, bars, timeframe, config)]
     for symbol, settlements in (market.funding or {}).items():
         if symbol in market.candles:

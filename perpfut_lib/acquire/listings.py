@@ -4,10 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 
-from perpfut_lib.acquire.files import read_table
 from perpfut_lib.acquire.grid import Span
 from perpfut_lib.acquire.history import CANDLES, FUNDING, History
 from perpfut_lib.config import project_root
@@ -53,6 +50,8 @@ def read_listings(path: Path) -> dict[str, Span]:
     MissingInputError, SchemaError
         There is nothing at ``path``, or it is neither.
     """
+    from perpfut_lib.acquire.files import read_table
+
     full = project_root() / path.expanduser()
     if full.is_dir():
         return _from_history(full)
@@ -73,6 +72,9 @@ def listed_spans(symbols: Iterable[str], path: Path) -> dict[str, list[Span]]:
 
 def _columns(path: Path) -> Mapping[str, object] | list[str]:
     if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet
+
         return list(pa.parquet.read_schema(path).names)
     if path.suffix == ".csv":
         return list(pd.read_csv(path, nrows=0).columns)

@@ -30,7 +30,7 @@ MAX_BYTES = 16 * 2**20  # a file beyond this is not one of ours, and reading it 
 
 
 def encode(document: Document, key: bytes | None = None) -> bytes:
-    """Return the document as sealed JSON bytes; equal documents give equal bytes."""
+    """Return the document as JSON bytes, sealed by SHA-256 or, with a ``key``, by HMAC; equal ones are equal."""
     content = document.model_dump(mode="json")
     content["seal"] = _seal(content, key)
     return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
@@ -74,7 +74,14 @@ def decode(content: bytes, model: type[D], key: bytes | None = None) -> D:
 
 
 def read_document(path: Path, model: type[D], key: bytes | None = None) -> D:
-    """Return the document in a file; see :func:`decode`.
+    """Return the document in a file.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    model, key
+        As in :func:`decode`.
 
     Raises
     ------
@@ -103,7 +110,10 @@ def read_content(path: Path) -> bytes:
 
 
 def write_document(path: Path, document: Document, key: bytes | None = None) -> None:
-    """Put the document in the place of whatever is at ``path``: a reader sees the old one or the new one, whole."""
+    """Put the document in the place of whatever is at ``path``: a reader sees the old one or the new one, whole.
+
+    It is sealed as by :func:`encode`, with the ``key`` where there is one.
+    """
     write_bytes(path, encode(document, key))
 
 

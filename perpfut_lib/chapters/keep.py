@@ -35,11 +35,21 @@ def keep_outputs(executed: Executed) -> None:
     """
     notebook = nbformat.read(executed.require_current(), as_version=4)
     notebook.cells = [cell for cell in notebook.cells if INJECTED not in cell.metadata.get("tags", [])]
-    stage = notebook.metadata["perpfut"]["stage"]
+    tidy(notebook, stage=notebook.metadata["perpfut"]["stage"])
+    before = [chapter.path for chapter in catalogue() if chapter.number < executed.chapter.number]
+    taken = {cell.id for path in before for cell in nbformat.read(path, as_version=4).cells}
+    renew_ids(notebook, taken, executed.chapter.number)
+    for picture in pictures(notebook, PICTURE):
+        write_bytes(project_root() / PICTURE_FILE, picture)
+    write_bytes(executed.chapter.path, (nbformat.writes(notebook) + "\n").encode())
+
+
+def tidy(notebook: nbformat.NotebookNode, **marks: str) -> None:
+    """Take from an executed notebook what belongs to one run, and mark it with ``marks`` and this processor's kind."""
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
-        "perpfut": {"stage": stage, "processor": processor()},
+        "perpfut": {**marks, "processor": processor()},
     }
     count = 0
     for cell in notebook.cells:
@@ -55,12 +65,6 @@ def keep_outputs(executed: Executed) -> None:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
-    before = [chapter.path for chapter in catalogue() if chapter.number < executed.chapter.number]
-    taken = {cell.id for path in before for cell in nbformat.read(path, as_version=4).cells}
-    renew_ids(notebook, taken, executed.chapter.number)
-    for picture in pictures(notebook, PICTURE):
-        write_bytes(project_root() / PICTURE_FILE, picture)
-    write_bytes(executed.chapter.path, (nbformat.writes(notebook) + "\n").encode())
 
 
 def renew_ids(notebook: nbformat.NotebookNode, taken: set[str], number: int) -> None:

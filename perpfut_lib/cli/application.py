@@ -2,7 +2,9 @@
 
 import importlib
 import pkgutil
+import re
 import sys
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +41,34 @@ def application() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; turn a :class:`PerpfutError` into one message on standard error and exit code 2."""
+    """Run the command; turn a :class:`PerpfutError` into one message on standard error and exit code 2.
+
+    So is a package that one of the extras brings and that is not installed.
+    """
     try:
         application()()
     except PerpfutError as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         sys.exit(FAILED)
+    except ModuleNotFoundError as error:
+        extra = extra_with(error.name or "")
+        if extra is None:
+            raise
+        message = f"found no package {error.name}; expected that of the extra {extra}; pip install 'perpfut[{extra}]'"
+        typer.secho(message, fg="red", err=True)
+        sys.exit(FAILED)
+
+
+def extra_with(module: str) -> str | None:
+    """Return the first extra of this distribution that brings a module, or None."""
+    name = re.escape(module.partition(".")[0].replace("_", "-"))
+    try:
+        lines = requires("perpfut") or []
+    except PackageNotFoundError:  # a checkout that was never installed
+        return None
+    wanted = re.compile(rf"{name}\b(?!-).*extra == ['\"](\w+)['\"]", re.IGNORECASE)
+    found = (wanted.match(line.replace("_", "-")) for line in lines)
+    return next((match[1] for match in found if match), None)
 
 
 def _nouns() -> dict[str, typer.Typer]:

@@ -43,3 +43,14 @@ def keep(profile: ProfileOption = "default", settings: SetOption = None) -> None
     for chapter in catalogue():
         keep_outputs(Executed(chapter, chosen))
         typer.echo(f"notebooks/{chapter.path.name}")
+
+
+@app.command("howto")
+def keep_how_tos() -> None:
+    """Execute the how-to guides in notebooks/howto/ and keep their outputs."""
+    from perpfut_lib.chapters.howto import how_tos, keep_how_to
+    from perpfut_lib.config import project_root
+
+    for path in how_tos():
+        keep_how_to(path)
+        typer.echo(path.relative_to(project_root()).as_posix())

@@ -5,14 +5,14 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from numba import njit
 
 from perpfut_lib.cointegration.mackinnon import mackinnon_pvalue
 from perpfut_lib.cointegration.residual_test import AIC, BIC, FIXED, residual_test
 from perpfut_lib.cointegration.sums import demean, dot
 from perpfut_lib.cointegration.variance_ratio import hurst_exponent
-from perpfut_lib.errors import DegenerateSeriesError, IndexMismatchError
+from perpfut_lib.errors import DegenerateSeriesError
+from perpfut_lib.store.frames import require_one_index
 from perpfut_lib.types import Float1D
 
 Autolag = Literal["aic", "bic"] | None
@@ -74,7 +74,7 @@ def engle_granger(
     ----------
     Engle, R.F. and Granger, C.W.J. (1987), "Co-integration and error correction", Econometrica 55, 251-276.
     """
-    _require_one_index(y, x)
+    require_one_index(y, x)
     y, x = _aligned(y, x)
     lags = resolve_maxlag(len(y), maxlag)
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
@@ -84,15 +84,6 @@ def engle_granger(
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
     return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life, hurst)
-
-
-def _require_one_index(y: npt.ArrayLike, x: npt.ArrayLike) -> None:
-    """Raise :class:`IndexMismatchError` for two pandas series whose indices differ."""
-    if not (isinstance(y, pd.Series) and isinstance(x, pd.Series)) or y.index.equals(x.index):
-        return
-    shared = len(y.index.intersection(x.index))
-    found = f"series of {len(y)} and {len(x)} values whose indices share {shared} labels, or in another order"
-    raise IndexMismatchError(found, "one index", "align them: y, x = y.align(x, join='inner')")
 
 
 def resolve_maxlag(count: int, maxlag: int | None) -> int:

@@ -56,8 +56,21 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
         out of that window.
     window, step : int
         Bars in a window, and from one window to the next.
-    min_corr, max_pvalue, fdr, top, direction, rule, compute
-        See :class:`Screen`, and :func:`~perpfut_lib.cointegration.windows.scan_windows` for the last two.
+    min_corr : float
+        Least Pearson correlation of log prices inside the window.
+    max_pvalue : float
+        Largest p-value of the Engle-Granger test.
+    fdr : float, optional
+        Benjamini-Yekutieli false-discovery rate over all tests of a window, the uncorrelated pairs' included.
+    top : int, optional
+        Pairs kept per window, the most correlated first; all by default.
+    direction : {"best", "both", "listed"}
+        Which regression a pair is judged by: the one with the smaller statistic, both (each must pass), or the one of
+        the columns' order.
+    rule : LagRule
+        Choice of the lag of the residual regression.
+    compute : ComputeConfig, optional
+        Where the windows are shared out to; by default this process does them all.
 
     Returns
     -------

@@ -14,7 +14,6 @@ from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.store.stage import load_panel
 from perpfut_lib.types import Float2D
 from perpfut_lib.universe import eligible_windows
 
@@ -27,6 +26,8 @@ PLACEBO = "placebo.parquet"
 
 def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     """Write pair-days, windows and all tests of a profile, Johansen's test of the pair-days, and the placebos."""
+    from perpfut_lib.store.stage import load_panel  # pyarrow, which panels in memory do without
+
     panel, config = load_panel(run), profile.cointegration
     windows = trading_windows(panel.grid(), config, profile.split)
     tests = window_tests(panel, windows, profile)

@@ -35,7 +35,9 @@ class LagRule(NamedTuple):
     """How the lag of the residual regression is chosen."""
 
     maxlag: int | None = None
+    """Most lagged differences; by default Schwert's ⌈12 (n/100)^¼⌉."""
     autolag: Autolag = "aic"
+    """Criterion that picks the lag on a common sample; None uses ``maxlag`` itself."""
 
 
 class _Task(NamedTuple):

@@ -9,7 +9,6 @@ import pandas as pd
 
 from perpfut_lib.accounting import Market, make_market
 from perpfut_lib.artifacts import Run
-from perpfut_lib.cointegration import load_pair_days
 from perpfut_lib.env.kernel import World
 from perpfut_lib.errors import NoPairsError, SchemaError
 from perpfut_lib.types import Float1D, Float3D, Float32, Int1D
@@ -80,8 +79,9 @@ class Episodes:
 
         Raises
         ------
-        SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError
-            The tables are not what they should be.
+        SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError, SuspectDataError
+            The tables are not what they should be. A symbol with suspect data that no pair names is left out, with a
+            warning.
         SplitError, NoPairsError
             The data are too short, or no pair passes.
         """
@@ -159,7 +159,8 @@ class Episodes:
 
 def load_episodes(run: Run) -> Episodes:
     """Return all episodes of a run, read from its stages ``cointegration``, ``features`` and ``environment``."""
-    # Imported here so that simulated episodes need no feature stage.
+    # Imported here so that simulated episodes need no stage.
+    from perpfut_lib.cointegration import load_pair_days
     from perpfut_lib.features import load_features  # type: ignore[import-not-found,unused-ignore]
 
     folder, features, pair_days = run.stage("environment"), load_features(run), load_pair_days(run)

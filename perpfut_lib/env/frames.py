@@ -1,12 +1,14 @@
 """Episodes from tables in memory: candles and funding rates of one's own, without profiles, stages and files."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from perpfut_lib.acquire.checks import by_symbol, check_bars, check_settlements
+from perpfut_lib.acquire.defects import examine
 from perpfut_lib.acquire.grid import gap_error, gaps, timeframe_of
 from perpfut_lib.acquire.market import Market
 from perpfut_lib.calendar import trading_windows
@@ -30,7 +32,7 @@ Pairs: TypeAlias = Sequence[tuple[str, str]]
 
 def episodes_from_frames(candles: Table, funding: Table | None, pairs: Pairs | None, profile: Profile) -> Episodes:
     """Return the episodes of tables in memory; see :meth:`perpfut_lib.env.Episodes.from_frames`."""
-    panel = panel_from_frames(candles, funding, profile)
+    panel = panel_from_frames(candles, funding, profile, {symbol for pair in pairs or () for symbol in pair})
     windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
     tests = window_tests(panel, windows, profile)
     if pairs is None:
@@ -48,12 +50,14 @@ def build_episodes(panel: Panel, pair_days: pd.DataFrame, profile: Profile) -> E
     return assemble(panel, pair_days, Observed(spec, raw, scaler), profile)
 
 
-def panel_from_frames(candles: Table, funding: Table | None, profile: Profile) -> Panel:
-    """Return the panel of long tables; every check of recorded files applies.
+def panel_from_frames(candles: Table, funding: Table | None, profile: Profile, wanted: Collection[str] = ()) -> Panel:
+    """Return the panel of long tables; every check of recorded files applies, and the search for data that lie.
+
+    A symbol with a defect is refused where it is ``wanted``, and otherwise left out with a warning.
 
     Raises
     ------
-    SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError
+    SchemaError, PriceError, DuplicateBarError, TimestampError, GapError, FundingError, SuspectDataError
         Each names the symbol, the time and what was expected instead.
     """
     bars = by_symbol([_long(candles, CANDLE_COLUMNS)], "open_time")
@@ -67,7 +71,11 @@ def panel_from_frames(candles: Table, funding: Table | None, profile: Profile) -
         holes = gaps(table["open_time"].to_numpy(), timeframe, allowed)
         if holes:
             raise gap_error(symbol, holes, timeframe, allowed)
-    return panel_of(Market(checked, settled), timeframe)
+    data = profile.data.model_copy(update={"symbols": tuple(sorted(wanted))}) if wanted else profile.data
+    examined = examine(Market(checked, settled), timeframe, data, profile.quality)
+    for symbol, why in examined.left_out.items():
+        warnings.warn(f"{symbol} left {why}", stacklevel=4)
+    return panel_of(examined.market, timeframe)
 
 
 def listed_pair_days(panel: Panel, windows: pd.DataFrame, tests: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:

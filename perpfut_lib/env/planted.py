@@ -37,7 +37,9 @@ class Planted:
 
 
 def planted_episodes(task: Planted, count: int, seed: int) -> Episodes:
-    """Return ``count`` episodes of the reference task, all of split ``train``, with β = 1 and no funding.
+    """Return ``count`` episodes of a reference ``task``, all of split ``train``, with β = 1 and no funding.
+
+    The same ``seed`` gives the same episodes.
 
     Legs move by plus and minus the spread per unit of gross exposure, so that an exposure of one earns what the spread
     moves; a decision fills at the price that it has seen.

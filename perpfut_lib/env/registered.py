@@ -48,7 +48,15 @@ def make_vector_env(
     rules: EnvConfig = EnvConfig(),  # noqa: B008 (frozen)
     costs: CostsConfig = CostsConfig(),  # noqa: B008 (frozen)
 ) -> PairTradingVectorEnv:
-    """Return a batch of environments; parameters as in :func:`make_env`."""
+    """Return environments that are stepped together.
+
+    Parameters
+    ----------
+    num_envs : int
+        How many.
+    episodes, fee_bps, rules, costs
+        As in :func:`make_env`.
+    """
     chosen = episodes or reference_episodes()
     return PairTradingVectorEnv(chosen, make_rules(rules), make_costs(fee_bps, costs), num_envs=num_envs)
 

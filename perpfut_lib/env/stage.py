@@ -5,14 +5,12 @@ import pandas as pd
 
 from perpfut_lib.accounting import Market, make_market
 from perpfut_lib.artifacts import Run, StageFolder
-from perpfut_lib.cointegration import load_pair_days
 from perpfut_lib.config import EnvConfig, Profile
 from perpfut_lib.env.fills import fill_rows, order_rows, rows_before_halts
 from perpfut_lib.env.impact import LEGS, impact_coefficients
 from perpfut_lib.errors import GapError
 from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.store.stage import load_panel
 from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float3D, Int1D
 
 
@@ -24,6 +22,9 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
     GapError
         A price that an episode needs is not on the panel.
     """
+    from perpfut_lib.cointegration import load_pair_days
+    from perpfut_lib.store.stage import load_panel  # pyarrow, which panels in memory do without
+
     market, fill_times = cut_market(load_panel(run), load_pair_days(run), profile)
     for name, array in market._asdict().items():
         folder.write_array(f"{name}.npy", array)

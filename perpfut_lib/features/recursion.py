@@ -107,7 +107,7 @@ class FeatureState:
 
 
 def init_state(spec: FeatureSpec, symbols: tuple[str, ...]) -> FeatureState:
-    """Return the state before the first bar of ``symbols``, without pairs."""
+    """Return the state of ``spec`` before the first bar of ``symbols``, without pairs."""
     record, shape = asset_dtype(spec.indicators), (spec.lookback, ASSET_COUNT)
     return FeatureState(-1, {symbol: AssetTrack(blank(record), np.zeros(shape)) for symbol in symbols}, {})
 

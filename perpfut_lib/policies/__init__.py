@@ -10,7 +10,7 @@ from perpfut_lib.policies.exported import ExportedPolicy, PolicyCard, pack_weigh
 from perpfut_lib.policies.network import Lstm, Network, forward, make_network
 from perpfut_lib.policies.protocol import Policy, RecurrentPolicy
 from perpfut_lib.policies.recurrent import ExportedRecurrentPolicy, load_policy
-from perpfut_lib.policies.rules import Constant, Layout, RandomSwitch, ZScoreRule
+from perpfut_lib.policies.rules import Constant, FunctionPolicy, Layout, RandomSwitch, ZScoreRule
 
 _LATER: Final = {
     "BASELINES": "perpfut_lib.policies.fitted",
@@ -28,6 +28,7 @@ __all__ = [
     "ExportedPolicy",
     "ExportedRecurrentPolicy",
     "Fitting",
+    "FunctionPolicy",
     "Layout",
     "Lstm",
     "Network",

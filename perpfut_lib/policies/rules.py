@@ -1,9 +1,11 @@
 """Baselines: policies that learn nothing, behind the same protocol."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from perpfut_lib.accounting import Sizing
 from perpfut_lib.errors import PolicyError
@@ -51,6 +53,39 @@ class Constant:
     def act(self, observation: Float32) -> Float1D:
         """Return the exposure for each row."""
         return np.full(len(observation), self.exposure)
+
+
+@dataclass(frozen=True)
+class FunctionPolicy:
+    """Someone else's policy: a function from observations (P, D) to P actions, such as a model's forward pass.
+
+    ``FunctionPolicy(lambda seen: model.predict(seen, deterministic=True)[0])`` takes one of Stable-Baselines3.
+    """
+
+    function: Callable[[Float32], npt.ArrayLike]
+    """Deterministic, and blind to other rows: row p of its answer depends on row p of the observations only."""
+    sizing: Sizing = PLAIN
+    """How its actions become target weights."""
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return the function's actions (P,).
+
+        Raises
+        ------
+        PolicyError
+            There is not one number per row, or one that is not finite or lies outside [-1, 1].
+        """
+        action = np.asarray(self.function(observation), np.float64)
+        if action.size != len(observation):
+            found = f"an answer of shape {action.shape} to {len(observation)} observations"
+            raise PolicyError(found, "one action per row", "return an array of shape (P,)")
+        action = action.reshape(len(observation))
+        bad = np.flatnonzero(~(np.abs(action) <= 1.0))
+        if len(bad):
+            raise PolicyError(
+                f"action {action[bad[0]]:g}", "actions in [-1, 1]", "clip or scale what the function returns"
+            )
+        return action
 
 
 @dataclass(frozen=True)

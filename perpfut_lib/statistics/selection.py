@@ -83,7 +83,17 @@ def _exceedance(ratio: float, benchmark: float, shape: Shape) -> float:
 
 
 def minimum_detectable_sharpe(days: int, *, level: float = 0.95, power: float = 0.8) -> float:
-    """Return the least annualised Sharpe ratio that ``days`` of test find with this power (normal, two-sided)."""
+    """Return the least annualised Sharpe ratio that a test finds (normal approximation, two-sided).
+
+    Parameters
+    ----------
+    days : int
+        Length of the test.
+    level : float
+        Level of the interval that has to lie above zero.
+    power : float
+        Probability of finding it.
+    """
     return float((ndtri((1.0 + level) / 2.0) + ndtri(power)) * np.sqrt(DAYS_PER_YEAR / days))
 
 

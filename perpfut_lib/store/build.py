@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from perpfut_lib.acquire.market import Market
-from perpfut_lib.acquire.partitions import candle_months, read_funding
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import PRICE_COLUMNS, Bool1D, Float1D, Int1D
@@ -38,6 +37,8 @@ def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timefr
         A bar missing between two bars of its symbol repeats the previous close with zero volume and is marked in
         ``filled``; before the first and after the last bar of a symbol everything is NaN.
     """
+    from perpfut_lib.acquire.partitions import candle_months  # pyarrow, which tables in memory do without
+
     names = tuple(sorted(symbols))
     open_time = np.arange(start, end, timeframe, dtype=np.int64)
     shape = (len(names), len(open_time))  # a symbol's bars lie together while they are read; views are transposed
@@ -83,6 +84,8 @@ def panel_of(market: Market, timeframe: int) -> Panel:
 
 
 def _funding(root: Path, symbol: str) -> FundingEvents | None:
+    from perpfut_lib.acquire.partitions import read_funding
+
     settlements = read_funding(root, symbol)
     if settlements is None:
         return None

@@ -1,5 +1,7 @@
 """The environments in other people's hands: Gymnasium, Stable-Baselines3 and a CleanRL-style loop, each as it comes."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pandas as pd
@@ -12,9 +14,13 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import perpfut_lib.env.registered  # noqa: F401 (registers the environments)
 from perpfut_lib.acquire.sim import read_simulation
-from perpfut_lib.config import Profile, SimulationConfig
-from perpfut_lib.env import Episodes
+from perpfut_lib.config import CostsConfig, Profile, SimulationConfig
+from perpfut_lib.env import Episodes, make_costs
+from perpfut_lib.env.frames import panel_from_frames
 from perpfut_lib.env.planted import Planted, planted_episodes
+from perpfut_lib.errors import PolicyError, SuspectDataError
+from perpfut_lib.evaluate import rollout
+from perpfut_lib.policies import Constant, FunctionPolicy
 
 NAME = "perpfut/PairTrading-v0"
 QUICK = {
@@ -53,15 +59,34 @@ def test_episodes_come_from_frames_of_one_s_own(market):
     assert env.reset(seed=0)[0].shape == (episodes.observation_size,)
 
 
-def test_the_screen_chooses_where_no_pair_is_named(market):
-    """Without pairs the profile's screen decides; date-times in the frame are read as UTC."""
+def test_the_screen_chooses_where_no_pair_is_named():
+    """Without pairs the profile's screen decides: it finds the planted pairs, in the test window too, at its p-value.
+
+    Half-lives of 15 minutes leave a day's window no doubt. Date-times in the frame are read as UTC.
+    """
+    market = read_simulation(SimulationConfig(days=8, symbols=4, planted_pairs=2, half_life="15m", seed=13))
     candles = long(market.candles)
     candles["open_time"] = pd.to_datetime(candles["open_time"], unit="ms", utc=True)
-    profile = Profile.model_validate(
-        {**QUICK, "cointegration": {**QUICK["cointegration"], "min_correlation": -1.0, "max_pvalue": 0.9}}
-    )
+    profile = Profile.model_validate({**QUICK, "cointegration": {**QUICK["cointegration"], "min_correlation": 0.0}})
     episodes = Episodes.from_frames(candles, profile=profile)
-    assert (episodes.pair_days["pvalue"] <= 0.9).all() and not episodes.funding.any()
+    assert (episodes.pair_days["pvalue"] <= 0.05).all() and (episodes.pair_days["correlation"] >= 0.0).all()
+    tested = episodes.select("test").pair_days
+    planted = {frozenset((pair["y"], pair["x"])) for pair in market.truth["pairs"]}
+    assert planted <= set(map(frozenset, zip(tested["y"], tested["x"], strict=True)))
+    assert not episodes.funding.any()
+
+
+def test_a_symbol_whose_data_lie_is_refused_by_name_or_left_out_aloud(market):
+    """A contract redenominated halfway: refused where a pair names it, left out with a warning where none does."""
+    first, second = sorted(market.candles)[:2]
+    lying = market.candles[first].copy()
+    lying.loc[lying.index >= len(lying) // 2, ["open", "high", "low", "close"]] /= 1000
+    candles = long({**market.candles, first: lying})
+    with pytest.raises(SuspectDataError, match=rf"{first} at 2025-01-05.*quality.redenominated=report"):
+        Episodes.from_frames(candles, None, [(first, second)], Profile.model_validate(QUICK))
+    with pytest.warns(UserWarning, match=f"{first} left out: redenominated at 2025-01-05"):
+        panel = panel_from_frames(candles, None, Profile.model_validate(QUICK))
+    assert first not in panel.symbols and second in panel.symbols
 
 
 def test_gymnasium_s_and_stable_baselines_checkers_are_content(episodes):
@@ -129,3 +154,19 @@ def test_a_loop_in_cleanrl_s_manner(episodes):
         if "final_obs" in infos:
             returns += infos["episode"]["r"][infos["_episode"]].tolist()
     assert dones.sum() == envs.num_envs == len(returns) and np.isfinite(obs).all()
+
+
+def test_somebody_s_function_is_a_policy(episodes):
+    """A function that always answers 0.5, as PyTorch shapes it (P, 1), trades what the constant policy trades."""
+    costs = make_costs(1.44, CostsConfig())
+    theirs = rollout(episodes, FunctionPolicy(lambda seen: np.full((len(seen), 1), 0.5)), costs)
+    ours = rollout(episodes, Constant(0.5), costs)
+    assert all(np.array_equal(a, b) for a, b in zip(theirs.ledger, ours.ledger, strict=True))
+
+
+@pytest.mark.parametrize(("answer", "found"), [(1.5, "action 1.5"), (np.nan, "action nan"), ([0.0], "shape (1,) to 2")])
+def test_an_answer_that_is_no_action_is_refused(answer, found):
+    """Out of range, not a number, or not one per row: named, instead of clipped."""
+    policy = FunctionPolicy(lambda seen: answer if isinstance(answer, list) else np.full(len(seen), answer))
+    with pytest.raises(PolicyError, match=re.escape(found)):
+        policy.act(np.zeros((2, 5), np.float32))

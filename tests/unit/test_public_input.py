@@ -7,6 +7,7 @@ import pytest
 
 from perpfut_lib.cointegration import engle_granger, scan
 from perpfut_lib.errors import IndexMismatchError
+from perpfut_lib.kalman import filter_hedge_ratio
 
 
 @pytest.fixture
@@ -29,6 +30,8 @@ def test_series_of_different_times_are_refused_by_name(prices, change):
     """Shifted, reversed and shortened: by position they would be compared at different times."""
     with pytest.raises(IndexMismatchError, match=r"share (599|600) labels.*align"):
         engle_granger(prices["A"], change(prices["B"]))
+    with pytest.raises(IndexMismatchError, match=r"share (599|600) labels.*align"):
+        filter_hedge_ratio(prices["A"], change(prices["B"]), q=1e-8, r=1e-6)
 
 
 def test_a_frame_that_speaks_arrow_is_scanned_like_pandas(prices):
