@@ -28,9 +28,10 @@ def chaos(
     """Run exchange and agent as processes, kill them at random moments, and fail if a signal is not as it should be."""
     from agent.testing import chaos as trials
     from agent.testing.chaos_verdict import judge
+    from agent.testing.small_market import MARKET
     from perpfut_lib.artifacts import publish
 
-    plan = trials.Plan("smoke", ("name=chaos", *trials.MARKET, f"agent.policy={POLICY}"), kills, seed, speed)
+    plan = trials.Plan("smoke", ("name=chaos", *MARKET, f"agent.policy={POLICY}"), kills, seed, speed)
     plan = dataclasses.replace(plan, longest_s=3600 * hours)
     _prepare(plan)
     with typer.progressbar(length=kills, label="kills", hidden=json) as bar:
