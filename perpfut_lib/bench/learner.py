@@ -4,14 +4,15 @@ Each world goes through the stages of the study and is kept under ``artifacts/le
 so a killed run goes on where it was.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import stdtrit
 
+from perpfut_lib import statistics
 from perpfut_lib.artifacts import git_commit, publish, source_hash
 from perpfut_lib.bench._learner_world import AGENT, BEST, INFORMED, World, kept_world, world_settings
 from perpfut_lib.bench.harness import BenchRow
@@ -22,7 +23,6 @@ from perpfut_lib.errors import ConfigError
 from perpfut_lib.types import Float1D
 
 MEASURES: Final = {"utility": "bps a pair-day", "return": "1"}
-LEVEL: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -98,29 +98,15 @@ def compare(own: Float1D, other: Float1D, fee: float, measure: str, name: str) -
     the other policy earns something.
     """
     apart = own - other
-    lower, upper = _interval(apart)
+    found = statistics.ratio_interval(own, other) if len(own) > 1 else None
     ratio = float(own.mean() / other.mean()) if other.mean() > 0.0 else None
-    ends: tuple[float | None, float | None] = (None, None)
-    if ratio is not None and len(own) > 1:
-        reach = _reach(own - ratio * other) / float(other.mean())
-        ends = ratio - reach, ratio + reach
+    ends = (found.lower, found.upper) if found and ratio is not None else (None, None)
+    between = statistics.mean_interval(apart) if len(apart) > 1 else None
+    lower, upper = (between.lower, between.upper) if between else (None, None)
     metric, unit = f"{measure} at {fee:g} bps", MEASURES[measure]
     means = float(own.mean()), float(other.mean())
     shown = (metric, unit, *means, name, ratio, None)
     return LearnerRow("learner", *shown, fee, name, len(own), float(apart.mean()), lower, upper, *ends)
-
-
-def _interval(apart: Float1D) -> tuple[float | None, float | None]:
-    if len(apart) < 2:
-        return None, None
-    middle, reach = float(apart.mean()), _reach(apart)
-    return middle - reach, middle + reach
-
-
-def _reach(some: Float1D) -> float:
-    """Return half the width of Student's t-interval of a mean."""
-    quantile = float(stdtrit(len(some) - 1, 0.5 + LEVEL / 2.0))
-    return quantile * float(some.std(ddof=1)) / len(some) ** 0.5
 
 
 def _folder(profile: Profile) -> Path:
@@ -131,10 +117,15 @@ def _folder(profile: Profile) -> Path:
 
 
 def keep(order: Order | None = None) -> None:
-    """Publish what every world gave, as ``learner/<profile>``."""
+    """Publish what every world gave, as ``learner/<profile>``, settings that differ behind it."""
     order = order or Order()
     worlds = [{**world, "rows": [_brief(row) for row in world["rows"]]} for world in results(order)]
-    publish(f"learner/{order.profile}", {"order": asdict(order), "worlds": worlds, "git_commit": git_commit()})
+    publish(f"learner/{published_name(order)}", {"order": asdict(order), "worlds": worlds, "git_commit": git_commit()})
+
+
+def published_name(order: Order) -> str:
+    """Return the name that worlds are published under: the profile's, and the settings that differ from it."""
+    return "-".join([order.profile, *(re.sub(r"[^\w.=-]+", "_", setting) for setting in order.settings)])
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,14 @@ from perpfut_lib.statistics.selection import (
     pbo_cscv,
     probabilistic_sharpe,
 )
-from perpfut_lib.statistics.student import jackknife_interval, return_interval, sharpe_interval, total_interval
+from perpfut_lib.statistics.student import (
+    jackknife_interval,
+    mean_interval,
+    ratio_interval,
+    return_interval,
+    sharpe_interval,
+    total_interval,
+)
 
 __all__ = [
     "DAYS_PER_YEAR",
@@ -40,11 +47,13 @@ __all__ = [
     "jackknife_interval",
     "longest_drawdown",
     "max_drawdown",
+    "mean_interval",
     "measures_of",
     "minimum_detectable_sharpe",
     "paired_changes",
     "pbo_cscv",
     "probabilistic_sharpe",
+    "ratio_interval",
     "resample_indices",
     "return_interval",
     "sharpe",

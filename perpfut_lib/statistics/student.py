@@ -38,6 +38,32 @@ def total_interval(values: Float1D, level: float = 0.95) -> Interval:
     return Interval(total, total - reach, total + reach, level)
 
 
+def mean_interval(values: Float1D, level: float = 0.95) -> Interval:
+    """Return the mean of observations (n,) with Student's t interval; see :func:`total_interval`."""
+    total, count = total_interval(values, level), len(values)
+    return Interval(total.estimate / count, total.lower / count, total.upper / count, level)
+
+
+def ratio_interval(numerator: Float1D, denominator: Float1D, level: float = 0.95) -> Interval:
+    r"""Return the ratio of two means over the same n observations, with a t interval from its residuals.
+
+    .. math:: R = \bar a / \bar b, \qquad R \pm t_{n-1} \frac{s(a - R b)}{\bar b \sqrt n}
+
+    NaN where the denominator's mean is not positive.
+
+    References
+    ----------
+    Cochran, W.G. (1977), Sampling Techniques, section 2.11 (the linearised variance of a ratio).
+    """
+    below = float(denominator.mean())
+    if below <= 0.0:
+        return Interval(float("nan"), float("nan"), float("nan"), level)
+    ratio = float(numerator.mean()) / below
+    apart = mean_interval(numerator - ratio * denominator, level)
+    reach = 0.5 * (apart.upper - apart.lower) / below
+    return Interval(ratio, ratio - reach, ratio + reach, level)
+
+
 def return_interval(returns: Float1D, level: float = 0.95) -> Interval:
     """Return the compounded return of daily returns (n,) with the t interval of their log growth.
 
