@@ -31,7 +31,7 @@ def publish(monkeypatch):
 
 @pytest.mark.parametrize(
     ("lead", "said"),
-    [(20.0, "more utility than the best fixed rule at 2 of 2 fees"), (0.0, "no more utility than"), (-20.0, "and less at 2")],
+    [(20.0, "more utility than the best fixed rule at 2 of 2"), (0.0, "no more utility"), (-20.0, "and less at 2")],
 )  # fmt: skip
 def test_the_sentence_follows_the_intervals(publish, lead, said):
     publish(default=published(lead))
