@@ -104,8 +104,8 @@ ALL: Final = (
     Disturbance("network lost: both", *_lost(AGENT, EXECUTOR), EXPIRY_S, "network"),
     Disturbance("agent's clock 5 min ahead", *_wrong(AGENT, 300), EXPIRY_S, "clock"),
     Disturbance("agent's clock 5 min behind", *_wrong(AGENT, -300), EXPIRY_S, "clock"),
-    Disturbance("Hummingbot's clock 5 min ahead", *_wrong(EXECUTOR, 300), EXPIRY_S, "clock"),
-    Disturbance("Hummingbot's clock 5 min behind", *_wrong(EXECUTOR, -300), EXPIRY_S, "clock"),
+    Disturbance("Hummingbot's clock 5 min ahead", *_wrong(EXECUTOR, 300), EXPIRY_S, "executor-clock"),
+    Disturbance("Hummingbot's clock 5 min behind", *_wrong(EXECUTOR, -300), EXPIRY_S, "executor-clock"),
     Disturbance("engine restarted", partial(by_variable, RESTART), nothing, SHORT_S, "engine"),
     Disturbance("engine killed", partial(by_variable, KILL), nothing, SHORT_S, "engine"),
 )

@@ -23,7 +23,7 @@ from perpfut_lib.errors import ArtifactError, PerpfutError
 
 NAME: Final = "containers_positions"
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-GROUPS: Final = ("agent", "executor", "network", "clock", "engine")
+GROUPS: Final = ("agent", "executor", "network", "clock", "engine", "executor-clock")
 PATIENCE_S: Final = 600
 CALM_S: Final = 90
 """Positions are in line for so long before anything is disturbed: over a bar at least."""
@@ -49,6 +49,8 @@ class Outcome:
     """While it lasted."""
     in_line_after: float | None
     """From its end until positions were what a fresh signal asked for; none if they were not within ten minutes."""
+    reasons: list[str]
+    """Reason codes of the signals from its begin until all was in line again."""
 
 
 class Watch:
@@ -95,7 +97,7 @@ def measured(stack: Stack, what: Disturbance) -> Outcome:
         raise PerpfutError(f"{stack.name} not in line", "positions as signalled", "look at its containers' logs")
     before, fills = gross(stack.positions()), stack.fills()
     with Watch(stack) as watch:
-        begin = time.monotonic()
+        begin, clock = time.monotonic(), time.time()
         what.begin(stack)
         time.sleep(max(0.0, what.lasts - (time.monotonic() - begin)))
         end, held, filled = time.monotonic(), gross(stack.positions()), stack.fills() - fills
@@ -110,13 +112,14 @@ def measured(stack: Stack, what: Disturbance) -> Outcome:
         most_held=round(max(gross(seen) for _, seen in watch.samples)),
         fills=filled,
         in_line_after=None if back is None else round(back, 1),
+        reasons=stack.reasons(clock),
     )
 
 
 def trial(group: str, scratch: Path) -> list[Outcome]:
     """Run the disturbances of a group one after the other on one stack."""
     outcomes = []
-    with started(1 + GROUPS.index(group), scratch, FAKETIME if group == "clock" else None) as stack:
+    with started(1 + GROUPS.index(group), scratch, FAKETIME if "clock" in group else None) as stack:
         for what in (each for each in ALL if each.group == group):
             try:
                 outcomes.append(measured(stack, what))
@@ -129,7 +132,7 @@ def trial(group: str, scratch: Path) -> list[Outcome]:
 
 def main() -> None:
     """Run the groups that are named, or all but ``engine``, and publish what they did beside what is published."""
-    groups = tuple(sys.argv[1:]) or GROUPS[:-1]
+    groups = tuple(sys.argv[1:]) or tuple(each for each in GROUPS if each != "engine")
     require_engine(("perpfut/agent", "perpfut/hummingbot"))
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(len(groups)) as beside:
         found = list(beside.map(lambda group: trial(group, Path(scratch)), groups))

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,11 @@ MARKET: Final = (
     "simulation.planted_pairs=2",
 )
 """The market of docker/compose.yml's exchange."""
+SETTINGS: Final = (
+    "agent.policy=z-score agent.risk.max_pvalue=null cointegration.formation=6h cointegration.trading=2h "
+    "cointegration.min_correlation=-1 cointegration.top=2 agent.governor.pause=2m"
+)
+"""Those of docker/compose.yml, and a governor whose pauses end while the trial waits (default: an hour)."""
 IN_LINE: Final = 0.1
 """Gap between positions and targets, as a share of gross, below which they agree: lots and prices move it."""
 
@@ -87,6 +92,7 @@ class Stack:
             "TRIAL_NUMBER": str(self.number),
             "TRIAL_VOLUME": str(self.folder / "volume"),
             "TRIAL_CLOCKS": str(self.folder / "clocks"),
+            "PERPFUT_DEMO_SETTINGS": SETTINGS,
             "PERPFUT_EXCHANGE": f"http://{self.gateway}:{PORT}",
             **library,
         }
@@ -120,6 +126,16 @@ class Stack:
         gross = sum(map(abs, wanted.values()))
         gap = sum(abs(held.get(name, 0.0) - wanted.get(name, 0.0)) for name in {*held, *wanted})
         return self.fresh() and gross > 0 and gap <= IN_LINE * gross + 10 * len(wanted)
+
+    def reasons(self, since: float) -> list[str]:
+        """Return why the signals since an instant (seconds UTC) were not the policy's own."""
+        found = set[str]()
+        for line in self.agent_folder.decisions.read_text().splitlines():
+            with suppress(ValueError):  # a full disk tears lines
+                signal = Signal.model_validate_json(line)
+                if signal.created_at >= 1000 * since:
+                    found |= {*signal.reasons, *(reason for pair in signal.pairs for reason in pair.reasons)}
+        return sorted(map(str, found))
 
     def fills(self) -> int:
         """Return how many fills the account has had."""

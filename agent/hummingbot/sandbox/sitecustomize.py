@@ -1,7 +1,8 @@
 """Hummingbot in a folder of its own, on a local exchange: python runs this first where its folder is on the path.
 
-``PERPFUT_HUMMINGBOT_ROOT`` names the folder, ``PERPFUT_EXCHANGE`` the exchange's address. Nothing but this machine and
-that exchange can be reached from here; without the first variable nothing is changed.
+``PERPFUT_HUMMINGBOT_ROOT`` names the folder, ``PERPFUT_EXCHANGE`` the exchange's address, and
+``PERPFUT_EXCHANGE_CLOCK=real`` says that its time is the world's. Nothing but this machine and that exchange can be
+reached from here; without the first variable nothing is changed.
 """
 
 import os
@@ -67,7 +68,8 @@ def point(address: str) -> None:
     from hummingbot.connector.time_synchronizer import TimeSynchronizer
 
     # The exchange's clock may stand or run fast: requests are stamped with this machine's, which it takes, too.
-    TimeSynchronizer.time = lambda _synchronizer: time.time()
+    if os.environ.get("PERPFUT_EXCHANGE_CLOCK") != "real":
+        TimeSynchronizer.time = lambda _synchronizer: time.time()
     streams = address.replace("http", "ws", 1)
     binance.PERPETUAL_BASE_URL = binance.TESTNET_BASE_URL = f"{address}/fapi/"
     binance.PERPETUAL_WS_URL = binance.TESTNET_WS_URL = f"{streams}/"
