@@ -114,4 +114,4 @@ def _refusal(refused: list[Defect]) -> SuspectDataError:
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
     found = f"{first.symbol} at {format_time(first.time)}: {first.detail}{more}"
     remedy = f"mend the data, leave the symbol out, or set quality.{first.kind}=report to take them as they are"
-    return SuspectDataError(found, f"data without {first.kind.replace('_', ' ')}", remedy)
+    return SuspectDataError(found, f"data that pass quality.{first.kind}", remedy)

@@ -1,11 +1,27 @@
 """``perpfut run`` and ``perpfut book``: bring the chapters of a profile, and their book, up to date."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from perpfut_lib.config import Profile
+
+
+VARIABLE = "PERPFUT_SETTINGS"
+
+
+def _after_the_variable(context: typer.Context, given: list[str] | None) -> list[str]:
+    """Return the variable's settings, then those of the command: an option adds to the variable, and wins over it."""
+    text = os.environ.get(VARIABLE, "")
+    if not text or context.resilient_parsing:
+        return list(given or ())
+    from perpfut_lib.config import settings_of  # pydantic and numpy, which --help does without
+
+    source = context.get_parameter_source("settings")
+    typed = given if source is not None and source.name == "COMMANDLINE" else ()
+    return [*settings_of(text), *(typed or ())]
 
 
 ProfileOption = Annotated[
@@ -16,8 +32,9 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        envvar="PERPFUT_SETTINGS",
-        help="Override a setting, such as train.seeds=3; the variable holds several, apart by spaces.",
+        envvar=VARIABLE,
+        callback=_after_the_variable,
+        help="Override a setting, such as train.seeds=3; added to those that the variable holds, apart by spaces.",
     ),
 ]
 

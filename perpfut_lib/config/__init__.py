@@ -12,7 +12,7 @@ from perpfut_lib.config.data import (
     SplitConfig,
     UniverseConfig,
 )
-from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root
+from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root, settings_of
 from perpfut_lib.config.quality import Decision, QualityConfig
 from perpfut_lib.config.research import (
     CointegrationConfig,
@@ -61,4 +61,5 @@ __all__ = [
     "parse_duration",
     "profile_names",
     "project_root",
+    "settings_of",
 ]

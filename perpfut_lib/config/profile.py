@@ -27,7 +27,7 @@ from perpfut_lib.config.robustness import RobustnessConfig
 from perpfut_lib.errors import ConfigError
 
 ROOT_VARIABLE = "PERPFUT_ROOT"
-_SEVERAL = re.compile(r"\s+(?=[\w.]+=)")  # a space inside a value, such as a list's, parts nothing
+_SEVERAL = re.compile(r"[\s,;]+(?=[A-Za-z_][\w.]*=)")  # a space inside a value, such as a list's, parts nothing
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -107,7 +107,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) 
         Name of a file in ``configs/``, without its ending.
     overrides : sequence of str, or str
         Settings as ``section.key=value``; the value is read as YAML. One text holds one, or several apart by spaces
-        or line breaks, or a YAML list of them: what ``papermill -p overrides …`` hands over.
+        line breaks or commas, or a YAML list of them: what ``papermill -p overrides …`` hands over.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) 
     if not path.is_file():
         raise ConfigError(f"no profile {profile!r}", f"one of {', '.join(profile_names())}", "choose one of these")
     tree: dict[str, Any] = {"name": profile, **_read_yaml(path)}
-    settings = _listed(overrides)
+    settings = settings_of(overrides)
     for override in settings:
         _apply(tree, override)
     other = _other_data(settings)
@@ -142,8 +142,8 @@ def _other_data(settings: Sequence[str]) -> list[str]:
     return [] if "title" in keys else sorted(keys & data)
 
 
-def _listed(overrides: Sequence[str] | str) -> list[str]:
-    """Return overrides as a list, whichever way they were given."""
+def settings_of(overrides: Sequence[str] | str) -> list[str]:
+    """Return overrides as a list, whichever way they were given: a list, or a text as people type it."""
     if not isinstance(overrides, str):
         return list(overrides)
     if overrides.lstrip().startswith("["):

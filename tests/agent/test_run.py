@@ -72,12 +72,14 @@ def test_orders_rise_above_a_file_that_was_lost(home):
     assert write_control(home, Orders("pause")).seq > first.seq
 
 
-@pytest.mark.parametrize("way", ["option", "variable"])
+@pytest.mark.parametrize("way", ["option", "variable", "both"])
 def test_orders_reach_the_run_that_the_settings_name(project, monkeypatch, way):
     """``control`` writes where ``run`` reads, and so does ``status``; no other run hears the order."""
     given = ("--set", "name=paper") if way == "option" else ()
-    if way == "variable":
-        monkeypatch.setenv("PERPFUT_SETTINGS", "name=paper")
+    if way != "option":
+        monkeypatch.setenv("PERPFUT_SETTINGS", "name=paper costs.fees_bps=[0.0, 2.0]")
+    if way == "both":  # an option adds to the variable: the run that it names stays
+        given = ("--set", "train.seeds=2")
     assert perpfut("control", "pause", "--profile", "smoke", *given).exit_code == 0
     assert AgentFolder(project / "artifacts" / "paper" / "agent").read(Control).pause
     assert not (project / "artifacts" / "smoke").exists()

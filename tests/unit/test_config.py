@@ -149,6 +149,8 @@ def test_published_studies_have_ten_seeds_and_three_fees(name):
     [
         "train.seeds=3 env.latency=1",
         "train.seeds=3\nenv.latency=1",
+        "train.seeds=3, env.latency=1",
+        "train.seeds=3; env.latency=1",
         '["train.seeds=3", "env.latency=1"]',
         ["train.seeds=3", "env.latency=1"],
     ],
@@ -158,6 +160,8 @@ def test_overrides_come_as_text_or_as_a_list(given):
     profile = load_profile("smoke", given)
     assert (profile.train.seeds, profile.env.latency) == (3, 1)
     assert load_profile("smoke", "costs.fees_bps=[0.0, 2.0]").costs.fees_bps == (0.0, 2.0)
+    both = load_profile("smoke", "data.symbols=[A, B], train.seeds=3")
+    assert (both.data.symbols, both.train.seeds) == (("A", "B"), 3)
 
 
 def test_a_profile_s_title_does_not_stand_over_other_data():

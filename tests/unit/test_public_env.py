@@ -5,6 +5,7 @@ import re
 import gymnasium as gym
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import PPO
@@ -55,6 +56,9 @@ def test_episodes_come_from_frames_of_one_s_own(market):
     assert list(zip(days["y"], days["x"], strict=True))[:2] == [(y, x), (x, y)]
     assert len(days) == 2 * days["start"].nunique() and set(days["split"]) == {"train", "validate", "test"}
     assert np.isfinite(episodes.features).all() and np.isfinite(episodes.fills).all() and episodes.funding.any()
+    tables = [pa.table(long(each).astype({"symbol": str})) for each in (market.candles, market.funding)]
+    theirs = Episodes.from_frames(*tables, [(y, x), (x, y)], Profile.model_validate(QUICK))
+    assert np.array_equal(theirs.features, episodes.features) and np.array_equal(theirs.fills, episodes.fills)
     env = gym.make(NAME, episodes=episodes.select("train"), fee_bps=1.44)
     assert env.reset(seed=0)[0].shape == (episodes.observation_size,)
 
@@ -154,6 +158,18 @@ def test_a_loop_in_cleanrl_s_manner(episodes):
         if "final_obs" in infos:
             returns += infos["episode"]["r"][infos["_episode"]].tolist()
     assert dones.sum() == envs.num_envs == len(returns) and np.isfinite(obs).all()
+
+
+def test_rllib_s_runner_plays_whole_episodes(episodes):
+    """RLlib has no checker of its own left for one agent: it runs gymnasium's, then its runner, as here."""
+    pytest.importorskip("ray.rllib", reason="RLlib pins gymnasium 1.2.2, and the lock has a later one")
+    from ray.rllib.algorithms.ppo import PPOConfig
+    from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
+
+    config = PPOConfig().environment(f"perpfut_lib.env.registered:{NAME}", env_config={"episodes": episodes})
+    runner = SingleAgentEnvRunner(config=config.env_runners(num_env_runners=0, num_envs_per_env_runner=2))
+    played = runner.sample(num_episodes=2)
+    assert [len(each) for each in played] == [episodes.length] * 2 and all(each.is_terminated for each in played)
 
 
 def test_somebody_s_function_is_a_policy(episodes):

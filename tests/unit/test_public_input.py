@@ -34,10 +34,15 @@ def test_series_of_different_times_are_refused_by_name(prices, change):
         filter_hedge_ratio(prices["A"], change(prices["B"]), q=1e-8, r=1e-6)
 
 
-def test_a_frame_that_speaks_arrow_is_scanned_like_pandas(prices):
-    """An Arrow table has the protocol of polars; rows are numbered, all else is equal, and pandas keeps its index."""
+@pytest.mark.parametrize("library", ["pyarrow", "polars"])
+def test_a_frame_that_speaks_arrow_is_scanned_like_pandas(prices, library):
+    """Rows are numbered, all else is equal, and pandas keeps its index; series are tested like pandas' own."""
+    table = pa.table(prices.reset_index(drop=True))
+    if library == "polars":
+        table = pytest.importorskip("polars", reason="polars is not installed").from_arrow(table)
     settings = {"window": 300, "step": 100, "min_corr": 0.0, "max_pvalue": 1.0}
-    ours, theirs = scan(prices, **settings), scan(pa.table(prices.reset_index(drop=True)), **settings)
+    ours, theirs = scan(prices, **settings), scan(table, **settings)
+    assert engle_granger(table["A"], table["B"]) == engle_granger(prices["A"], prices["B"])
     assert set(ours["first"]) == set(prices.index[[0, 100, 200, 300]])
     assert theirs["first"].tolist() == prices.index.get_indexer(ours["first"]).tolist()
     pd.testing.assert_frame_equal(ours.iloc[:, 2:], theirs.iloc[:, 2:], check_exact=True)
