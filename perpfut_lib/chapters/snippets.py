@@ -25,6 +25,11 @@ def headline(profile: Profile, run: Run) -> str:
     return report.headline(run)
 
 
+def verdicts(profile: Profile, run: Run) -> str:
+    """Return the verdicts of the published results, which do not depend on the profile."""
+    return report.verdict_lines()
+
+
 def recorded(profile: Profile, run: Run) -> str:
     """Return the same of the published runs on recorded and simulated markets."""
     return report.recorded()
@@ -135,6 +140,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         settings,
         speed,
         stages,
+        verdicts,
         versions,
         runbook.agent_settings,
         runbook.alarms,

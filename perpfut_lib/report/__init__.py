@@ -1,6 +1,7 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
 from perpfut_lib.report.agent import parity_table, plot_graphs, plot_timeline, replay_obstacle, status_table
+from perpfut_lib.report.chapter_findings import chapter_findings
 from perpfut_lib.report.cointegration import (
     direction_table,
     discovery_table,
@@ -36,6 +37,7 @@ from perpfut_lib.report.figures import (
     plot_spread,
 )
 from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
+from perpfut_lib.report.headline_figure import headline_picture, plot_headline
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -79,11 +81,14 @@ from perpfut_lib.report.tables import (
     pair_table,
     window_table,
 )
+from perpfut_lib.report.verdicts import Verdict, verdict_lines, verdicts
 
 __all__ = [
     "NOTHING",
+    "Verdict",
     "attribution_table",
     "calibration_table",
+    "chapter_findings",
     "closed_loop_summary",
     "closed_loop_table",
     "container_conditions",
@@ -106,6 +111,7 @@ __all__ = [
     "frontier_findings",
     "frontier_table",
     "headline",
+    "headline_picture",
     "informed_table",
     "johansen_table",
     "kernel_check",
@@ -134,6 +140,7 @@ __all__ = [
     "plot_fee_matrix",
     "plot_frontier",
     "plot_graphs",
+    "plot_headline",
     "plot_ladder",
     "plot_pass_rates",
     "plot_power",
@@ -163,6 +170,8 @@ __all__ = [
     "survival_table",
     "sweep_table",
     "universe_table",
+    "verdict_lines",
+    "verdicts",
     "week_table",
     "window_table",
 ]

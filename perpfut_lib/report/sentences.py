@@ -1,6 +1,8 @@
 """What a run, or the published runs on recorded and simulated markets, found, in sentences made from their figures."""
 
+import math
 from collections.abc import Hashable
+from statistics import NormalDist
 from typing import Any, Final
 
 import pandas as pd
@@ -15,6 +17,8 @@ LIKELY: Final = 0.95
 """Probability that a Sharpe ratio is above the best of so many trials by chance; believed from here on."""
 FEW_DAYS: Final = 20
 """With fewer a bootstrap has too few blocks to draw from."""
+DAYS_A_YEAR: Final = 365
+TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
 HOPELESS: Final = "It lost before costs: no fee is low enough."
 
 
@@ -32,6 +36,11 @@ def findings(source: Source) -> str:
     """Return, fee by fee, what was found, whether it survives every significance test, and what would make it pay."""
     significance = read_result(source, "significance").set_index("fee_bps")
     return "\n".join(_judged(row, significance.loc[row["test_fee_bps"]]) for row in _own(source))
+
+
+def critical_sharpe(days: float) -> float:
+    """Return the annual Sharpe ratio from which on one of so many days differs from zero at 5 %, two-sided."""
+    return TWO_SIDED * math.sqrt(DAYS_A_YEAR / days)
 
 
 def _own(source: Source) -> list[Row]:
@@ -57,7 +66,7 @@ def _sentence(row: Row) -> str:
     sure = row["return_lower"] > 0 or row["return_upper"] < 0
     verdict = "the interval excludes zero" if sure else "the interval contains zero: this could be chance"
     if row["days"] < FEW_DAYS:
-        verdict += "; but so few days make any interval too narrow"
+        verdict = "so few days make any interval too narrow, and nothing follows from them"
     even = row["break_even_bps"]
     pays = f"It would break even at {even:.2f} bps per side." if even > 0 else HOPELESS
     return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"
@@ -74,10 +83,12 @@ def _significance(name: str) -> str:
     significance = read_result(name, "significance")
     passed = [f"{row.fee_bps:g}" for row in significance.itertuples() if row.deflated >= LIKELY]
     told = f"at {', '.join(passed)} bps" if passed else "at none of the fees"
+    days = int(significance["days"].max())
     return (
-        f"- Over {int(significance['days'].max())} days a Sharpe ratio below {significance['detectable'].max():.1f} "
-        f"cannot be told from zero. After {int(significance['trials'].max())} trials the deflated Sharpe ratio is "
-        f"significant **{told}**."
+        f"- Over {days} days a Sharpe ratio below {critical_sharpe(days):.1f} is not distinguishable from zero at 5 "
+        f"%, and "
+        f"one of {significance['detectable'].max():.1f} is found with a power of 80 %. After "
+        f"{int(significance['trials'].max())} trials the deflated Sharpe ratio is significant **{told}**."
     )
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import pytest
 from perpfut_lib.artifacts import Run
 from perpfut_lib.chapters import Executed, catalogue
 from perpfut_lib.chapters.book import build_book
-from perpfut_lib.chapters.pdf import build_pdf
 from perpfut_lib.chapters.snippets import snippets
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ChapterError
@@ -222,10 +222,16 @@ def test_book_moves_with_its_folder(study, tmp_path, browser):
     assert browser.ask("document.querySelectorAll('.katex').length") > 5
 
 
-def test_book_prints_to_one_pdf(study):
-    """The whole book becomes one PDF file, where there is a Chromium to print it."""
-    if executable() is None:
-        pytest.skip("no Chromium on this machine")
-    content = build_pdf(load_profile("smoke")).read_bytes()
-    assert content.startswith(b"%PDF-")
-    assert len(content) > 100_000
+def test_book_becomes_one_file_and_its_first_page_links_it(study):
+    """The whole book becomes a PDF, where there is a Chromium, and an EPUB with formulas as MathML; both are linked."""
+    formats = ["epub", *(["pdf"] if executable() else [])]
+    assert build_book(load_profile("smoke"), formats) is True
+    first = (study.html / "index.html").read_text()
+    assert all(f'href="book.{each}"' in first for each in formats)
+    with zipfile.ZipFile(study.html / "book.epub") as epub:
+        page = epub.read("notebooks/05_environment.xhtml").decode()
+    assert page.count("<math") > 20 and "$" not in re.sub(r"<annotation.*?</annotation>|<pre.*?</pre>", "", page)
+    if "pdf" in formats:
+        content = (study.html / "book.pdf").read_bytes()
+        assert content.startswith(b"%PDF-") and len(content) > 100_000
+    assert build_book(load_profile("smoke")) is False  # what was made of the same sources is kept
