@@ -1,9 +1,11 @@
-"""What the book's settings cannot say: launch buttons by one address, and formulas that an e-book reader can show."""
+"""What the book's settings cannot say: launch buttons by one address, numbered tables, formulas for e-book readers."""
 
 import os
 
+from docutils import nodes
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
+from sphinx.transforms import SphinxTransform
 
 NAME = "PERPFUT_REPOSITORY"
 
@@ -17,6 +19,40 @@ def address_buttons(app, config):
         return
     options |= {"repository_url": address, "repository_branch": "main", "path_to_docs": "book"}
     options |= {"use_repository_button": True, "use_source_button": True}
+
+
+class TableFigure(nodes.figure):
+    """The table that a cell shows, with its caption; it is counted among the tables."""
+
+
+class TablesOfCells(SphinxTransform):
+    """Turn the figures of cells whose name begins with ``tab-`` into tables, before they are numbered."""
+
+    default_priority = 400
+
+    def apply(self, **options):
+        """Replace each such figure in place."""
+        for figure in list(self.document.findall(nodes.figure)):
+            if any(name.startswith("tab-") for name in figure["names"]):
+                table = TableFigure("", *figure.children, **figure.attributes)
+                table["classes"] = [*table["classes"], "table-figure"]
+                figure.replace_self(table)
+                self.document.ids.update(dict.fromkeys(table["ids"], table))
+
+
+def visit_table(translator, node):
+    """Open it as any figure."""
+    translator.visit_figure(node)
+
+
+def depart_table(translator, node):
+    """Close it as any figure."""
+    translator.depart_figure(node)
+
+
+def caption_of(node):
+    """Return the text of its caption."""
+    return next((child.astext() for child in node if isinstance(child, nodes.caption)), "")
 
 
 def inline_formula(translator, node):
@@ -37,6 +73,9 @@ def displayed_formula(translator, node):
 def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
     app.connect("config-inited", address_buttons, priority=100)
+    as_figure = (visit_table, depart_table)
+    app.add_enumerable_node(TableFigure, "table", caption_of, html=as_figure, epub=as_figure, latex=as_figure)
+    app.add_transform(TablesOfCells)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.add_config_value("epub_math_renderer", "mathml", "epub")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

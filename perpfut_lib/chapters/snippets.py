@@ -31,8 +31,13 @@ def verdicts(profile: Profile, run: Run) -> str:
 
 
 def recorded(profile: Profile, run: Run) -> str:
-    """Return the same of the published runs on recorded and simulated markets."""
+    """Return the same of the published runs on recorded markets."""
     return report.recorded()
+
+
+def simulated(profile: Profile, run: Run) -> str:
+    """Return the same of the published runs on simulated markets."""
+    return report.simulated()
 
 
 def fee_table(profile: Profile, run: Run) -> str:
@@ -138,6 +143,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         learnability,
         original,
         settings,
+        simulated,
         speed,
         stages,
         verdicts,

@@ -69,7 +69,7 @@ from perpfut_lib.report.robustness import (
     seeds_table,
     significance_table,
 )
-from perpfut_lib.report.sentences import findings, headline, recorded
+from perpfut_lib.report.sentences import findings, headline, recorded, simulated
 from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.style import NOTHING
@@ -163,6 +163,7 @@ __all__ = [
     "seeds_table",
     "shapley_table",
     "significance_table",
+    "simulated",
     "speed_machines",
     "speed_table",
     "status_table",

@@ -12,7 +12,8 @@ from perpfut_lib.report.edges import fitted_results, gross_edges, recorded_minut
 from perpfut_lib.report.sources import published_profiles
 from perpfut_lib.report.style import PALETTE, figure
 
-SIMULATED: Final = "sim-year"
+YEAR: Final = "sim-year"
+"""The simulated market beside the recorded ones."""
 LEARNED: Final = "agent"
 POLICIES: Final = (LEARNED, *TUNED)
 MARKERS: Final = ("o", "s", "^", "D")
@@ -32,15 +33,15 @@ def plot_headline() -> Figure:
     Recorded minutes and the simulated year have panels of their own. The hollow point is the agent trained without
     fees, filled one bar later than at the next open.
     """
-    markets = [*recorded_minutes("metrics"), *([SIMULATED] if SIMULATED in published_profiles("metrics") else [])]
+    markets = [*recorded_minutes("metrics"), *([YEAR] if YEAR in published_profiles("metrics") else [])]
     edges = gross_edges((1,))
     with figure(1, max(1, len(markets)), height=3.6) as (made, panels):
         made.set_size_inches(9.6, 3.8)
         for axes, market in zip(panels, markets, strict=False):
             _draw(axes, fitted_results(market))
-            if market != SIMULATED:
+            if market != YEAR:
                 _draw_later(axes, edges[edges["profile"] == market])
-            kind = "simulated" if market == SIMULATED else "recorded"
+            kind = "simulated" if market == YEAR else "recorded"
             axes.set_title(f"{market}\n({kind}, {test_days(market)} test days)", fontsize=9)
             axes.axvline(0.0, color="0.3", linewidth=1.0)
             axes.set_xlabel("test return after fees (%)")

@@ -8,8 +8,9 @@ from typing import Any, Final
 import pandas as pd
 
 from perpfut_lib.artifacts import read_published
+from perpfut_lib.config import load_profile
 from perpfut_lib.evaluate import ALL_SEEDS
-from perpfut_lib.report.sources import MANIFEST, Source, published_profiles, read_result
+from perpfut_lib.report.sources import MANIFEST, Source, is_simulated, published_profiles, read_result
 from perpfut_lib.report.style import decimals
 
 Row = dict[Hashable, Any]
@@ -19,6 +20,8 @@ FEW_DAYS: Final = 20
 """With fewer a bootstrap has too few blocks to draw from."""
 DAYS_A_YEAR: Final = 365
 TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
+TEST_DAYS: Final = "test days"
+STRUNG: Final = "pair-days strung together, as the original study did"
 HOPELESS: Final = "It lost before costs: no fee is low enough."
 
 
@@ -28,8 +31,18 @@ def headline(source: Source) -> str:
 
 
 def recorded() -> str:
-    """Return the same of every profile whose results are published, with how much of it the number of trials leaves."""
-    return "\n\n".join(map(_of_profile, published_profiles("metrics"))) or "*No results are published yet.*"
+    """Return the same of every recorded market that is published, with how much of it the number of trials leaves."""
+    return _of_profiles(simulated=False)
+
+
+def simulated() -> str:
+    """Return the same of every simulated market that is published."""
+    return _of_profiles(simulated=True)
+
+
+def _of_profiles(*, simulated: bool) -> str:
+    names = [name for name in published_profiles("metrics") if is_simulated(name) is simulated]
+    return "\n\n".join(map(_of_profile, names)) or "*No results are published yet.*"
 
 
 def findings(source: Source) -> str:
@@ -52,7 +65,7 @@ def _own(source: Source) -> list[Row]:
 
 def _returned(row: Row) -> str:
     gain = decimals(100 * row["return"], 2, sign="+")
-    return f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{gain} %** over {row['days']:g} test days"
+    return f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{gain} %** over {row['days']:g} {TEST_DAYS}"
 
 
 def _interval(row: Row) -> str:
@@ -75,7 +88,10 @@ def _sentence(row: Row) -> str:
 def _of_profile(name: str) -> str:
     title = read_published(f"{name}/{MANIFEST}")["title"]
     judged = f"\n{_significance(name)}" if name in published_profiles("significance") else ""
-    return f"**`{name}`**: {title}\n\n{headline(name)}{judged}"
+    told = headline(name)
+    if load_profile(name).evaluate.portfolio == "concatenated":
+        told = told.replace(TEST_DAYS, STRUNG)
+    return f"**`{name}`**: {title}\n\n{told}{judged}"
 
 
 def _significance(name: str) -> str:
