@@ -55,9 +55,16 @@ def caption_of(node):
     return next((child.astext() for child in node if isinstance(child, nodes.caption)), "")
 
 
+def mathml(text, display):
+    """Return a formula as MathML; lines that are aligned become rows of an array, which the converter knows."""
+    for word, stands_for in (("begin", r"\begin{array}{rlrlrlrl}"), ("end", r"\end{array}")):
+        text = text.replace(rf"\{word}{{aligned}}", stands_for)
+    return convert(text, display=display)
+
+
 def inline_formula(translator, node):
     """Write a formula within a line as MathML."""
-    translator.body.append(convert(node.astext(), display="inline"))
+    translator.body.append(mathml(node.astext(), "inline"))
     raise SkipNode
 
 
@@ -66,15 +73,22 @@ def displayed_formula(translator, node):
     translator.body.append(translator.starttag(node, "div", CLASS="math"))
     if node.get("number"):
         translator.body.append(f'<span class="eqno">({node["number"]})</span>')
-    translator.body.append(convert(node.astext(), display="block") + "</div>")
+    translator.body.append(mathml(node.astext(), "block") + "</div>")
     raise SkipNode
+
+
+def borrow_from_html(app):
+    """Let the one long page write every node that pages of their own can: some extensions name only one of both."""
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = handlers.get("html", {}) | handlers.get("singlehtml", {})
 
 
 def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
     app.connect("config-inited", address_buttons, priority=100)
+    app.connect("builder-inited", borrow_from_html)
     as_figure = (visit_table, depart_table)
-    app.add_enumerable_node(TableFigure, "table", caption_of, html=as_figure, epub=as_figure, latex=as_figure)
+    app.add_enumerable_node(TableFigure, "table", caption_of, html=as_figure)
     app.add_transform(TablesOfCells)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.add_config_value("epub_math_renderer", "mathml", "epub")

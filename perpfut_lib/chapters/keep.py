@@ -9,6 +9,7 @@ from perpfut_lib import report
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.chapters.book import PROSE, downloads, made_pages
 from perpfut_lib.chapters.catalogue import catalogue
+from perpfut_lib.chapters.myst_project import myst_project
 from perpfut_lib.chapters.record import Executed
 from perpfut_lib.config import Profile, project_root
 from perpfut_lib.errors import ChapterError
@@ -84,6 +85,7 @@ def keep_pages(profile: Profile) -> list[Path]:
     root = project_root()
     pages = {f"{PROSE}/{name}": content for name, content in made_pages(profile).items()}
     pages[f"{PROSE}/generated/downloads.md"] = downloads(()).encode()
+    pages[f"{PROSE}/myst.yml"] = myst_project(root / PROSE).encode()
     pages[README] = with_verdicts((root / README).read_text(encoding="utf-8")).encode()
     for name, content in pages.items():
         write_bytes(root / name, content)

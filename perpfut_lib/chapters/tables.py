@@ -102,8 +102,10 @@ def markdown_table(table: pd.DataFrame) -> str:
         str(part.to_markdown(index=False, disable_numparse=True, colalign=sides))
         for part in (cells.iloc[:MOST_ROWS], cells.iloc[MOST_ROWS:])
     )
-    # Markdown within HTML is read only where empty lines part them.
-    return shown if len(cells) <= MOST_ROWS else f"{shown}\n\n{_folded(len(cells) - MOST_ROWS, f'\n{rest}\n')}"
+    if len(cells) <= MOST_ROWS:
+        return shown
+    apart = f"\n{rest}\n"  # Markdown within HTML is read only where empty lines part them
+    return f"{shown}\n\n{_folded(len(cells) - MOST_ROWS, apart)}"
 
 
 def _holds_figures(cells: "pd.Series[str]") -> bool:

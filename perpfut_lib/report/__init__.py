@@ -81,7 +81,7 @@ from perpfut_lib.report.tables import (
     pair_table,
     window_table,
 )
-from perpfut_lib.report.verdicts import Verdict, verdict_lines, verdicts
+from perpfut_lib.report.verdicts import Verdict, verdict_lines
 
 __all__ = [
     "NOTHING",
@@ -172,7 +172,6 @@ __all__ = [
     "sweep_table",
     "universe_table",
     "verdict_lines",
-    "verdicts",
     "week_table",
     "window_table",
 ]

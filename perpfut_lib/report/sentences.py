@@ -65,7 +65,8 @@ def _own(source: Source) -> list[Row]:
 
 def _returned(row: Row) -> str:
     gain = decimals(100 * row["return"], 2, sign="+")
-    return f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{gain} %** over {row['days']:g} {TEST_DAYS}"
+    span = f"{row['days']:g} {TEST_DAYS}"
+    return f"- At **{row['test_fee_bps']:g} bps** per side the agent returned **{gain} %** over {span}"
 
 
 def _interval(row: Row) -> str:
@@ -133,7 +134,7 @@ def _judged(row: Row, significance: "pd.Series[Any]") -> str:
 def _pays(row: Row) -> str:
     even = row["break_even_bps"]
     if even > row["test_fee_bps"]:
-        return f"Costs a side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
+        return f"Costs per side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
     if even > 0:
         return f"To pay, costs per side would have to fall below {even:.2f} bps."
     return HOPELESS

@@ -124,9 +124,7 @@ def is_simulated(profile: str) -> bool:
     return profile.startswith(SIMULATED)
 
 
-def over_published(
-    make: Callable[[str], pd.DataFrame], table: str, *, simulated: bool | None = None
-) -> pd.DataFrame:
+def over_published(make: Callable[[str], pd.DataFrame], table: str, *, simulated: bool | None = None) -> pd.DataFrame:
     """Return what ``make`` shows of all profiles that have published ``table``, each with its name before the rows.
 
     ``simulated`` keeps the profiles of simulated markets, or those of recorded ones; by default all.
