@@ -17,8 +17,14 @@ def address_buttons(app, config):
     if not address:
         options.pop("launch_buttons", None)
         return
-    options |= {"repository_url": address, "repository_branch": "main", "path_to_docs": "book"}
+    options |= {"repository_url": address, "repository_branch": "main"}
     options |= {"use_repository_button": True, "use_source_button": True}
+
+
+def place_in_repository(app, page, template, context, doctree):
+    """Say where the page lies in the repository: chapters in ``notebooks/``, all others in ``book/``."""
+    folder = "" if page.startswith("notebooks/") else "book"
+    app.config.html_theme_options["path_to_docs"] = context["theme_path_to_docs"] = folder
 
 
 class TableFigure(nodes.figure):
@@ -87,6 +93,7 @@ def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
     app.connect("config-inited", address_buttons, priority=100)
     app.connect("builder-inited", borrow_from_html)
+    app.connect("html-page-context", place_in_repository, priority=400)
     as_figure = (visit_table, depart_table)
     app.add_enumerable_node(TableFigure, "table", caption_of, html=as_figure)
     app.add_transform(TablesOfCells)

@@ -15,8 +15,10 @@ from perpfut_lib.report.quality import findings_table, quality_table, universe_t
 from perpfut_lib.report.result_findings import attribution, evaluation, robustness, training
 from perpfut_lib.report.style import decimals
 from perpfut_lib.report.tables import data_summary, environment_check, feature_table, window_table
+from perpfut_lib.store.stage import load_panel
 
 Sentences = tuple[str, str, str]
+MINUTE_MS: Final = 60_000
 MAINTENANCE: Final = 0.05
 """Maintenance margin in chapter 05's table."""
 
@@ -31,11 +33,12 @@ def data_acquisition(profile: Profile, run: Run) -> Sentences:
     table = data_summary(run)
     volatility, funding = table["volatility (% a year)"], float(table["mean funding (bps)"].mean())
     payer = "long" if funding > 0.0 else "short"
+    minutes = load_panel(run).timeframe / MINUTE_MS
     return (
-        f"{len(table)} symbols came in with {int(table['bars'].sum()):,} bars of {profile.data.timeframe} from source "
+        f"{len(table)} symbols came in with {int(table['bars'].sum()):,} bars of {minutes:g} minutes from source "
         f"`{profile.data.source}`.",
         f"Their volatility lies between {volatility.min():g} and {volatility.max():g} % a year.",
-        f"The mean funding rate is {decimals(funding, 3, sign='+')} basis points a settlement, so that the {payer} "
+        f"The mean funding rate is {decimals(funding, 3, sign='+')} basis points per settlement, so that the {payer} "
         f"side "
         "pays on average.",
     )
