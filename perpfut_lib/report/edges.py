@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.evaluate import ALL_SEEDS
 from perpfut_lib.policies.rules import TUNED
+from perpfut_lib.report.ladder import agents
 from perpfut_lib.report.sources import Source, published_profiles, read_result
 
 MINUTES: Final = "real-1m"
@@ -33,7 +33,7 @@ def gross_edges(delays: tuple[int, ...] = (0, 1)) -> pd.DataFrame:
 
 def _edges_of(name: str, delays: tuple[int, ...]) -> pd.DataFrame:
     sweep = read_result(name, "sweep")
-    free = (sweep["fee_bps"] == 0.0) & (sweep["prices"] == TRADES) & (sweep["agent"] != RULE)
+    free = (sweep["fee_bps"] == 0.0) & (sweep["prices"] == TRADES) & (sweep["agent"] == agents(sweep)[0])
     rows = sweep[free & sweep["delay"].isin(delays)]
     edge = rows["break_even_bps"].to_numpy(np.float64)
     traded = 1e4 * rows["return"].to_numpy(np.float64) / edge  # in units of capital

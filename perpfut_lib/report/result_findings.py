@@ -51,14 +51,13 @@ def evaluation(profile: Profile, source: Source) -> Sentences:
 def attribution(profile: Profile, source: Source) -> Sentences:
     """Say where the ladder begins and ends, which correction changes most, and what later fills leave."""
     ladder, sweep = read_result(source, "ladder"), read_result(source, "sweep")
-    learned = agents(ladder)[0]
+    learned = next(name for name in agents(ladder) if name in set(ladder["agent"]))
     rungs = ladder[ladder["label"].str.startswith("rung") & (ladder["agent"] == learned)]
     rungs = rungs[rungs["fee_bps"] == rungs["fee_bps"].min()]
     first, last = 100 * rungs["return"].iloc[0], 100 * rungs["return"].iloc[-1]
     return (
-        f"Without fees the agent's return goes from {first:+.2f} % under the original rules to {last:+.2f} % under "
-        f"correct "
-        "ones.",
+        f"Without fees the return of `{learned}` goes from {first:+.2f} % under the original rules to {last:+.2f} % "
+        "under correct ones.",
         _largest(rungs),
         _later(sweep[(sweep["agent"] == learned) & (sweep["prices"] == "last")]),
     )
@@ -97,9 +96,11 @@ def _largest(rungs: pd.DataFrame) -> str:
 
 
 def _later(sweep: pd.DataFrame) -> str:
+    if sweep.empty:
+        return "No decisions of an agent were filled later."
     rows = sweep[sweep["fee_bps"] == sweep["fee_bps"].min()].set_index("delay")["break_even_bps"]
     told = ", ".join(f"{decimals(rows[delay], 2)} {when}" for delay, when in LATER.items() if delay in rows.index)
-    return f"The break-even cost of the agent trained without fees is, in basis points, {told}."
+    return f"The break-even cost of its decisions without fees is, in basis points, {told}."
 
 
 def _costs(values: "pd.Series[float]") -> str:

@@ -5,7 +5,7 @@ verdicts on simulated ones simulated ones only.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,9 +14,13 @@ import pandas as pd
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
 from perpfut_lib.report.edges import gross_edges, net_results
+from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
 from perpfut_lib.report.style import decimals
 
+Rules = tuple[RuleEdges, RuleEdges]
+"""The edges of rules without training, filled at the next open and one bar later."""
+FEES: Final = (1.44, 4.5)
 OPEN: Final = "Not known yet"
 """The answer while nothing is published that could give one."""
 
@@ -44,32 +48,36 @@ def verdict_lines() -> str:
     return "\n".join(f"{number}. {verdict.sentence()}" for number, verdict in enumerate(verdicts(), start=1))
 
 
-def gross_edge(edges: pd.DataFrame | None = None) -> Verdict:
+def gross_edge(edges: pd.DataFrame | None = None, rules: Rules | None = None) -> Verdict:
     """Say whether an edge shows before costs on recorded minutes, and whether it survives a fill one bar later."""
     question = "Is there a gross edge on recorded minutes, and does it survive a fill one bar later?"
-    edges = gross_edges() if edges is None else edges
+    if edges is None:
+        edges, rules = gross_edges(), _published_rules()
     if edges.empty:
         return Verdict(question, OPEN)
     at_once, later = (edges[edges["delay"] == delay] for delay in (0, 1))
     shown, survived, total = _above(at_once), _above(later), len(at_once)
     if survived:
-        answer = f"It shows in {shown} of {total} periods and survives in {survived}"
+        answer = f"The agent's shows in {shown} of {total} periods and survives in {survived}"
     elif shown:
-        answer = f"It shows in {shown} of {total} periods and survives the later fill in none"
+        answer = f"The agent's shows in {shown} of {total} periods and survives the later fill in none"
     else:
-        answer = f"None shows in any of {total} periods"
+        answer = f"The agent's shows in none of {total} periods"
     told = "; ".join(
         f"`{first.profile}` ({first.days} days) {_percent(first)}, one bar later {_percent(second)}"
         for first, second in zip(at_once.itertuples(), later.itertuples(), strict=True)
     )
+    answer += _rules_answer(rules)
     few = " So few days make any interval too narrow." if edges["days"].min() < FEW_DAYS else ""
-    return Verdict(question, answer, f"The agent trained without fees, filled at the next open: {told}.{few}")
+    evidence = f"The agent trained without fees, filled at the next open: {told}.{few}"
+    return Verdict(question, answer, " ".join([evidence, *_of_rules(rules)]))
 
 
-def worth_per_side(edges: pd.DataFrame | None = None) -> Verdict:
+def worth_per_side(edges: pd.DataFrame | None = None, rules: Rules | None = None) -> Verdict:
     """Say what the gross edge is worth per side traded, and how much it could be at most."""
     question = "What is it worth per side?"
-    edges = gross_edges() if edges is None else edges
+    if edges is None:
+        edges, rules = gross_edges(), _published_rules()
     traded = edges.dropna(subset=["edge_bps"]) if not edges.empty else edges
     if traded.empty:
         return Verdict(question, OPEN if edges.empty else "Nothing was traded")
@@ -81,20 +89,24 @@ def worth_per_side(edges: pd.DataFrame | None = None) -> Verdict:
         f"{decimals(row.upper, 2)}"
         for row in now.itertuples()
     )
-    return Verdict(
-        question, f"{worth} basis points, at most {decimals(bound, 2)}", f"{told}. The fees are 1.44 and 4.50."
-    )
+    answer = f"The agent's {worth} basis points, at most {decimals(bound, 2)}"
+    if rules is not None:
+        best, lower, upper = (decimals(value, 1) for value in rules[1].best)
+        answer += f"; the best rule's {best}, in an interval of {lower} to {upper}"
+        told += f". The rule is the best of {rules[1].rules}, filled one bar later"
+    return Verdict(question, answer, f"{told}. The fees are 1.44 and 4.50.")
 
 
-def left_after_fees(results: pd.DataFrame | None = None) -> Verdict:
+def left_after_fees(results: pd.DataFrame | None = None, costs: dict[float, RuleEdges] | None = None) -> Verdict:
     """Say how many of the policies that are fitted to a fee earn more than nothing after it, on recorded minutes."""
     question = "What is left at 1.44 and 4.50 basis points?"
-    results = net_results() if results is None else results
+    if results is None:
+        results, costs = net_results(), _published_costs()
     if results.empty:
         return Verdict(question, OPEN)
     above, total = int((results["return_lower"] > 0.0).sum()), len(results)
     idle, below = int((results["turnover_per_day"] == 0.0).sum()), int((results["return_upper"] < 0.0).sum())
-    answer = f"A gain shows in {above} of {total} results" if above else "Nothing"
+    answer = f"A gain shows in {above} of {total} results" if above else "Nothing that shows"
     own = results[results["learned"]]
     told = "; ".join(
         f"`{row.profile}` at {row.test_fee_bps:g}: " + ("no trade" if row.turnover_per_day == 0.0 else _percent(row))
@@ -103,7 +115,7 @@ def left_after_fees(results: pd.DataFrame | None = None) -> Verdict:
     counts = (
         f"Of {total} results of agents and tuned rules {above} lie above zero, {below} below, and {idle} never traded"
     )
-    return Verdict(question, answer, f"{counts}. The agents: {told}.")
+    return Verdict(question, answer, " ".join([f"{counts}. The agents: {told}.", *_rules_above(costs)]))
 
 
 def replicated(study: dict[str, Any] | None = None, periods: dict[str, Any] | None = None) -> Verdict:
@@ -187,6 +199,47 @@ QUESTIONS: Final[tuple[Callable[[], Verdict], ...]] = (
 
 def _published(name: str) -> dict[str, Any]:
     return dict(read_published(name)) if name in list_published() else {}
+
+
+def _published_rules() -> Rules | None:
+    """Return the rules' edges filled at the next open and one bar later, where both are published."""
+    now, later = rule_edges(0), rule_edges(1)
+    return None if now is None or later is None else (now, later)
+
+
+def _published_costs() -> dict[float, RuleEdges]:
+    """Return the rules' edges over each fee, filled one bar later."""
+    found = {fee: rule_edges(1, fee) for fee in FEES}
+    return {fee: one for fee, one in found.items() if one is not None}
+
+
+def _rules_answer(rules: Rules | None) -> str:
+    if rules is None:
+        return ""
+    later = rules[1]
+    return (
+        f"; filled later, {later.shown} of {later.rules} rules show one, {later.counted} once their number is counted"
+    )
+
+
+def _of_rules(rules: Rules | None) -> Iterator[str]:
+    if rules is not None:
+        now, later = rules
+        yield (
+            f"Rules without training, over {now.days:.0f} days: an edge shows in {now.shown} of {now.rules} at the "
+            f"next "
+            f"open and in {later.shown} one bar later; with intervals for so many rules, in {now.counted} and "
+            f"{later.counted}."
+        )
+
+
+def _rules_above(costs: dict[float, RuleEdges] | None) -> Iterator[str]:
+    if costs:
+        told = " and ".join(
+            f"{one.shown} earn more than {fee:g} per side ({one.counted} once their number is counted)"
+            for fee, one in costs.items()
+        )
+        yield f"Of {next(iter(costs.values())).rules} rules without training, filled one bar later, {told}."
 
 
 def _above(rows: pd.DataFrame) -> int:
