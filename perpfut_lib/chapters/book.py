@@ -10,18 +10,22 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+import nbformat
+
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.engine import run_jupyter_book
 from perpfut_lib.chapters.one_file import make_epub, print_pdf
-from perpfut_lib.chapters.record import Executed
+from perpfut_lib.chapters.record import Executed, ran_to_its_end
 from perpfut_lib.config import Profile, hash_json, project_root
 from perpfut_lib.errors import ChapterError
 
 PROSE = "book"
 BUILT = "_build"
 STAMP = ".made-from"
-PICTURE = "_static/result.png"
+PICTURES = {"_static/result.png": "headline_picture", "_static/frontier.png": "frontier_picture"}
+"""Pictures that are drawn from published results, and what of the report draws them."""
+GUIDES = "notebooks/howto"
 RESULTS = ("generated/headline.md", "generated/fee_table.md", "generated/verdicts.md")
 Format = Literal["pdf", "epub"]
 FILES: Final[dict[Format, str]] = {"pdf": "book.pdf", "epub": "book.epub"}
@@ -123,16 +127,31 @@ def _pages(profile: Profile) -> Iterator[tuple[str, bytes]]:
             yield str(name), path.read_bytes()
     for chapter in catalogue():
         yield f"notebooks/{chapter.path.name}", Executed(chapter, profile).require_current().read_bytes()
+    for path in how_tos():
+        yield f"notebooks/howto/{path.name}", _require_whole(path).read_bytes()
     yield from made_pages(profile).items()
+
+
+def how_tos() -> list[Path]:
+    """Return the how-to guides in the book's order; none in a project without them."""
+    return sorted((project_root() / GUIDES).glob("*.ipynb"))
+
+
+def _require_whole(path: Path) -> Path:
+    """Return a kept guide that ran to its end; :class:`ChapterError` if it did not."""
+    if not ran_to_its_end(nbformat.read(path, as_version=4)):
+        found = f"the guide {path.name} not run to its end"
+        raise ChapterError(found, "every cell executed without error", "run: perpfut chapters howto")
+    return path
 
 
 def made_pages(profile: Profile) -> dict[str, bytes]:
     """Return every page and picture of the book that is made from artifacts, by its path."""
-    from perpfut_lib.chapters.snippets import snippets  # draws in every room of the library
-    from perpfut_lib.report import headline_picture
+    from perpfut_lib import report  # draws in every room of the library
+    from perpfut_lib.chapters.snippets import snippets
 
     pages = {f"generated/{snippet}.md": text.encode() for snippet, text in snippets(profile).items()}
-    return pages | {PICTURE: headline_picture()}
+    return pages | {name: getattr(report, draw)() for name, draw in PICTURES.items()}
 
 
 def _lay_out(source: Path, pages: dict[str, bytes]) -> None:

@@ -35,6 +35,13 @@ def recorded(profile: Profile, run: Run) -> str:
     return report.recorded()
 
 
+def frontier(profile: Profile, run: Run) -> str:
+    """Return what rules without training earn on recorded markets, in sentences and as a table."""
+    return (
+        f'{report.frontier_findings()}\n\n<div class="output text_html">\n{table_html(report.frontier_table())}\n</div>'
+    )
+
+
 def simulated(profile: Profile, run: Run) -> str:
     """Return the same of the published runs on simulated markets."""
     return report.simulated()
@@ -138,6 +145,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         effort,
         fee_table,
         hashes,
+        frontier,
         headline,
         recorded,
         learnability,

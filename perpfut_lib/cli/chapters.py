@@ -50,7 +50,8 @@ def keep(profile: ProfileOption = "default", settings: SetOption = None) -> None
 @app.command("howto")
 def keep_how_tos() -> None:
     """Execute the how-to guides in notebooks/howto/ and keep their outputs."""
-    from perpfut_lib.chapters.howto import how_tos, keep_how_to
+    from perpfut_lib.chapters.book import how_tos
+    from perpfut_lib.chapters.howto import keep_how_to
     from perpfut_lib.config import project_root
 
     for path in how_tos():

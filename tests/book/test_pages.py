@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 PROSE = sorted(path for path in BOOK.rglob("*.md") if path.relative_to(BOOK).parts[0] not in MADE_HERE)
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+GUIDES = sorted((ROOT / "notebooks" / "howto").glob("*.ipynb"))
 
 
 def _texts():
@@ -31,7 +32,8 @@ def _texts():
 
 def test_every_page_is_in_the_contents_once():
     """No page is lost, none is listed twice, and none is listed that is not there."""
-    there = [str(path.relative_to(BOOK)) for path in PROSE] + [f"notebooks/{path.name}" for path in CHAPTERS]
+    notebooks = [f"notebooks/{path.relative_to(ROOT / 'notebooks')}" for path in [*CHAPTERS, *GUIDES]]
+    there = [str(path.relative_to(BOOK)) for path in PROSE] + notebooks
     assert sorted(myst_project.pages(BOOK)) == sorted(there)
 
 
