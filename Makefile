@@ -47,8 +47,8 @@ run: $(READY)  ## run the chapters of PROFILE, without the book
 book: $(READY)  ## build the HTML book of PROFILE from its executed chapters
 	$(BIN)/perpfut book --profile $(PROFILE)
 
-pdf: $(READY)  ## print the book of PROFILE to a PDF file (needs Chromium)
-	$(BIN)/perpfut book --profile $(PROFILE) --pdf
+pdf: $(READY)  ## make the book of PROFILE as PDF (needs Chromium) and EPUB files, too
+	$(BIN)/perpfut book --profile $(PROFILE) --pdf --epub
 
 test: lint tests  ## set up, lint, and run all tests
 

@@ -1,24 +1,37 @@
-"""Build the HTML book of a profile from its executed chapters, its artifacts and the prose; nothing is executed."""
+"""Build the book of a profile by Jupyter Book from its executed chapters, its artifacts and the prose.
+
+Nothing is executed. Without a profile, ``jupyter-book build book/`` builds the chapters that ``notebooks/`` keeps.
+"""
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Final, Literal
+
+import nbformat
 
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.chapters.catalogue import catalogue
-from perpfut_lib.chapters.record import Executed
+from perpfut_lib.chapters.engine import run_jupyter_book
+from perpfut_lib.chapters.one_file import make_epub, print_pdf
+from perpfut_lib.chapters.record import Executed, ran_to_its_end
 from perpfut_lib.config import Profile, hash_json, project_root
 from perpfut_lib.errors import ChapterError
 
 PROSE = "book"
 BUILT = "_build"
 STAMP = ".made-from"
-RESULTS = ("generated/headline.md", "generated/fee_table.md")
+PICTURES = {"_static/result.png": "headline_picture", "_static/frontier.png": "frontier_picture"}
+"""Pictures that are drawn from published results, and what of the report draws them."""
+GUIDES = "notebooks/howto"
+RESULTS = ("generated/headline.md", "generated/fee_table.md", "generated/verdicts.md")
+Format = Literal["pdf", "epub"]
+FILES: Final[dict[Format, str]] = {"pdf": "book.pdf", "epub": "book.epub"}
+MAKERS: Final[dict[Format, Callable[[Path], Path]]] = {"pdf": print_pdf, "epub": make_epub}
+MADE_HERE: Final = ("_build", "generated", "notebooks")
+"""In ``book/`` these hold what was made, or the kept chapters: the book of a profile makes its own."""
 _FIGURE = re.compile(r"\d+\.\d+|\d+\s*(?:%|bps\b|basis points)")
 
 
@@ -27,13 +40,22 @@ def book_page(profile: Profile) -> Path:
     return book_folder(profile) / "html" / "index.html"
 
 
-def build_book(profile: Profile) -> bool:
+def build_book(profile: Profile, formats: Collection[Format] = ()) -> bool:
     """Bring the book up to date and return whether there was anything to do.
+
+    Parameters
+    ----------
+    profile : Profile
+        Whose book; every chapter must have been executed.
+    formats : collection of Format
+        What to make beside the pages and to link on the first one; what was made of the same sources is kept.
 
     Raises
     ------
     ChapterError
-        A chapter is missing, failed or stale, a table does not match its raw ledgers, or Sphinx warned of something.
+        A chapter is missing, failed or stale, a table does not match its raw ledgers, or Jupyter Book warned.
+    MissingInputError
+        A PDF is asked for and there is no Chromium.
     """
     from perpfut_lib.chapters.verify import verify_tables  # draws in every room of the library
 
@@ -41,17 +63,38 @@ def build_book(profile: Profile) -> bool:
     pages = dict(_pages(profile))
     refuse_typed_results(pages)
     made_from = hash_json({name: hashlib.sha256(content).hexdigest() for name, content in pages.items()})
-    stamp = folder / "html" / STAMP
-    if stamp.is_file() and stamp.read_text() == made_from and book_page(profile).is_file():
+    made = _made_before(folder, made_from)
+    if made is not None and set(formats) <= made:
         return False
     verify_tables(profile)
-    stamp.unlink(missing_ok=True)
-    if _lay_out(folder / "source", pages):
-        for made in ("html", "doctrees"):  # Sphinx would keep old pages and old contents
-            shutil.rmtree(folder / made, ignore_errors=True)
-    run_sphinx(folder, "html", "html")
-    write_bytes(stamp, made_from.encode())
+    wanted = set(formats) | (made or set())
+    (folder / "html" / STAMP).unlink(missing_ok=True)
+    pages["generated/downloads.md"] = downloads(wanted).encode()
+    _lay_out(folder / "source", pages)
+    shutil.rmtree(folder / "html", ignore_errors=True)
+    run_jupyter_book(folder, "html").rename(folder / "html")
+    for extra in sorted(wanted):
+        write_bytes(folder / "html" / FILES[extra], MAKERS[extra](folder).read_bytes())
+    write_bytes(folder / "html" / STAMP, "\n".join([made_from, *sorted(wanted)]).encode())
     return True
+
+
+def downloads(formats: Collection[Format]) -> str:
+    """Return the line of the first page that says where the book is as one file."""
+    if formats:
+        return (
+            "As one file: "
+            + ", ".join(f'<a href="{FILES[each]}">{each.upper()}</a>' for each in sorted(formats))
+            + ".\n"
+        )
+    return "As one file: `perpfut book --pdf --epub` makes both, and links them here.\n"
+
+
+def _made_before(folder: Path, made_from: str) -> set[Format] | None:
+    """Return which formats were made of the same sources beside the pages; None if the pages were not."""
+    stamp = folder / "html" / STAMP
+    first, *formats = stamp.read_text().splitlines() if stamp.is_file() else [""]
+    return {each for each in FILES if each in formats} if first == made_from else None
 
 
 def refuse_typed_results(pages: dict[str, bytes]) -> None:
@@ -77,36 +120,45 @@ def book_folder(profile: Profile) -> Path:
 
 def _pages(profile: Profile) -> Iterator[tuple[str, bytes]]:
     """Yield every source of the book by its path: prose, executed chapters, and snippets made from artifacts."""
-    from perpfut_lib.chapters.snippets import snippets  # draws in every room of the library
-
     prose = project_root() / PROSE
     for path in sorted(prose.rglob("*")):
         name = path.relative_to(prose)
-        if path.is_file() and name.parts[0] != BUILT and "__pycache__" not in name.parts:
+        if path.is_file() and name.parts[0] not in MADE_HERE and "__pycache__" not in name.parts:
             yield str(name), path.read_bytes()
     for chapter in catalogue():
         yield f"notebooks/{chapter.path.name}", Executed(chapter, profile).require_current().read_bytes()
-    for snippet, text in snippets(profile).items():
-        yield f"generated/{snippet}.md", text.encode()
+    for path in how_tos():
+        yield f"notebooks/howto/{path.name}", _require_whole(path).read_bytes()
+    yield from made_pages(profile).items()
 
 
-def _lay_out(source: Path, pages: dict[str, bytes]) -> bool:
-    """Make ``source`` hold exactly ``pages``, touching only what differs; return whether a page is new or gone."""
+def how_tos() -> list[Path]:
+    """Return the how-to guides in the book's order; none in a project without them."""
+    return sorted((project_root() / GUIDES).glob("*.ipynb"))
+
+
+def _require_whole(path: Path) -> Path:
+    """Return a kept guide that ran to its end; :class:`ChapterError` if it did not."""
+    if not ran_to_its_end(nbformat.read(path, as_version=4)):
+        found = f"the guide {path.name} not run to its end"
+        raise ChapterError(found, "every cell executed without error", "run: perpfut chapters howto")
+    return path
+
+
+def made_pages(profile: Profile) -> dict[str, bytes]:
+    """Return every page and picture of the book that is made from artifacts, by its path."""
+    from perpfut_lib import report  # draws in every room of the library
+    from perpfut_lib.chapters.snippets import snippets
+
+    pages = {f"generated/{snippet}.md": text.encode() for snippet, text in snippets(profile).items()}
+    return pages | {name: getattr(report, draw)() for name, draw in PICTURES.items()}
+
+
+def _lay_out(source: Path, pages: dict[str, bytes]) -> None:
+    """Make ``source`` hold exactly ``pages``, touching only what differs."""
     before = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     for name in before - pages.keys():
         (source / name).unlink()
     for name, content in pages.items():
         if name not in before or (source / name).read_bytes() != content:
             write_bytes(source / name, content)
-    return before != pages.keys()
-
-
-def run_sphinx(folder: Path, builder: str, output: str) -> None:
-    """Render ``folder/source`` into ``folder/output``, strictly; :class:`ChapterError` if anything is amiss."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
-    paths = ["-d", str(folder / "doctrees"), str(folder / "source"), str(folder / output)]
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([*command, *paths], capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        found = f"Sphinx complaining:\n{done.stderr.strip()}\n"
-        raise ChapterError(found, "a book without warnings", "mend the page that it names")

@@ -18,7 +18,9 @@ from perpfut_lib.report.sources import results_hash
 FOLDER = "notebooks"
 REPORT = "perpfut_lib.report"  # every chapter shows its results through this package
 # these show published results beside their own
-SHOW_PUBLISHED = dict.fromkeys(("evaluate", "attribution", "robustness"), results_hash) | {"replay": operation_hash}
+SHOW_PUBLISHED = dict.fromkeys(("train", "evaluate", "attribution", "robustness"), results_hash) | {
+    "replay": operation_hash
+}
 _NAME = re.compile(r"(\d\d)_[a-z0-9_]+")
 
 

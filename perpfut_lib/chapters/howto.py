@@ -10,15 +10,8 @@ from nbclient import NotebookClient
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.chapters.execution import QUIET_KERNEL
 from perpfut_lib.chapters.keep import tidy
-from perpfut_lib.config import project_root
 
-FOLDER: Final = "notebooks/howto"
 TIMEOUT: Final = 600  # seconds per cell; compiling for the first time takes most of it
-
-
-def how_tos() -> list[Path]:
-    """Return the guides in the book's order; none in a project without them."""
-    return sorted((project_root() / FOLDER).glob("*.ipynb"))
 
 
 def keep_how_to(path: Path) -> None:

@@ -1,20 +1,24 @@
 """Keep the outputs of executed chapters in the repository, freed of everything that changes from run to run."""
 
-import base64
+from pathlib import Path
 
 import llvmlite.binding
 import nbformat
 
+from perpfut_lib import report
 from perpfut_lib.artifacts import write_bytes
+from perpfut_lib.chapters.book import PROSE, downloads, made_pages
 from perpfut_lib.chapters.catalogue import catalogue
+from perpfut_lib.chapters.myst_project import myst_project
 from perpfut_lib.chapters.record import Executed
-from perpfut_lib.config import project_root
+from perpfut_lib.config import Profile, project_root
+from perpfut_lib.errors import ChapterError
 
 INJECTED = "injected-parameters"
 OF_ONE_RUN = ("papermill", "execution")
-PICTURE = "fig-costs"
-PICTURE_FILE = "book/_static/result.png"
-"""The README's picture of the result, and the figure that it is."""
+README = "README.md"
+MARKS = ("<!-- verdicts: `perpfut chapters keep` writes them -->", "<!-- end of verdicts -->")
+"""Between these lines the README says what was found."""
 
 
 def processor() -> str:
@@ -25,8 +29,6 @@ def processor() -> str:
 
 def keep_outputs(executed: Executed) -> None:
     """Write a current executed chapter over its notebook in ``notebooks/``: same cells, with their outputs.
-
-    The figure that the README shows is written beside the book's own pictures, too.
 
     Raises
     ------
@@ -39,8 +41,6 @@ def keep_outputs(executed: Executed) -> None:
     before = [chapter.path for chapter in catalogue() if chapter.number < executed.chapter.number]
     taken = {cell.id for path in before for cell in nbformat.read(path, as_version=4).cells}
     renew_ids(notebook, taken, executed.chapter.number)
-    for picture in pictures(notebook, PICTURE):
-        write_bytes(project_root() / PICTURE_FILE, picture)
     write_bytes(executed.chapter.path, (nbformat.writes(notebook) + "\n").encode())
 
 
@@ -74,8 +74,28 @@ def renew_ids(notebook: nbformat.NotebookNode, taken: set[str], number: int) -> 
             cell.id = f"chapter-{number:02d}-cell-{place:02d}"
 
 
-def pictures(notebook: nbformat.NotebookNode, label: str) -> list[bytes]:
-    """Return the PNG files that the cell of this label shows."""
-    cells = [cell for cell in notebook.cells if cell.metadata.get("label") == label]
-    shown = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
-    return [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
+def keep_pages(profile: Profile) -> list[Path]:
+    """Write what ``jupyter-book build book/`` shows beside the kept chapters, and the README's verdicts; return both.
+
+    Raises
+    ------
+    perpfut_lib.errors.ChapterError
+        A chapter may not be shown, or the README lacks the lines that the verdicts stand between.
+    """
+    root = project_root()
+    pages = {f"{PROSE}/{name}": content for name, content in made_pages(profile).items()}
+    pages[f"{PROSE}/generated/downloads.md"] = downloads(()).encode()
+    pages[f"{PROSE}/myst.yml"] = myst_project(root / PROSE).encode()
+    pages[README] = with_verdicts((root / README).read_text(encoding="utf-8")).encode()
+    for name, content in pages.items():
+        write_bytes(root / name, content)
+    return [Path(name) for name in pages]
+
+
+def with_verdicts(text: str) -> str:
+    """Return the README with the verdicts of today between their marks; :class:`ChapterError` if a mark is missing."""
+    before, found, rest = text.partition(MARKS[0])
+    _, closed, after = rest.partition(MARKS[1])
+    if not (found and closed):
+        raise ChapterError(f"{README} without verdicts", f"the lines {MARKS[0]} and {MARKS[1]}", "put them back")
+    return f"{before}{MARKS[0]}\n{report.verdict_lines()}\n{MARKS[1]}{after}"

@@ -25,9 +25,26 @@ def headline(profile: Profile, run: Run) -> str:
     return report.headline(run)
 
 
+def verdicts(profile: Profile, run: Run) -> str:
+    """Return the verdicts of the published results, which do not depend on the profile."""
+    return report.verdict_lines()
+
+
 def recorded(profile: Profile, run: Run) -> str:
-    """Return the same of the published runs on recorded and simulated markets."""
+    """Return the same of the published runs on recorded markets."""
     return report.recorded()
+
+
+def frontier(profile: Profile, run: Run) -> str:
+    """Return what rules without training earn on recorded markets, in sentences and as a table."""
+    return (
+        f'{report.frontier_findings()}\n\n<div class="output text_html">\n{table_html(report.frontier_table())}\n</div>'
+    )
+
+
+def simulated(profile: Profile, run: Run) -> str:
+    """Return the same of the published runs on simulated markets."""
+    return report.simulated()
 
 
 def fee_table(profile: Profile, run: Run) -> str:
@@ -128,13 +145,16 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         effort,
         fee_table,
         hashes,
+        frontier,
         headline,
         recorded,
         learnability,
         original,
         settings,
+        simulated,
         speed,
         stages,
+        verdicts,
         versions,
         runbook.agent_settings,
         runbook.alarms,

@@ -1,5 +1,6 @@
 """How chapters show tables, and tables about a chapter itself: its settings, and where its results come from."""
 
+import base64
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from perpfut_lib.config import Profile, Section
 from perpfut_lib.report import NOTHING
 
 SHORT_HASH: Final = 12
+MOST_ROWS: Final = 12
+"""Rows of a table that a page shows; a reader unfolds the others."""
 LONGEST_FIGURE: Final = 10  # characters; a longer one is a fraction such as 2/3, and six digits say as much
 
 
@@ -62,9 +65,23 @@ def _shown(value: Any) -> str:
 
 
 def table_html(table: pd.DataFrame) -> str:
-    """Return a table as HTML: every row, every text in full, and a dash where there is no figure."""
+    """Return a table as HTML: every text in full, a dash where there is no figure, and rows beyond MOST_ROWS folded.
+
+    Below what is folded stands a link to all rows as CSV.
+    """
     with pd.option_context("display.max_colwidth", None):
-        return str(table.to_html(na_rep=NOTHING))
+        shown, rest = table.iloc[:MOST_ROWS], table.iloc[MOST_ROWS:]
+        first = str(shown.to_html(na_rep=NOTHING))
+        if rest.empty:
+            return first
+        written = base64.b64encode(table.to_csv().encode()).decode()
+        link = f'<a download="table.csv" href="data:text/csv;base64,{written}">All {len(table)} rows as CSV</a>'
+        return f"{first}\n{_folded(len(rest), rest.to_html(na_rep=NOTHING) + link)}"
+
+
+def _folded(rows: int, content: str) -> str:
+    """Return HTML that a reader unfolds."""
+    return f'<details class="rest"><summary>{rows} more rows</summary>\n{content}\n</details>'
 
 
 def show_tables_whole() -> None:
@@ -75,10 +92,20 @@ def show_tables_whole() -> None:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return a table as Markdown without its index; figures stand to the right, with equal decimals, gaps as a dash."""
+    """Return a table as Markdown without its index; figures stand to the right, with equal decimals, gaps as a dash.
+
+    Rows beyond MOST_ROWS are folded.
+    """
     cells = table.apply(_decimals).map(_cell).rename(columns=_cell)
     sides = ["right" if _holds_figures(cells[name]) else "left" for name in cells]
-    return str(cells.to_markdown(index=False, disable_numparse=True, colalign=sides))
+    shown, rest = (
+        str(part.to_markdown(index=False, disable_numparse=True, colalign=sides))
+        for part in (cells.iloc[:MOST_ROWS], cells.iloc[MOST_ROWS:])
+    )
+    if len(cells) <= MOST_ROWS:
+        return shown
+    apart = f"\n{rest}\n"  # Markdown within HTML is read only where empty lines part them
+    return f"{shown}\n\n{_folded(len(cells) - MOST_ROWS, apart)}"
 
 
 def _holds_figures(cells: "pd.Series[str]") -> bool:

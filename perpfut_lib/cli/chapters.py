@@ -35,20 +35,23 @@ def verify(profile: ProfileOption = "default", settings: SetOption = None) -> No
 
 @app.command()
 def keep(profile: ProfileOption = "default", settings: SetOption = None) -> None:
-    """Copy the outputs of the executed chapters into notebooks/, as the repository keeps them."""
+    """Copy the outputs of the executed chapters into notebooks/, and what is generated from them into book/."""
     from perpfut_lib.chapters import Executed, catalogue
-    from perpfut_lib.chapters.keep import keep_outputs
+    from perpfut_lib.chapters.keep import keep_outputs, keep_pages
 
     chosen = chosen_profile(profile, settings)
     for chapter in catalogue():
         keep_outputs(Executed(chapter, chosen))
         typer.echo(f"notebooks/{chapter.path.name}")
+    for path in keep_pages(chosen):
+        typer.echo(path)
 
 
 @app.command("howto")
 def keep_how_tos() -> None:
     """Execute the how-to guides in notebooks/howto/ and keep their outputs."""
-    from perpfut_lib.chapters.howto import how_tos, keep_how_to
+    from perpfut_lib.chapters.book import how_tos
+    from perpfut_lib.chapters.howto import keep_how_to
     from perpfut_lib.config import project_root
 
     for path in how_tos():

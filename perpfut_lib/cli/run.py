@@ -77,18 +77,19 @@ def build(
     profile: ProfileOption = "default",
     settings: SetOption = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to a PDF file too; needs Chromium.")] = False,
+    epub: Annotated[bool, typer.Option("--epub", help="Make an EPUB file too.")] = False,
 ) -> None:
     """Build the HTML book of a profile from its executed chapters; nothing is executed."""
-    from perpfut_lib.chapters.book import book_page, build_book
-    from perpfut_lib.chapters.pdf import build_pdf
+    from perpfut_lib.chapters.book import FILES, book_page, build_book
     from perpfut_lib.config import project_root
 
     chosen = chosen_profile(profile, settings)
-    fresh = build_book(chosen)
-    root = project_root()
-    typer.echo(f"book {'built' if fresh else 'up to date'}: {book_page(chosen).relative_to(root)}")
-    if pdf:
-        typer.echo(f"PDF: {build_pdf(chosen).relative_to(root)}")
+    wanted = [name for name, asked in zip(FILES, (pdf, epub), strict=True) if asked]
+    fresh = build_book(chosen, wanted)
+    page = book_page(chosen).relative_to(project_root())
+    typer.echo(f"book {'built' if fresh else 'up to date'}: {page}")
+    for name in wanted:
+        typer.echo(f"{name.upper()}: {page.with_name(FILES[name])}")
 
 
 def chosen_profile(name: str, settings: list[str] | None = None) -> "Profile":

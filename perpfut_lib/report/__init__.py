@@ -1,6 +1,7 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
 from perpfut_lib.report.agent import parity_table, plot_graphs, plot_timeline, replay_obstacle, status_table
+from perpfut_lib.report.chapter_findings import chapter_findings
 from perpfut_lib.report.cointegration import (
     direction_table,
     discovery_table,
@@ -36,6 +37,7 @@ from perpfut_lib.report.figures import (
     plot_spread,
 )
 from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
+from perpfut_lib.report.headline_figure import frontier_picture, headline_picture, plot_headline
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -67,7 +69,7 @@ from perpfut_lib.report.robustness import (
     seeds_table,
     significance_table,
 )
-from perpfut_lib.report.sentences import findings, headline, recorded
+from perpfut_lib.report.sentences import findings, headline, recorded, simulated
 from perpfut_lib.report.sources import over_published, published_profiles
 from perpfut_lib.report.speed import speed_machines, speed_table
 from perpfut_lib.report.style import NOTHING
@@ -79,11 +81,14 @@ from perpfut_lib.report.tables import (
     pair_table,
     window_table,
 )
+from perpfut_lib.report.verdicts import Verdict, verdict_lines
 
 __all__ = [
     "NOTHING",
+    "Verdict",
     "attribution_table",
     "calibration_table",
+    "chapter_findings",
     "closed_loop_summary",
     "closed_loop_table",
     "container_conditions",
@@ -104,8 +109,10 @@ __all__ = [
     "findings_table",
     "folds_table",
     "frontier_findings",
+    "frontier_picture",
     "frontier_table",
     "headline",
+    "headline_picture",
     "informed_table",
     "johansen_table",
     "kernel_check",
@@ -134,6 +141,7 @@ __all__ = [
     "plot_fee_matrix",
     "plot_frontier",
     "plot_graphs",
+    "plot_headline",
     "plot_ladder",
     "plot_pass_rates",
     "plot_power",
@@ -156,6 +164,7 @@ __all__ = [
     "seeds_table",
     "shapley_table",
     "significance_table",
+    "simulated",
     "speed_machines",
     "speed_table",
     "status_table",
@@ -163,6 +172,7 @@ __all__ = [
     "survival_table",
     "sweep_table",
     "universe_table",
+    "verdict_lines",
     "week_table",
     "window_table",
 ]

@@ -22,7 +22,9 @@ def plot_prices(run: Run) -> Figure:
     thin = slice(None, None, max(1, len(panel.open_time) // MOST_POINTS))
     close = np.log(panel.close[thin])
     with figure() as (made, (axes,)):
-        axes.plot(_dates(panel.open_time[thin]), 100 * (close - close[0]), linewidth=0.9)
+        styles = ("-", "--", "-.", ":")  # beside colour: eight lines lie close together
+        for number, line in enumerate(100 * (close - close[0]).T):
+            axes.plot(_dates(panel.open_time[thin]), line, linewidth=1.2, linestyle=styles[number % len(styles)])
         axes.set_ylabel("log price change (%)")
         axes.set_title("Prices move together: a common factor dominates")
         made.legend(axes.lines, panel.symbols, loc="outside lower center", fontsize=8, ncols=4)

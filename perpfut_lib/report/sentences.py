@@ -1,13 +1,16 @@
 """What a run, or the published runs on recorded and simulated markets, found, in sentences made from their figures."""
 
+import math
 from collections.abc import Hashable
+from statistics import NormalDist
 from typing import Any, Final
 
 import pandas as pd
 
 from perpfut_lib.artifacts import read_published
+from perpfut_lib.config import load_profile
 from perpfut_lib.evaluate import ALL_SEEDS
-from perpfut_lib.report.sources import MANIFEST, Source, published_profiles, read_result
+from perpfut_lib.report.sources import MANIFEST, Source, is_simulated, published_profiles, read_result
 from perpfut_lib.report.style import decimals
 
 Row = dict[Hashable, Any]
@@ -15,6 +18,10 @@ LIKELY: Final = 0.95
 """Probability that a Sharpe ratio is above the best of so many trials by chance; believed from here on."""
 FEW_DAYS: Final = 20
 """With fewer a bootstrap has too few blocks to draw from."""
+DAYS_A_YEAR: Final = 365
+TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
+TEST_DAYS: Final = "test days"
+STRUNG: Final = "pair-days strung together, as the original study did"
 HOPELESS: Final = "It lost before costs: no fee is low enough."
 
 
@@ -24,14 +31,29 @@ def headline(source: Source) -> str:
 
 
 def recorded() -> str:
-    """Return the same of every profile whose results are published, with how much of it the number of trials leaves."""
-    return "\n\n".join(map(_of_profile, published_profiles("metrics"))) or "*No results are published yet.*"
+    """Return the same of every recorded market that is published, with how much of it the number of trials leaves."""
+    return _of_profiles(simulated=False)
+
+
+def simulated() -> str:
+    """Return the same of every simulated market that is published."""
+    return _of_profiles(simulated=True)
+
+
+def _of_profiles(*, simulated: bool) -> str:
+    names = [name for name in published_profiles("metrics") if is_simulated(name) is simulated]
+    return "\n\n".join(map(_of_profile, names)) or "*No results are published yet.*"
 
 
 def findings(source: Source) -> str:
     """Return, fee by fee, what was found, whether it survives every significance test, and what would make it pay."""
     significance = read_result(source, "significance").set_index("fee_bps")
     return "\n".join(_judged(row, significance.loc[row["test_fee_bps"]]) for row in _own(source))
+
+
+def critical_sharpe(days: float) -> float:
+    """Return the annual Sharpe ratio from which on one of so many days differs from zero at 5 %, two-sided."""
+    return TWO_SIDED * math.sqrt(DAYS_A_YEAR / days)
 
 
 def _own(source: Source) -> list[Row]:
@@ -43,7 +65,8 @@ def _own(source: Source) -> list[Row]:
 
 def _returned(row: Row) -> str:
     gain = decimals(100 * row["return"], 2, sign="+")
-    return f"- At **{row['test_fee_bps']:g} bps** a side the agent returned **{gain} %** over {row['days']:g} test days"
+    span = f"{row['days']:g} {TEST_DAYS}"
+    return f"- At **{row['test_fee_bps']:g} bps** per side the agent returned **{gain} %** over {span}"
 
 
 def _interval(row: Row) -> str:
@@ -57,7 +80,7 @@ def _sentence(row: Row) -> str:
     sure = row["return_lower"] > 0 or row["return_upper"] < 0
     verdict = "the interval excludes zero" if sure else "the interval contains zero: this could be chance"
     if row["days"] < FEW_DAYS:
-        verdict += "; but so few days make any interval too narrow"
+        verdict = "so few days make any interval too narrow, and nothing follows from them"
     even = row["break_even_bps"]
     pays = f"It would break even at {even:.2f} bps per side." if even > 0 else HOPELESS
     return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"
@@ -66,7 +89,10 @@ def _sentence(row: Row) -> str:
 def _of_profile(name: str) -> str:
     title = read_published(f"{name}/{MANIFEST}")["title"]
     judged = f"\n{_significance(name)}" if name in published_profiles("significance") else ""
-    return f"**`{name}`**: {title}\n\n{headline(name)}{judged}"
+    told = headline(name)
+    if load_profile(name).evaluate.portfolio == "concatenated":
+        told = told.replace(TEST_DAYS, STRUNG)
+    return f"**`{name}`**: {title}\n\n{told}{judged}"
 
 
 def _significance(name: str) -> str:
@@ -74,10 +100,12 @@ def _significance(name: str) -> str:
     significance = read_result(name, "significance")
     passed = [f"{row.fee_bps:g}" for row in significance.itertuples() if row.deflated >= LIKELY]
     told = f"at {', '.join(passed)} bps" if passed else "at none of the fees"
+    days = int(significance["days"].max())
     return (
-        f"- Over {int(significance['days'].max())} days a Sharpe ratio below {significance['detectable'].max():.1f} "
-        f"cannot be told from zero. After {int(significance['trials'].max())} trials the deflated Sharpe ratio is "
-        f"significant **{told}**."
+        f"- Over {days} days a Sharpe ratio below {critical_sharpe(days):.1f} is not distinguishable from zero at 5 "
+        f"%, and "
+        f"one of {significance['detectable'].max():.1f} is found with a power of 80 %. After "
+        f"{int(significance['trials'].max())} trials the deflated Sharpe ratio is significant **{told}**."
     )
 
 
@@ -106,7 +134,7 @@ def _judged(row: Row, significance: "pd.Series[Any]") -> str:
 def _pays(row: Row) -> str:
     even = row["break_even_bps"]
     if even > row["test_fee_bps"]:
-        return f"Costs a side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
+        return f"Costs per side could rise by {even - row['test_fee_bps']:.2f} bps before the gain is gone."
     if even > 0:
         return f"To pay, costs per side would have to fall below {even:.2f} bps."
     return HOPELESS

@@ -29,6 +29,8 @@ TABLES: Final = {
 }
 """Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
+SIMULATED: Final = "sim"
+"""How the names of profiles of simulated markets begin."""
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
     "metrics": load_metrics,
     "costs": load_costs,
@@ -117,9 +119,18 @@ def results_hash() -> str:
     return hashlib.sha256(b"".join(named)).hexdigest()
 
 
-def over_published(make: Callable[[str], pd.DataFrame], table: str) -> pd.DataFrame:
-    """Return what ``make`` shows of all profiles that have published ``table``, each with its name before the rows."""
-    tables = {name: make(name) for name in published_profiles(table)}
+def is_simulated(profile: str) -> bool:
+    """Return whether a published profile is of a simulated market; the name says it."""
+    return profile.startswith(SIMULATED)
+
+
+def over_published(make: Callable[[str], pd.DataFrame], table: str, *, simulated: bool | None = None) -> pd.DataFrame:
+    """Return what ``make`` shows of all profiles that have published ``table``, each with its name before the rows.
+
+    ``simulated`` keeps the profiles of simulated markets, or those of recorded ones; by default all.
+    """
+    names = [name for name in published_profiles(table) if simulated in (None, is_simulated(name))]
+    tables = {name: make(name) for name in names}
     return pd.concat(tables, names=["profile"]) if tables else nothing_published()
 
 

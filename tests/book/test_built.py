@@ -1,9 +1,11 @@
 """The built book: whole, offline, true to its artifacts; seen by a real browser where this machine has one."""
 
+import base64
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import pytest
 from perpfut_lib.artifacts import Run
 from perpfut_lib.chapters import Executed, catalogue
 from perpfut_lib.chapters.book import build_book
-from perpfut_lib.chapters.pdf import build_pdf
 from perpfut_lib.chapters.snippets import snippets
+from perpfut_lib.chapters.tables import MOST_ROWS
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ChapterError
 from perpfut_lib.report import fee_table
@@ -69,6 +71,22 @@ def test_no_table_shows_nan_or_is_cut_off(pages):
         assert cut == [], page.name
 
 
+def test_a_page_shows_at_most_a_dozen_rows_of_a_table(pages):
+    """The rest of a longer table is folded, and its rows can be had as CSV."""
+    for page in pages:
+        text = re.sub(r"<details class=\"rest\">.*?</details>", "", page.read_text(), flags=re.S)
+        for table in re.findall(r"<tbody>(.*?)</tbody>", text, re.S):
+            assert table.count("<tr") <= MOST_ROWS, f"{page.name}: {table[:200]}"
+
+
+def test_a_folded_table_can_be_had_as_csv(study):
+    """The link below the fee table holds every row that the table has."""
+    run = Run(study.artifacts)
+    text = (study.html / "notebooks" / "07_evaluation.html").read_text()
+    written = {base64.b64decode(found).decode() for found in re.findall(r"data:text/csv;base64,([\w+/=]+)", text)}
+    assert fee_table(run).to_csv() in written
+
+
 def test_building_again_does_nothing(study):
     """A book whose sources are unchanged is left as it is."""
     assert build_book(load_profile("smoke")) is False
@@ -119,6 +137,8 @@ class Look:
     """Images without a picture."""
     overflow: dict[int, int]
     """Pixels that the page is wider than its window, by the window's width."""
+    beyond: dict[int, list[str]]
+    """Tables that end outside of the window or of their box, by the window's width."""
     barriers: dict[str, list[str]]
     """Serious and critical violations of WCAG 2.1 A and AA, by the way of reading."""
 
@@ -126,6 +146,12 @@ class Look:
 UNSET = "[...document.querySelectorAll('.math')].filter(each => !each.querySelector('.katex')).length"
 BROKEN = "[...document.images].filter(each => !each.naturalWidth).map(each => each.src)"
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+BEYOND = (
+    "[...document.querySelectorAll('table')].filter(each => each.offsetParent)"
+    ".filter(each => each.getBoundingClientRect().right > innerWidth + 1"
+    " || each.getBoundingClientRect().width > each.parentElement.clientWidth + 1)"
+    ".map(each => each.textContent.trim().slice(0, 60))"
+)
 SERIOUS = "each => ['serious', 'critical'].includes(each.impact)"
 TELL = f"found => found.violations.filter({SERIOUS}).map(each => `${{each.id}}: ${{each.nodes[0].html.slice(0, 120)}}`)"
 TAGS = "{type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}"
@@ -140,16 +166,16 @@ def look(browser, page):
     browser.open(page.as_uri(), desk)
     facts = [browser.ask(question) for question in (UNSET, "document.querySelectorAll('.katex-error').length", BROKEN)]
     browser.ask((Path(__file__).parent / "axe" / "axe.min.js").read_text() + ";0")
-    overflow = {desk: browser.ask(OVERFLOW)}
+    overflow, beyond = {desk: browser.ask(OVERFLOW)}, {desk: browser.ask(BEYOND)}
     barriers = {"desk": browser.ask(f"axe.run(document, {ALL}).then({TELL})")}
     browser.darken(True)
     barriers["dark"] = browser.ask(f"axe.run(document, {COLOURS}).then({TELL})")
     browser.darken(False)
     browser.resize(telephone)
     browser.settle()
-    overflow[telephone] = browser.ask(OVERFLOW)
+    overflow[telephone], beyond[telephone] = browser.ask(OVERFLOW), browser.ask(BEYOND)
     barriers["telephone"] = browser.ask(f"axe.run(document, {BUT_COLOURS}).then({TELL})")
-    return Look(list(browser.complaints), *facts, overflow, barriers)
+    return Look(list(browser.complaints), *facts, overflow, beyond, barriers)
 
 
 @pytest.fixture(scope="session")
@@ -166,6 +192,11 @@ def test_pages_read_well_from_disk_without_network(looks):
         assert all(pixels <= 0 for pixels in seen.overflow.values()), f"{name}: {seen.overflow}"
 
 
+def test_no_table_leaves_the_screen(looks):
+    """At a desk and on a telephone every table ends within its box and within the window."""
+    assert {name: seen.beyond for name, seen in looks.items() if any(seen.beyond.values())} == {}
+
+
 @pytest.mark.parametrize("reading", ["desk", "dark", "telephone"])
 def test_no_serious_barrier_for_any_reader(looks, reading):
     """axe-core finds no serious or critical violation of WCAG 2.1 A and AA on any page: light, dark, and narrow."""
@@ -178,9 +209,10 @@ def test_each_fault_of_a_page_would_be_noticed(browser, tmp_path):
     page.write_text(
         "<html lang=en><title>t</title><style>@media (prefers-color-scheme: dark) {p {color:#555; background:#444}}"
         "</style><main><p>grey in the dark</p><span class=math>x^2</span><img alt=none src=none.png>"
-        "<div style='width:600px'>wide</div>"
+        "<div style='width:600px'>wide</div><table style='width:700px'><tr><td>a wide table</table>"
     )
     seen = look(browser, page)
+    assert seen.beyond == {WIDTHS[0]: [], WIDTHS[1]: ["a wide table"]}
     assert seen.unset == 1 and len(seen.broken) == 1 and seen.complaints
     assert seen.overflow[WIDTHS[0]] <= 0 < seen.overflow[WIDTHS[1]]
     assert seen.barriers["desk"] == [] and "color-contrast" in seen.barriers["dark"][0]
@@ -198,12 +230,13 @@ def test_axe_would_notice(browser, tmp_path):
     assert {"color-contrast", "image-alt"} <= set(found)
 
 
-def test_search_works_from_disk(browser, study):
-    """Searching for "funding" finds the page on funding."""
-    browser.open((study.html / "search.html").as_uri() + "?q=funding")
+@pytest.mark.parametrize(("word", "title"), [("funding", "Perpetual futures and funding"), ("1.44", "Discussion")])
+def test_search_works_from_disk(browser, study, word, title):
+    """A reader finds the page on funding, and the one on results at a fee."""
+    browser.open((study.html / "search.html").as_uri() + f"?q={word}")
     browser.wait("document.querySelectorAll('#search-results li').length > 0")
     found = browser.ask("[...document.querySelectorAll('#search-results li a')].map(each => each.textContent)")
-    assert "Perpetual futures and funding" in found
+    assert title in found
 
 
 def test_dark_mode_is_dark(browser, study):
@@ -222,10 +255,16 @@ def test_book_moves_with_its_folder(study, tmp_path, browser):
     assert browser.ask("document.querySelectorAll('.katex').length") > 5
 
 
-def test_book_prints_to_one_pdf(study):
-    """The whole book becomes one PDF file, where there is a Chromium to print it."""
-    if executable() is None:
-        pytest.skip("no Chromium on this machine")
-    content = build_pdf(load_profile("smoke")).read_bytes()
-    assert content.startswith(b"%PDF-")
-    assert len(content) > 100_000
+def test_book_becomes_one_file_and_its_first_page_links_it(study):
+    """The whole book becomes a PDF, where there is a Chromium, and an EPUB with formulas as MathML; both are linked."""
+    formats = ["epub", *(["pdf"] if executable() else [])]
+    assert build_book(load_profile("smoke"), formats) is True
+    first = (study.html / "index.html").read_text()
+    assert all(f'href="book.{each}"' in first for each in formats)
+    with zipfile.ZipFile(study.html / "book.epub") as epub:
+        page = epub.read("notebooks/05_environment.xhtml").decode()
+    assert page.count("<math") > 20 and "$" not in re.sub(r"<annotation.*?</annotation>|<pre.*?</pre>", "", page)
+    if "pdf" in formats:
+        content = (study.html / "book.pdf").read_bytes()
+        assert content.startswith(b"%PDF-") and len(content) > 100_000
+    assert build_book(load_profile("smoke")) is False  # what was made of the same sources is kept

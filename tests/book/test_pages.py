@@ -1,6 +1,6 @@
 """The prose of the book: one table of contents for two engines, real references, no typed results, no network."""
 
-import json
+import os
 import re
 import shutil
 import subprocess
@@ -9,25 +9,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
-from perpfut_lib.chapters.book import refuse_typed_results
+from perpfut_lib.chapters import myst_project
+from perpfut_lib.chapters.book import MADE_HERE, refuse_typed_results
+from perpfut_lib.chapters.keep import MARKS, with_verdicts
 from perpfut_lib.errors import ChapterError
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
-PROSE = sorted(path for path in BOOK.rglob("*.md") if "_build" not in path.parts)
+PROSE = sorted(path for path in BOOK.rglob("*.md") if path.relative_to(BOOK).parts[0] not in MADE_HERE)
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def _contents(entries):
-    for entry in entries:
-        if "file" in entry:
-            yield entry["file"]
-        if "pattern" in entry:
-            folder = ROOT if entry["pattern"].startswith("notebooks") else BOOK
-            yield from (str(path.relative_to(folder)) for path in sorted(folder.glob(entry["pattern"])))
-        yield from _contents(entry.get("children", []))
+GUIDES = sorted((ROOT / "notebooks" / "howto").glob("*.ipynb"))
 
 
 def _texts():
@@ -40,9 +32,16 @@ def _texts():
 
 def test_every_page_is_in_the_contents_once():
     """No page is lost, none is listed twice, and none is listed that is not there."""
-    listed = list(_contents(yaml.safe_load((BOOK / "myst.yml").read_text())["project"]["toc"]))
-    there = [str(path.relative_to(BOOK)) for path in PROSE] + [f"notebooks/{path.name}" for path in CHAPTERS]
-    assert sorted(listed) == sorted(there)
+    notebooks = [f"notebooks/{path.relative_to(ROOT / 'notebooks')}" for path in [*CHAPTERS, *GUIDES]]
+    there = [str(path.relative_to(BOOK)) for path in PROSE] + notebooks
+    assert sorted(myst_project.pages(BOOK)) == sorted(there)
+
+
+def test_jupyter_book_2_gets_the_same_contents():
+    """``myst.yml`` is what is generated from the contents today, and lists the same pages in the same order."""
+    kept = (BOOK / "myst.yml").read_text()
+    assert kept == myst_project.myst_project(BOOK)
+    assert re.findall(r"file: (\S+)", kept) == myst_project.pages(BOOK)
 
 
 def test_every_citation_has_a_reference_and_every_reference_is_cited():
@@ -91,29 +90,125 @@ def test_disclaimer_is_on_the_first_page_and_on_its_own():
     assert "research and education only" in (BOOK / "index.md").read_text()
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Jupyter Book 2 needs node, which is not installed")
-def test_tree_is_a_valid_jupyter_book_2_project(tmp_path):
-    """Jupyter Book 2 reads every page without a warning; rendering needs its theme from the network, which it says."""
-    shutil.copytree(BOOK, tmp_path / "book", ignore=shutil.ignore_patterns("_build", "__pycache__"))
-    shutil.copytree(ROOT / "notebooks", tmp_path / "book" / "notebooks")
-    for name in re.findall(r"generated/(\w+\.md)", "".join(path.read_text() for path in PROSE)):
-        page = tmp_path / "book" / "generated" / name
-        page.parent.mkdir(exist_ok=True)
-        page.write_text("generated\n")
-    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "--strict", "--ci", "--keep-host"]
-    done = subprocess.run(command, cwd=tmp_path / "book", capture_output=True, text=True, check=False, timeout=120)
-    said = done.stdout + done.stderr
-    assert f"Built {len(PROSE) + len(CHAPTERS)} pages" in said
-    assert "⚠️" not in said, said
-    assert "⛔" not in said, said
-    page = tmp_path / "book" / "_build" / "site" / "content" / "notebooks.cointegration.json"
-    numbers = dict(_figures_referred_to(json.loads(page.read_text())["mdast"]))
-    assert [numbers[name] for name in ("fig-pass-rates", "fig-survival", "fig-scan-cost")] == ["1", "2", "3"]
+def test_every_source_says_where_it_is_found():
+    """Each reference has a DOI, an address, or the number of its book or journal."""
+    entries = re.split(r"^(?=@)", (BOOK / "references.bib").read_text(), flags=re.M)[1:]
+    assert [
+        entry[:40] for entry in entries if not re.search(r"^\s*(doi|url|isbn|issn) *=|, (doi|isbn) =", entry, re.M)
+    ] == []
 
 
-def _figures_referred_to(node):
-    """Yield name and number of every figure that a page of Jupyter Book 2 refers to."""
-    if isinstance(node, dict) and node.get("type") == "crossReference" and node.get("kind") == "figure":
-        yield node["identifier"], node["enumerator"]
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _figures_referred_to(child)
+def test_every_exercise_has_one_solution():
+    """Labels are used once, and each is solved."""
+    text = "\n".join(text for _, text in _texts())
+    asked = re.findall(r"^`{4}\{exercise\}.*\n:label: (\S+)$", text, re.M)
+    solved = re.findall(r"^`{4}\{solution\} (\S+)\n:class: dropdown$", text, re.M)
+    assert len(asked) > 35 and len(set(asked)) == len(asked)
+    assert solved == asked
+
+
+SOLUTIONS = {
+    label: code
+    for _, text in _texts()
+    for label, solution in re.findall(r"^`{4}\{solution\} (\S+)\n(.*?)^`{4}$", text, re.M | re.S)
+    for code in re.findall(r"^```python\n(.*?)^```$", solution, re.M | re.S)
+}
+
+
+@pytest.mark.parametrize("label", SOLUTIONS)
+def test_solutions_run_and_say_what_is_true(label):
+    """The code of each solution runs alone and asserts its answer."""
+    assert "assert " in SOLUTIONS[label]
+    exec(compile(SOLUTIONS[label], label, "exec"), {})
+
+
+def test_most_exercises_are_solved_by_code():
+    """A solution in words alone is the exception."""
+    assert len(SOLUTIONS) >= 25
+
+
+MATHS = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$(?!\$)", re.S)
+GREEK = (
+    r"\\(var(?:epsilon|theta|rho)|alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
+    r"upsilon|phi|chi|psi|omega|Gamma|Delta|Sigma|Phi)(?![a-zA-Z])"
+)
+
+
+def test_every_greek_letter_is_in_the_notation():
+    """A reader who meets a letter finds it in the table of symbols."""
+    known = set(re.findall(GREEK, (BOOK / "notation.md").read_text()))
+    used = {}
+    for name, text in _texts():
+        for display, inline in MATHS.findall(text):
+            for letter in re.findall(GREEK, display or inline):
+                used.setdefault(letter, name)
+    assert {letter: used[letter] for letter in used.keys() - known} == {}
+
+
+def test_each_symbol_is_listed_once():
+    """No symbol has two rows."""
+    listed = []
+    for row in (BOOK / "notation.md").read_text().splitlines():
+        if row.startswith("| $"):
+            listed += re.findall(r"\$([^$]+)\$", row.split("|")[1])
+    assert len(listed) > 60
+    assert sorted(set(listed)) == sorted(listed)
+
+
+def test_the_code_that_the_text_names_is_there():
+    """Every path of a module or test in the prose is a file of this repository."""
+    named = {
+        path
+        for _, text in _texts()
+        for path in re.findall(r"`((?:perpfut_lib|agent|tests|configs|docker)/[\w/.-]+\.\w+)`", text)
+    }
+    assert len(named) > 25
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
+def test_the_readme_says_what_was_found():
+    """The README's verdicts are those of the published results of today, and stand before everything else."""
+    readme = (ROOT / "README.md").read_text()
+    assert readme == with_verdicts(readme)
+    assert readme.index(MARKS[0]) < readme.index("## Two commands")
+
+
+def test_a_verdict_changed_by_hand_is_noticed():
+    """A planted answer in the README is not what the published results say."""
+    readme = (ROOT / "README.md").read_text()
+    planted = re.sub(r"\?\* \*\*.+?\*\*", "?* **A gain in all.**", readme, count=1)
+    assert planted != readme
+    assert with_verdicts(planted) != planted
+
+
+def test_a_readme_without_marks_is_refused():
+    """The verdicts would have no place to stand."""
+    with pytest.raises(ChapterError, match="without verdicts"):
+        with_verdicts("# A README")
+
+
+@pytest.fixture(scope="session")
+def kept_book(tmp_path_factory):
+    """Return what ``jupyter-book build book/`` makes of a copy of the kept tree, as on a fresh clone."""
+    clone = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "notebooks", clone / "notebooks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(BOOK, clone / "book", symlinks=True, ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "book/", "-W", "-n", "--keep-going"]
+    environment = os.environ | {"PERPFUT_REPOSITORY": "https://github.com/someone/somewhere"}
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return clone / "book" / "_build" / "html"
+
+
+def test_jupyter_book_builds_the_kept_chapters(kept_book):
+    """The command of the tool itself, strict, on what the repository holds."""
+    for path in CHAPTERS:
+        assert (kept_book / "notebooks" / f"{path.stem}.html").is_file()
+    assert "What was found" in (kept_book / "index.html").read_text()
+
+
+def test_one_setting_turns_on_the_launch_buttons(kept_book):
+    """With an address each chapter can be opened in Binder and Colab, at the path that the repository has."""
+    text = (kept_book / "notebooks" / "07_evaluation.html").read_text()
+    assert "mybinder.org/v2/gh/someone/somewhere" in text
+    assert "colab.research.google.com/github/someone/somewhere/blob/main/notebooks/07_evaluation.ipynb" in text

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from perpfut_lib import pipeline
-from perpfut_lib.chapters.keep import PICTURE, PICTURE_FILE, pictures, renew_ids
+from perpfut_lib.chapters.keep import renew_ids
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CHAPTERS = sorted(FOLDER.glob("*.ipynb"))
@@ -49,10 +49,29 @@ def test_parameters_come_first_with_the_defaults(notebook):
 
 
 def test_notebooks_narrate_and_the_library_computes(notebook):
-    """Cells are short; nothing is defined, installed, drawn or written in them."""
+    """Cells are short; nothing is installed, drawn or written in them, and only an algorithm by hand is defined."""
     for cell in _code(notebook):
-        assert len(cell.source.splitlines()) <= 15
-        assert not re.search(r"^\s*(class |def |!|%pip|import matplotlib|from matplotlib)", cell.source, re.M)
+        by_hand = "algorithm" in cell.metadata.get("tags", [])
+        assert len(cell.source.splitlines()) <= (25 if by_hand else 15)
+        assert not re.search(r"^\s*(class |!|%pip|import matplotlib|from matplotlib)", cell.source, re.M)
+        assert by_hand or not re.search(r"^\s*def ", cell.source, re.M)
+
+
+def test_algorithms_by_hand_equal_the_library(notebook):
+    """An algorithm that is written out in a chapter is asserted to give what the library gives."""
+    by_hand = [cell for cell in _code(notebook) if "algorithm" in cell.metadata.get("tags", [])]
+    last = by_hand[-1:]  # the first of two cells may only prepare
+    assert all("assert " in cell.source for cell in last)
+    for cell in by_hand:
+        assert "by_hand" in cell.source or "perpfut_lib" in cell.source
+
+
+def test_every_chapter_ends_with_what_was_found(notebook):
+    """The three sentences come before what could be wrong with them."""
+    sources = [cell.source for cell in notebook.cells]
+    found = next(place for place, source in enumerate(sources) if "report.chapter_findings(" in source)
+    wrong = next(place for place, source in enumerate(sources) if source.startswith("## What could be wrong"))
+    assert sources[found - 1] == "## What was found" and found < wrong
 
 
 def test_kept_outputs_are_of_a_complete_run(notebook):
@@ -100,8 +119,9 @@ def test_figures_are_labelled_for_both_engines(notebook):
         assert cell.metadata.get("caption") == figure.get("caption")
 
 
-def test_the_readme_shows_the_kept_figure():
-    """The picture of the result is the figure that chapter 07 keeps, to the byte."""
-    kept = nbformat.read(FOLDER / "07_evaluation.ipynb", as_version=4)
-    assert pictures(kept, PICTURE) == [(FOLDER.parent / PICTURE_FILE).read_bytes()]
-    assert f"]({PICTURE_FILE})" in (FOLDER.parent / "README.md").read_text()
+def test_tables_are_numbered_and_captioned(notebook):
+    """A table that a chapter shows has a name and says what it shows."""
+    for cell in _code(notebook):
+        if any("text/html" in output.get("data", {}) for output in cell.outputs):
+            figure = cell.metadata.mystnb.figure
+            assert figure.name.startswith("tab-") and figure.caption.endswith(".")

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from perpfut_lib.chapters.howto import how_tos
+from perpfut_lib.chapters.book import how_tos
 
 GUIDES = how_tos()
 LEAK = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|work|mnt|opt)/\w")

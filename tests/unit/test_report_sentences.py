@@ -40,7 +40,7 @@ def test_a_gain_is_told_with_interval_verdict_and_break_even(found):
     assert "returned **+3.26 %** over 60 test days (interval +2.50 % to +4.08 %): the interval excludes zero." in told
     assert told.endswith("It would break even at 5.25 bps per side.")
     judged = report.findings(found())
-    assert "**significant** by all three tests. Costs a side could rise by 3.81 bps" in judged
+    assert "**significant** by all three tests. Costs per side could rise by 3.81 bps" in judged
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_gain_is_told_with_interval_verdict_and_break_even(found):
     [
         ({"break_even_bps": -0.001}, "It lost before costs: no fee is low enough."),
         ({"break_even_bps": float("nan"), "return": 0.0}, "it never traded, so no cost would matter."),
-        ({"days": 5}, "but so few days make any interval too narrow"),
+        ({"days": 5}, "so few days make any interval too narrow, and nothing follows from them"),
         ({"return_lower": -0.00001}, "interval +0.00 % to +4.08 %): the interval contains zero: this could be chance"),
     ],
 )

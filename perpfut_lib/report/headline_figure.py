@@ -1,0 +1,90 @@
+"""The one figure of the first page: every policy that is fitted to a fee, at that fee, on each published market."""
+
+import io
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from perpfut_lib.policies.rules import TUNED
+from perpfut_lib.report.edges import fitted_results, gross_edges, recorded_minutes, test_days
+from perpfut_lib.report.frontier import plot_frontier
+from perpfut_lib.report.sources import published_profiles
+from perpfut_lib.report.style import PALETTE, figure
+
+YEAR: Final = "sim-year"
+"""The simulated market beside the recorded ones."""
+LEARNED: Final = "agent"
+POLICIES: Final = (LEARNED, *TUNED)
+MARKERS: Final = ("o", "s", "^", "D")
+GAP: Final = 0.17  # between policies at the same fee
+
+
+def headline_picture() -> bytes:
+    """Return :func:`plot_headline` as a PNG file."""
+    return _png(plot_headline())
+
+
+def frontier_picture() -> bytes:
+    """Return :func:`perpfut_lib.report.plot_frontier` as a PNG file."""
+    return _png(plot_frontier())
+
+
+def _png(made: Figure) -> bytes:
+    written = io.BytesIO()
+    made.savefig(written, format="png", dpi=150, metadata={"Software": None})
+    return written.getvalue()
+
+
+def plot_headline() -> Figure:
+    """Plot the test return of agents and tuned rules at each fee, with 95 % intervals, a panel for each market.
+
+    Recorded minutes and the simulated year have panels of their own. The hollow point is the agent trained without
+    fees, filled one bar later than at the next open.
+    """
+    markets = [*recorded_minutes("metrics"), *([YEAR] if YEAR in published_profiles("metrics") else [])]
+    edges = gross_edges((1,))
+    with figure(1, max(1, len(markets)), height=3.6) as (made, panels):
+        made.set_size_inches(9.6, 3.8)
+        for axes, market in zip(panels, markets, strict=False):
+            _draw(axes, fitted_results(market))
+            if market != YEAR:
+                _draw_later(axes, edges[edges["profile"] == market])
+            kind = "simulated" if market == YEAR else "recorded"
+            axes.set_title(f"{market}\n({kind}, {test_days(market)} test days)", fontsize=9)
+            axes.axvline(0.0, color="0.3", linewidth=1.0)
+            axes.set_xlabel("test return after fees (%)")
+        panels[0].set_ylabel("fee, fitted and charged (bps)")
+        handles, labels = panels[0].get_legend_handles_labels()
+        made.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    return made
+
+
+def _draw(axes: Axes, results: pd.DataFrame) -> None:
+    """Draw one market: a row for each fee, within it a point and an interval for each policy."""
+    fees = sorted(results["test_fee_bps"].unique())
+    named = results["agent"].where(~results["learned"], LEARNED)
+    for place, (policy, color, marker) in enumerate(zip(POLICIES, PALETTE, MARKERS, strict=False)):
+        rows = results[named == policy].sort_values("test_fee_bps")
+        heights = [-fees.index(fee) - (place - 1.5) * GAP for fee in rows["test_fee_bps"]]
+        middle = 100 * rows["gain"]
+        reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
+        style: dict[str, Any] = {"fmt": marker, "markersize": 5, "elinewidth": 1.6, "color": color}
+        axes.errorbar(middle, heights, xerr=reach, label=policy, **style)
+    axes.set_yticks([-row for row in range(len(fees))], [f"{fee:g}" for fee in fees])
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_later(axes: Axes, later: pd.DataFrame) -> None:
+    """Add the agent without fees, filled one bar later, above its other point."""
+    middle = 100 * later["gain"]
+    reach = [middle - 100 * later["return_lower"], 100 * later["return_upper"] - middle]
+    style: dict[str, Any] = {
+        "fmt": "o",
+        "markersize": 6,
+        "markerfacecolor": "white",
+        "elinewidth": 1.6,
+        "color": PALETTE[0],
+    }
+    axes.errorbar(middle, [2.5 * GAP] * len(later), xerr=reach, label="agent, filled one bar later", **style)
