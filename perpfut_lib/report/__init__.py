@@ -62,6 +62,7 @@ from perpfut_lib.report.operation import (
 from perpfut_lib.report.original import original_findings, original_table, shapley_table
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
+    coverage_table,
     folds_table,
     placebo_table,
     plot_power,
@@ -82,10 +83,12 @@ from perpfut_lib.report.tables import (
     window_table,
 )
 from perpfut_lib.report.verdicts import Verdict, verdict_lines
+from perpfut_lib.report.worlds import ablation_table, learner_findings, learner_table
 
 __all__ = [
     "NOTHING",
     "Verdict",
+    "ablation_table",
     "attribution_table",
     "calibration_table",
     "chapter_findings",
@@ -94,6 +97,7 @@ __all__ = [
     "container_conditions",
     "container_table",
     "cost_table",
+    "coverage_table",
     "data_summary",
     "direction_table",
     "discovery_table",
@@ -119,6 +123,8 @@ __all__ = [
     "ladder_table",
     "latency_table",
     "learnability_table",
+    "learner_findings",
+    "learner_table",
     "learning_curves",
     "ledger_check",
     "liquidation_table",

@@ -43,7 +43,7 @@ MEASURES = {
 def fee_table(source: Source) -> pd.DataFrame:
     """Return the fee-regime table: every agent at the fee that it was trained for, every baseline at every fee.
 
-    Percentages, basis points and ratios as the column names say. Intervals are those of the stationary bootstrap; for
+    Percentages, basis points and ratios as the column names say. Intervals are Student's and the jackknife's; for
     the random trader where its draws lie; for the utility Student's over trading windows. Utility is the agents' own
     objective per pair-day. Beside it stand its difference to the rule that did best on validation, and its share of
     what a trader earns who knows how a simulated market was made.

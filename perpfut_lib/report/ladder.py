@@ -14,23 +14,28 @@ MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("brea
 def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
     """Return one row per rung and fee: each measure, and its change from the rung below with a paired interval.
 
-    Returns in %, costs in basis points; of the learned agent unless another is named.
+    Returns in %, costs in basis points; of the learned agent, where there is one, unless another is named.
     """
     ladder = read_result(source, "ladder")
-    rows = ladder["label"].str.startswith("rung") & (ladder["agent"] == (agent or agents(ladder)[0]))
+    rows = ladder["label"].str.startswith("rung") & (ladder["agent"] == (agent or climbers(ladder)[0]))
     return changes_table(ladder[rows], "correction")
 
 
 def lone_faults_table(source: Source, agent: str | None = None) -> pd.DataFrame:
     """Return one row per fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
     ladder = read_result(source, "ladder")
-    rows = ladder["label"].str.startswith("fault") & (ladder["agent"] == (agent or agents(ladder)[0]))
+    rows = ladder["label"].str.startswith("fault") & (ladder["agent"] == (agent or climbers(ladder)[0]))
     return changes_table(ladder[rows], "without")
 
 
 def agents(table: pd.DataFrame) -> tuple[str, str]:
     """Return the names of the learned agent, which is that of its algorithm, and of the rule beside it."""
     return next((name for name in table["agent"] if name != RULE), "counterfactual-ppo"), RULE
+
+
+def climbers(ladder: pd.DataFrame) -> list[str]:
+    """Return the names of those that climbed the ladder, the learned agent first."""
+    return [name for name in agents(ladder) if name in set(ladder["agent"])]
 
 
 def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
@@ -56,19 +61,19 @@ def sweep_table(source: Source) -> pd.DataFrame:
 
 
 def plot_ladder(source: Source) -> Figure:
-    """Plot return with its interval on every rung, one colour per fee regime, the agent's left and the rule's right."""
+    """Plot return with its interval on every rung, one colour per fee regime; one panel for each that climbed it."""
     ladder = read_result(source, "ladder")
     ladder = ladder[ladder["label"].str.startswith("rung")]
     names = ladder.drop_duplicates("label")["correction"].tolist()
-    with figure(1, 2, height=0.8 + 0.42 * len(names)) as (made, panels):
-        for axes, agent in zip(panels, agents(ladder), strict=True):
+    with figure(1, len(climbers(ladder)), height=0.8 + 0.42 * len(names)) as (made, panels):
+        for axes, agent in zip(panels, climbers(ladder), strict=True):
             for number, (fee, rows) in enumerate(ladder[ladder["agent"] == agent].groupby("fee_bps")):
                 place = [-rung - 0.2 * (number - 1) for rung in range(len(rows))]
                 middle = 100 * rows["return"]
                 reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
                 color, label = PALETTE[number], f"{fee:g} bps"
                 axes.errorbar(middle, place, xerr=reach, fmt="o", markersize=4, color=color, label=label)
-            axes.set_yticks([-rung for rung in range(len(names))], names if agent != RULE else [""] * len(names))
+            axes.set_yticks([-rung for rung in range(len(names))], names if axes is panels[0] else [""] * len(names))
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_xlabel("test return (%)")
             axes.set_title(agent)

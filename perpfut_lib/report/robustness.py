@@ -8,6 +8,7 @@ from perpfut_lib.report.sources import Source, nothing_published, read_result
 from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
 
 PROTOCOL = "protocol"
+COVERAGE = "coverage"
 DIGITS = {"days": 0, "sharpe": 2, "detectable": 2, "trials": 0}  # of all others three
 
 
@@ -95,3 +96,18 @@ def plot_power() -> Figure:
         axes.set_title("Noise is left alone, and an edge is found once it is large enough")
         axes.legend(title="fee per side")
     return made
+
+
+def coverage_table() -> pd.DataFrame:
+    """Return, by number of days, what 95 % intervals cover and how often the test of the best rejects a truth (%)."""
+    if COVERAGE not in list_published():
+        return nothing_published()
+    content = read_published(COVERAGE)
+    titles = {
+        "return": "return: t interval",
+        "sharpe": "Sharpe ratio: jackknife",
+        "bootstrap": "Sharpe ratio: percentile bootstrap",
+        "spa": f"best of {content['candidates']} worthless: rejected at 5 %",
+    }
+    rows = [{"days": row["days"], **{titles[k]: decimals(100 * row[k], 1) for k in titles}} for row in content["rows"]]
+    return pd.DataFrame(rows).set_index("days")

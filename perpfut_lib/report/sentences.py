@@ -17,7 +17,7 @@ Row = dict[Hashable, Any]
 LIKELY: Final = 0.95
 """Probability that a Sharpe ratio is above the best of so many trials by chance; believed from here on."""
 FEW_DAYS: Final = 20
-"""With fewer a bootstrap has too few blocks to draw from."""
+"""With fewer an annual ratio says next to nothing."""
 DAYS_A_YEAR: Final = 365
 TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
 TEST_DAYS: Final = "test days"

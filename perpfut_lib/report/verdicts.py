@@ -17,6 +17,7 @@ from perpfut_lib.report.edges import gross_edges, net_results
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
 from perpfut_lib.report.style import decimals
+from perpfut_lib.report.worlds import UNPUBLISHED, learner_findings
 
 Rules = tuple[RuleEdges, RuleEdges]
 """The edges of rules without training, filled at the next open and one bar later."""
@@ -182,8 +183,12 @@ def learns(content: dict[str, Any] | None = None) -> Verdict:
         f"target {100 * row['target']:g})"
         for row in rows
     )
+    worlds = learner_findings()
+    found = "" if worlds == UNPUBLISHED else f" {worlds}"
     return Verdict(
-        question, answer, f"On simulated spreads of known truth it attains, of the best possible utility, {told}."
+        question,
+        answer,
+        f"On simulated spreads of known truth it attains, of the best possible utility, {told}.{found}",
     )
 
 
