@@ -116,6 +116,7 @@ def _values(content: Mapping[str, Any], policy: str, fee: float, measure: str) -
 
 
 def _percent(share: statistics.Interval) -> str:
-    if np.isnan(share.estimate):
+    """Return a share with its interval; a dash where it is not known to within the whole."""
+    if not share.upper - share.lower <= 1.0:
         return NOTHING
     return f"{decimals(100 * share.estimate, 0)} {bounds(100 * share.lower, 100 * share.upper, 0)}"
