@@ -29,6 +29,8 @@ TABLES: Final = {
 }
 """Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
+RATIO_DAYS: Final = 20
+"""With fewer days an annual ratio says next to nothing, and none is shown."""
 SIMULATED: Final = "sim"
 """How the names of profiles of simulated markets begin."""
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
@@ -52,14 +54,25 @@ def read_result(source: Source, name: str) -> pd.DataFrame:
         Nothing was published under that name, or the file is not the one that its manifest was written for.
     """
     if isinstance(source, Run):
-        return LOADERS[name](source)
+        return without_ratios_of_few_days(LOADERS[name](source))
     expected = published_tables(source).get(name)
     path = project_root() / "artifacts" / "published" / source / f"{name}.csv"
     content = path.read_bytes() if path.is_file() else b""
     if expected is None or hashlib.sha256(content).hexdigest() != expected:
         found = f"{name}.csv of profile {source} that its manifest does not know"
         raise ArtifactError(found, "the file that was published", f"perpfut publish results --profile {source}")
-    return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    return without_ratios_of_few_days(pd.read_csv(io.BytesIO(content), float_precision="round_trip"))
+
+
+def without_ratios_of_few_days(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose annual Sharpe and Sortino ratios of fewer than :data:`RATIO_DAYS` days are NaN.
+
+    Four days of which one trades show the same ratio whatever they earned. The artifacts keep them.
+    """
+    if "days" not in table:
+        return table
+    ratios = [column for column in table if column.split("_")[0] in ("sharpe", "sortino")]
+    return table.assign(**{column: table[column].where(table["days"] >= RATIO_DAYS) for column in ratios})
 
 
 def write_results(profile: Profile, run: Run, stages: Sequence[str] = STAGES) -> dict[str, str]:
