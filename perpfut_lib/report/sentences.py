@@ -10,13 +10,13 @@ import pandas as pd
 from perpfut_lib.artifacts import read_published
 from perpfut_lib.config import load_profile
 from perpfut_lib.evaluate import ALL_SEEDS
-from perpfut_lib.report.sources import MANIFEST, Source, is_simulated, published_profiles, read_result
+from perpfut_lib.report.sources import MANIFEST, RATIO_DAYS, Source, is_simulated, published_profiles, read_result
 from perpfut_lib.report.style import decimals
 
 Row = dict[Hashable, Any]
 LIKELY: Final = 0.95
 """Probability that a Sharpe ratio is above the best of so many trials by chance; believed from here on."""
-FEW_DAYS: Final = 20
+FEW_DAYS: Final = RATIO_DAYS
 """With fewer an annual ratio says next to nothing."""
 DAYS_A_YEAR: Final = 365
 TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
@@ -80,7 +80,7 @@ def _sentence(row: Row) -> str:
     sure = row["return_lower"] > 0 or row["return_upper"] < 0
     verdict = "the interval excludes zero" if sure else "the interval contains zero: this could be chance"
     if row["days"] < FEW_DAYS:
-        verdict = "so few days make any interval too narrow, and nothing follows from them"
+        verdict = "so few days say little, and nothing follows from them"
     even = row["break_even_bps"]
     pays = f"It would break even at {even:.2f} bps per side." if even > 0 else HOPELESS
     return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"

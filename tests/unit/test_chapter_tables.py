@@ -45,9 +45,12 @@ def test_figures_stand_to_the_right_and_words_to_the_left():
 
 
 def test_a_chapter_shows_every_row_every_text_and_no_nan():
-    """Proves that neither rows nor words are cut off, as pandas does by itself, and that a gap is a dash."""
+    """Proves that neither rows nor words are cut off, as pandas does by itself, and that a gap is a dash.
+
+    Twelve rows stand in the text and the rest is folded, each part with a head.
+    """
     shown = table_html(pd.DataFrame({"text": ["many words " * 20] * 100, "figure": [1.5, float("nan")] * 50}))
-    assert shown.count("<tr") == 101 and shown.count("many words") == 2000
+    assert shown.count("<tr") == 102 and shown.count("many words") == 2000
     assert "NaN" not in shown and shown.count(f"<td>{NOTHING}</td>") == 50
 
 

@@ -41,9 +41,9 @@ def test_other_edges_have_other_answers(now, later, answer):
 
 
 def test_few_days_are_named():
-    """Nine days make any interval too narrow."""
+    """Nine days say little."""
     table = pd.DataFrame([NOW | GAIN | {"days": 9}, NOW | {"delay": 1, "days": 9} | NONE])
-    assert verdicts.gross_edge(table).evidence.endswith("So few days make any interval too narrow.")
+    assert verdicts.gross_edge(table).evidence.endswith("So few days say little.")
 
 
 def test_the_worth_is_bounded_by_the_largest_upper_end():
