@@ -11,7 +11,7 @@ from agent.executor.execution import Execution
 from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import quietly
 
-SEARCH: Final = 40
+SEARCH: Final = 120
 """Schedules within which a planted fault has to be found."""
 
 
