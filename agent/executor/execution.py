@@ -6,10 +6,16 @@ was not filled in time. Dead man's switches let the exchange cancel what rests w
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from agent.executor.balance import groups_of
 from agent.executor.intent import Intent
 from agent.executor.settings import Quote
 from agent.executor.state import Order, State
+from agent.executor.targets import pairs_of
+
+HURRY_MS: Final = 3_600_000
+"""A pair that was unwound is opened by market orders for so long: the touch may be what it failed at."""
 
 
 class Execution:
@@ -27,6 +33,7 @@ class Execution:
         """Why nothing may be opened; empty while it may."""
         self._asked: dict[str, int] = {}
         self._hurried: set[str] = set()
+        self._failed: set[str] = set()
 
     def styled(
         self, orders: Iterable[Order], quotes: Mapping[str, Quote], intent: Intent, state: State, now: int
@@ -34,27 +41,52 @@ class Execution:
         """Return the orders with their limit prices."""
         if not self._touch_ms or intent.mode != "follow":
             return tuple(orders)
-        return tuple(self._styled(order, quotes, state, now) for order in orders)
+        groups = groups_of(pairs_of(intent.legs), self._hurried)
+        hurried = {name for group in groups if self._hurried & {*group} for name in group}
+        return tuple(order if order.symbol in hurried else _styled(order, quotes, state, now) for order in orders)
 
     def overdue(self, state: State, intent: Intent, now: int, again_ms: int) -> tuple[str, ...]:
         """Return the orders that are to be cancelled now: they have rested for long enough, or all shall be flat.
 
-        A cancellation that is not answered is asked for again after ``again_ms``.
+        A cancellation that is not answered is asked for again after ``again_ms``. An order that was called failed, or
+        is of a life before this one, is asked for only when it cannot be on its way to the exchange any more.
         """
         patience = self._touch_ms if intent.mode == "follow" else 0
+        strange = {*self._failed, *state.resumed}
         resting = {name: one for name, one in state.pending.items() if one.order.limit is not None}
         self._asked = {name: asked for name, asked in self._asked.items() if name in resting}
         late = tuple(
             name
             for name, one in resting.items()
-            if now - one.sent_at >= patience and now - self._asked.get(name, now - again_ms) >= again_ms
+            if now - one.sent_at >= max(patience, 2 * again_ms if name in strange else 0)
+            and now - self._asked.get(name, now - again_ms) >= again_ms
         )
         self._asked |= dict.fromkeys(late, now)
         return late
 
+    def may_rest(self, order_id: str, state: State) -> bool:
+        """Return whether an order that is called failed may rest in the book all the same; then it is cancelled first.
+
+        The answer may have been lost, not the order.
+        """
+        one = state.pending.get(order_id)
+        if one is None or one.order.limit is None:
+            return False
+        self._failed.add(order_id)
+        return True
+
+    def failed(self, order_id: str, state: State) -> bool:
+        """Return whether an order that has ended now was called failed before, and was not filled after all."""
+        one = state.pending.get(order_id)
+        return order_id in self._failed and one is not None and one.executed != one.order.quantity
+
     def ended(self, order_id: str, before: State) -> None:
-        """Note the end of an order: what the touch did not fill is sent to the market next."""
+        """Note the end of an order: what the touch did not fill is sent to the market next, and so are its hedges.
+
+        Otherwise one leg after the other would miss the touch, and the pair be unwound again and again.
+        """
         one = before.pending.get(order_id)
+        self._failed.discard(order_id)
         if one is None:
             return
         if one.order.limit is not None and one.executed != one.order.quantity:
@@ -62,11 +94,13 @@ class Execution:
         else:
             self._hurried.discard(one.order.symbol)
 
-    def _styled(self, order: Order, quotes: Mapping[str, Quote], state: State, now: int) -> Order:
-        symbol, quote = order.symbol, quotes.get(order.symbol)
-        touch = None if quote is None else quote.touch(order.quantity)
-        urgent = symbol in self._hurried or symbol in state.exposed or state.barred.get(symbol, now) > now
-        return order if touch is None or urgent else replace(order, limit=touch)
+
+def _styled(order: Order, quotes: Mapping[str, Quote], state: State, now: int) -> Order:
+    symbol, quote = order.symbol, quotes.get(order.symbol)
+    touch = None if quote is None else quote.touch(order.quantity)
+    unwound = symbol in state.barred and now < state.barred[symbol] + HURRY_MS
+    urgent = symbol in state.exposed or unwound
+    return order if touch is None or urgent else replace(order, limit=touch)
 
 
 def resting(state: State) -> frozenset[str]:

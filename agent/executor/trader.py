@@ -67,12 +67,10 @@ class Trader:
         self.targets: Mapping[str, Decimal] = {}
         """Signed base units that are aimed for, by symbol."""
         self.execution = Execution(settings.touch_ms)
-        """How orders are carried out."""
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
         self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
         self.protection = Protection(settings.stops, settings.limits, self._note)
-        """Stops at the exchange."""
 
     @property
     def state(self) -> State | None:
@@ -172,18 +170,22 @@ class Trader:
         self._journal.save(self._memory())
 
     def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
-        """Note the last word on an order."""
-        self._now = now
-        self.execution.ended(order_id, self._seeded().state)
+        """Note the last word on an order; one that may rest although it is called failed is to be cancelled first."""
+        state, self._now = self._seeded().state, now
+        if failed and self.execution.may_rest(order_id, state):
+            self._note("unsure", {"id": order_id, "why": why[:300]})
+            return
+        failed = failed or self.execution.failed(order_id, state)
+        self.execution.ended(order_id, state)
         self.account, body = self._seeded().ended(order_id, now, self._settings.limits, failed=failed)
         self._note("end", body | {"why": why[:300]})
         self._journal.save(self._memory())
 
     def reading_due(self, now: int) -> bool:
         """Return whether the exchange's positions are to be read."""
-        if self.account is None:
+        if (state := self.state) is None:
             return False
-        state, limits = self.account.state, self._settings.limits
+        limits = self._settings.limits
         reached = self.protection.book.reached and now - state.read_at >= limits.settle_ms
         return reached or readings.reading_due(state, now, limits)
 

@@ -66,8 +66,8 @@ class PerpfutExecutorConfig(StrategyV2ConfigBase):
 
     @model_validator(mode="after")
     def _fitting(self) -> "PerpfutExecutorConfig":
-        if self.execution == "touch" and self.touch + self.settle >= self.imbalance:
-            found = f"touch {self.touch:g} s and settle {self.settle:g} s"
+        if self.execution == "touch" and self.touch + 2 * self.settle >= self.imbalance:
+            found = f"touch {self.touch:g} s and settle twice {self.settle:g} s"
             raise ValueError(
                 f"{found} leave a leg alone for longer than imbalance, {self.imbalance:g} s: shorten touch"
             )

@@ -15,7 +15,7 @@ import numpy as np
 from agent.clock import ReplayClock
 from agent.executor.stops import StopRules
 from agent.testing.simulated_agent import SimulatedAgent
-from agent.testing.simulated_executor import SimulatedExecutor, scratch_folder, scratch_space
+from agent.testing.simulated_executor import SimulatedExecutor, scratch_folder, scratch_space, settings_of
 from agent.testing.simulated_network import TICK_MS, Network
 from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
@@ -116,7 +116,7 @@ def _dead(path: Path, tape: Tape, tick: int, start: int, stops: bool) -> Simulat
     clock, network = ReplayClock(start), Network(rng, now=start)
     agent = SimulatedAgent(folder, clock, network, venue, rng)
     rules = StopRules(DISTANCE if stops else Decimal(0))
-    executor = SimulatedExecutor(folder, tuple(tape.series), clock, network, venue, rules)
+    executor = SimulatedExecutor(folder, settings_of(tuple(tape.series), rules), clock, network, venue)
     venue.connect(network, executor)
     agent.ask({PAIR: WEIGHT})
     for _ in range(tick):

@@ -7,10 +7,11 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agent.executor import protection, readings, state, stops
+from agent.executor.execution import Execution
 from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import quietly
 
-SEARCH: Final = 40
+SEARCH: Final = 120
 """Schedules within which a planted fault has to be found."""
 
 
@@ -59,12 +60,19 @@ def _rigid() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _trusting() -> Iterator[None]:
+    with patch.object(Execution, "may_rest", lambda *_: False):
+        yield
+
+
 PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "a restart forgets the orders in flight": _forgetful,
     "a restart forgets everything": _amnesic,
     "the first reading is believed, however old": _credulous,
     "every stop that is missing was carried out": _rash,
     "a stop does not grow with its position": _rigid,
+    "an order that is called failed is taken for gone": _trusting,
 }
 """Each puts an executor with that fault in the place of ours."""
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,6 +34,7 @@ LIMITS: Final = Limits(
     imbalance_ms=6_000,
     cool_off_ms=8_000,
 )
+LONGEST_IMBALANCE_MS: Final = 12_000
 PATIENCE: Final = Patience(hold_ms=4_000, tolerance=Tolerance(max_age=30_000))
 STOPS: Final = StopRules(Decimal("0.1"), rest_ms=20_000)
 REPORT_TICKS: Final = 5
@@ -98,6 +99,10 @@ class World(Protocol):
         """Send an order on its way."""
         ...
 
+    def cancel(self, order_id: str) -> None:
+        """Ask for the end of an order that rests."""
+        ...
+
     def place_stop(self, stop: Stop) -> None:
         """Send a stop on its way."""
         ...
@@ -114,31 +119,28 @@ class SimulatedExecutor:
     ----------
     folder : AgentFolder
         Shared with the agent.
-    symbols : tuple of str
-        To trade.
+    settings : TraderSettings
+        What it is told.
     clock : ReplayClock
         Wall clock.
     network : Network
         Between it and the exchange.
     world : World
         The exchange.
-    stops : StopRules
-        Catastrophe stops.
     """
 
     def __init__(
         self,
         folder: AgentFolder,
-        symbols: tuple[str, ...],
+        settings: TraderSettings,
         clock: ReplayClock,
         network: Network,
         world: World,
-        stops: StopRules = STOPS,
     ) -> None:
         self.folder = folder
         """Shared with the agent."""
         self._clock, self._network, self._world = clock, network, world
-        self._settings = TraderSettings(symbols, LIMITS, PATIENCE, stops=stops)
+        self._settings = settings
         self.fuse = Fuse()
         self.trader: Trader | None = None
         """The process; none while it is down."""
@@ -180,6 +182,16 @@ class SimulatedExecutor:
             self.trader, self.fuse.left = None, None
             self.crashes, self._down = self.crashes + 1, down
 
+    def unknown(self, order_id: str) -> None:
+        """Hear that the exchange does not know an order; one that may still be on its way has not ended."""
+
+        def ended(trader: Trader) -> None:
+            one = None if trader.state is None else trader.state.pending.get(order_id)
+            if one is not None and self.now() - one.sent_at >= 2 * LIMITS.settle_ms:
+                trader.end(order_id, self.now(), failed=False)
+
+        self.protected(ended)
+
     def up_since(self) -> int | None:
         """Return since when it has known its positions, ms; none while it does not."""
         return self._started if self.trader is not None and self.trader.account is not None else None
@@ -217,6 +229,9 @@ class SimulatedExecutor:
             trader.sent(order, order_id, self.now())
             self.orders += 1
             self._world.place(order, order_id)
+        assert trader.state is not None
+        for order_id in trader.execution.overdue(trader.state, trader.intent, self.now(), LIMITS.settle_ms):
+            self._world.cancel(order_id)
         self._protect(trader)
         if self._clock.now // TICK_MS % REPORT_TICKS == 0:
             trader.report()
@@ -252,6 +267,12 @@ class SimulatedExecutor:
         self._asking = True
         if not self._network.post("reading", answered, 1):
             self._network.surely(failed, 1)
+
+
+def settings_of(symbols: tuple[str, ...], stops: StopRules = STOPS, touch_ms: int = 0) -> TraderSettings:
+    """Return the settings of a simulated executor; what rests first takes longer to be hedged."""
+    limits = replace(LIMITS, imbalance_ms=LONGEST_IMBALANCE_MS) if touch_ms else LIMITS
+    return TraderSettings(symbols, limits, PATIENCE, touch_ms=touch_ms, stops=stops)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from agent.executor.stops import Stop
 from agent.testing.simulated_executor import SimulatedExecutor
 from agent.testing.simulated_network import TICK_MS, Network
 from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Refused, Request, Side
+from perpfut_lib.venue.accounts import Order as BookOrder
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import PartialFill, Reject
 from perpfut_lib.venue.matching import Matching
@@ -144,7 +145,9 @@ class SimulatedVenue:
             rules = series.instrument
             rule = TradingRule(rules.lot, rules.tick, rules.lot, rules.min_notional * Decimal("1.02"))
             if symbol not in self.unquoted:
-                found[symbol] = Quote(rule, Decimal(str(self.price(symbol))))
+                book = self.matching.exchange.quote(symbol)
+                bid, ask = (Decimal(rules.price_text(one)) for one in (book.bid, book.ask))
+                found[symbol] = Quote(rule, Decimal(str(self.price(symbol))), bid, ask)
         return found
 
     def place(self, order: Order, order_id: str) -> None:
@@ -160,15 +163,27 @@ class SimulatedVenue:
         self._taken.add(order_id)
         side: Side = "BUY" if order.quantity > 0 else "SELL"
         size, reduce = abs(order.quantity), order.reduce_only
-        request = Request(order.symbol, side, size, reduce_only=reduce, client_id=order_id)
+        request = Request(order.symbol, side, size, order.limit, reduce_only=reduce, client_id=order_id)
         try:
-            self.matching.place(NAME, request)
+            placed = self.matching.place(NAME, request)
         except Refused:
             self._tell_end(order_id, failed=True)
             return
         if self.rng.uniform() < self._failures:  # the answer is lost: the client calls it failed
             self._tell_end(order_id, failed=True)
-        self._tell_end(order_id, failed=False, after=1)
+        if not placed.open:
+            self._tell_end(order_id, failed=False, after=1)
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for the end of an order that rests; of one that is not known the exchange says so."""
+
+        def cancel() -> None:
+            if order_id not in self._taken:
+                self._network.post("news", self._for_this_life(lambda: self._executor.unknown(order_id)))
+            elif self.matching.cancel(NAME, None, order_id) is None:
+                self._tell_end(order_id, failed=False, after=1)
+
+        self._network.post("order", cancel)
 
     def place_stop(self, stop: Stop) -> None:
         """Send a stop on its way; half of those that are lost are reported as failed."""
@@ -226,6 +241,10 @@ class SimulatedVenue:
                 executor.protected(lambda one: one.fill(order_id, trade, executor.now()) if one.state else None)
 
             self._network.post("news", self._for_this_life(fill))
+            if what.order.remaining == 0 and what.order.request.price is not None:
+                self._tell_end(order_id, failed=False, after=1)
+        elif isinstance(what, BookOrder) and not what.open and what.request.price is not None:
+            self._tell_end(what.request.client_id, failed=False, after=1)
         elif isinstance(what, Income) and what.kind == "FUNDING_FEE":
             amount = what.amount
             self._network.surely(lambda: executor.protected(lambda one: one.funding(amount) if one.state else None))

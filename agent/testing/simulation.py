@@ -22,7 +22,14 @@ from agent.executor.state import Order
 from agent.executor.trail import events
 from agent.testing.schedule_results import Outcome, Result, summed
 from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
-from agent.testing.simulated_executor import LIMITS, SimulatedExecutor, scratch_folder, scratch_space
+from agent.testing.simulated_executor import (
+    LIMITS,
+    LONGEST_IMBALANCE_MS,
+    SimulatedExecutor,
+    scratch_folder,
+    scratch_space,
+    settings_of,
+)
 from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
 from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
@@ -32,7 +39,7 @@ CALM_TICKS: Final = 120
 """Longest time to come to rest when all faults are over."""
 RESTED_TICKS: Final = 20
 """Time for which nothing may happen any more: the quiet time, a reading's way, and the doubt that it may raise."""
-BOUND_MS: Final = LIMITS.imbalance_ms + (IN_A_ROW + 1) * (
+BOUND_MS: Final = LONGEST_IMBALANCE_MS + (IN_A_ROW + 1) * (
     LIMITS.pending_ms + 2 * LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
 )
 """Longest time without a hedge: the time allowed, then an unwinding of which each try fails as slowly as it can."""
@@ -41,6 +48,9 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
     LIMITS.pending_ms + LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
 )
 """Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
+TOUCH_MS: Final = 2_000
+TOUCH_SHARE: Final = 0.3
+"""Share of schedules in which orders rest at the touch first."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -137,6 +147,9 @@ class Watch:
         own = {name: trader.account.state.position(name) for name in SYMBOLS}
         if held != own:
             self._broken(f"the ledger says {own}, the exchange {held}")
+        resting = [one.number for one in self.venue.account.open_orders() if one.request.trigger is None]
+        if resting:
+            self._broken(f"orders {resting} rest although the targets are held")
         stops = sorted((one.symbol, one.quantity) for one in self.venue.stops().values())
         if stops != [(symbol, -units) for symbol, units in held.items() if units]:
             self._broken(f"stops {stops} behind {held}")
@@ -170,7 +183,8 @@ def _run(seed: int, path: Path) -> Outcome:
     clock = ReplayClock(venue.now)
     network = Network(rng, now=venue.now)
     agent = SimulatedAgent(folder, clock, network, venue, rng)
-    executor = SimulatedExecutor(folder, SYMBOLS, clock, network, venue)
+    touch_ms = TOUCH_MS if rng.uniform() < TOUCH_SHARE else 0
+    executor = SimulatedExecutor(folder, settings_of(SYMBOLS, touch_ms=touch_ms), clock, network, venue)
     venue.connect(network, executor)
     watch = Watch(agent, executor, venue, outcome)
     venue.listeners.append(watch.order)

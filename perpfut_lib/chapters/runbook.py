@@ -12,6 +12,8 @@ from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 from perpfut_lib.report import outage_table
 
 PUBLISHED: Final = "containers"
+OUTAGE: Final = "agent/outage"
+SIMULATED: Final = "agent/simulation"
 
 FRESHNESS: Final[Mapping[Freshness, str]] = {
     Freshness.FRESH: "Acted on.",
@@ -66,7 +68,7 @@ def containers(profile: Profile, run: Run) -> str:
 
 def outage(profile: Profile, run: Run) -> str:
     """Return what is lost when everything of ours is dead, with and without stops."""
-    kept: dict[str, Any] = read_published("agent/outage")
+    kept: dict[str, Any] = read_published(OUTAGE)
     how = (
         f"Stops at {100 * kept['distance']:g} % of the price behind a pair of {kept['gross']:g} times the equity, on "
         "the local exchange. Each row is the worst of its deaths, as a share of the equity before the market moves."
@@ -76,7 +78,7 @@ def outage(profile: Profile, run: Run) -> str:
 
 def simulation(profile: Profile, run: Run) -> str:
     """Return the counts of the deterministic simulation, and what it says of faults that were planted."""
-    kept: dict[str, Any] = read_published("agent/simulation")
+    kept: dict[str, Any] = read_published(SIMULATED)
     told = {
         "schedules": f"{kept['schedules']:,}",
         "seconds of the virtual clock": f"{kept['ticks']:,}",

@@ -13,12 +13,13 @@ from agent.executor.settings import Quote, TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order, State, filled, finished, sent
 from agent.executor.trader import Trader
-from tests.agent.documents import NOW, control
+from tests.agent.documents import NOW, control, signal
 from tests.executor.desk import QUOTES, RULE, fill
 
 D = Decimal
 BOOK = {name: replace(one, bid=one.price - D("0.01"), ask=one.price + D("0.01")) for name, one in QUOTES.items()}
 FOLLOW, FLAT = Intent("follow", "ok"), Intent("flat", "killed")
+PAIR = Intent("follow", "ok", signal(), signal().legs)
 BUY, SELL = Order("AAA", D(5), False), Order("BBB", D(-20), False)
 
 
@@ -39,8 +40,9 @@ def test_buyers_bid_and_sellers_ask():
         {"quotes": QUOTES},
         {"state": State(exposed={"AAA": 0})},
         {"state": State(barred={"AAA": 10})},
+        {"state": State(barred={"AAA": 10}), "now": 3_600_000},
     ],
-    ids=["going flat", "market by choice", "no book", "without its hedge", "being unwound"],
+    ids=["going flat", "market by choice", "no book", "without its hedge", "being unwound", "unwound not long ago"],
 )
 def test_what_is_urgent_is_a_market_order(urgent):
     assert styled(BUY, **urgent) is None
@@ -60,6 +62,7 @@ def test_an_order_rests_for_its_time_and_its_rest_goes_to_the_market():
     state = finished(state, "a", 8_600, limits, failed=False)
     assert styled(replace(BUY, quantity=D(3)), execution) is None
     assert styled(SELL, execution) == D("20.01")
+    assert styled(SELL, execution, PAIR) is None
     state = filled(sent(state, replace(BUY, quantity=D(3)), "b", 9_000), "b", D(3), 9_100)
     execution.ended("b", state)
     assert styled(BUY, execution) == D("99.99")
@@ -127,3 +130,28 @@ def test_going_flat_while_an_order_rests_waits_for_its_end_only(folder):
 
 def test_quotes_without_a_book_have_no_touch():
     assert Quote(RULE, D(100)).touch(D(1)) is None
+
+
+def test_an_order_that_is_called_failed_may_rest_and_is_cancelled_first():
+    """The answer was lost, not the order: nothing follows it before the exchange has said that it rests no more."""
+    execution = Execution(5_000)
+    state = sent(State(), replace(BUY, limit=D("99.99")), "a", 0)
+    assert execution.may_rest("a", state)
+    assert execution.overdue(state, FOLLOW, 9_999, 5_000) == ()
+    assert execution.overdue(state, FOLLOW, 10_000, 5_000) == ("a",)
+    assert execution.failed("a", state)
+    assert not execution.failed("a", filled(state, "a", D(5), 10_500))
+    assert not execution.may_rest("m", sent(State(), BUY, "m", 0))
+
+
+def test_a_failed_order_with_a_limit_counts_as_failed_once_it_is_gone(folder):
+    one = Trader(folder, TraderSettings(("AAA", "BBB"), touch_ms=5_000), ReplayClock(NOW + 1_000))
+    one.seed(Reading({}, 10_000.0), BOOK, 0)
+    for order in one.orders(BOOK, 1_000):
+        one.sent(order, order.symbol, 1_000)
+    one.end("AAA", 2_000, failed=True, why="no answer")
+    assert "AAA" in one.state.pending
+    assert one.orders(BOOK, 3_000) == ()
+    one.end("AAA", 12_000, failed=False)
+    assert "AAA" not in one.state.pending
+    assert one.state.failures == {"AAA": 1}

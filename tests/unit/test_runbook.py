@@ -86,3 +86,22 @@ def test_services_of_the_runbook_exist():
     assert named <= services.keys() | {"hummingbot-paper"}
     profiles = {profile for service in services.values() for profile in service["profiles"]}
     assert set(re.findall(r"--profile (demo|paper|live|research)", TEXT)) <= profiles
+
+
+def test_what_an_outage_costs_is_shown_with_and_without_stops():
+    """A row per market and moment, and where the stops lie."""
+    published = read_published(runbook.OUTAGE)
+    page = _page(runbook.outage)
+    rows = published["rows"]
+    assert all(f"{100 * row['lost_with']:.1f}" in page and row["market"] in page for row in rows)
+    assert len(rows) <= 12
+    assert f"{100 * published['distance']:g} %" in page
+
+
+def test_the_simulation_is_shown_with_the_faults_that_it_finds():
+    """No violation was published, and every planted fault was found by some schedule."""
+    published = read_published(runbook.SIMULATED)
+    page = _page(runbook.simulation)
+    assert published["violations"] == {}
+    assert published["longest_bare_s"] <= published["bare_bound_s"]
+    assert all(row["found"] > 0 and row["fault"] in page for row in published["planted"])
