@@ -137,6 +137,11 @@ class Stack:
                     found |= {*signal.reasons, *(reason for pair in signal.pairs for reason in pair.reasons)}
         return sorted(map(str, found))
 
+    def revision(self) -> str:
+        """Return the commit that the agent's image was built from."""
+        label = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
+        return engine("inspect", self.container(AGENT), "--format", label).strip()
+
     def fills(self) -> int:
         """Return how many fills the account has had."""
         return len(self.venue.matching.account(ACCOUNT).fills)
