@@ -1,6 +1,6 @@
 """The tables of the page on containers, from what docker/trials and docker/sbom.py published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -26,7 +26,7 @@ def container_positions(profile: Profile, run: Run) -> str:
             "for (s)": f"{row['lasted']:.0f}",
             "positions meanwhile": fate(row),
             "then as signalled": recovery(row),
-            "reasons of the signals": ", ".join(f"`{code}`" for code in row.get("reasons", [])) or "none",
+            "reasons of the signals": codes(row.get("reasons")),
         }
         for row in rows
     ]
@@ -35,7 +35,16 @@ def container_positions(profile: Profile, run: Run) -> str:
         [row for row in told if any(word in row["disturbance"] for word in outer) == outside]
         for outside in (False, True)
     ]
-    return "\n\n".join(markdown_table(pd.DataFrame(part)) for part in parts if part)
+    images = ", ".join(f"`{each[:8]}`" for each in sorted({row["revision"] for row in rows}))
+    note = f"Measured on two cores that other work kept busy, which is in the times; images of the commits {images}."
+    return "\n\n".join([*(markdown_table(pd.DataFrame(part)) for part in parts if part), note])
+
+
+def codes(reasons: Sequence[str] | None) -> str:
+    """Return reason codes as the page shows them; what was not recorded is not called none."""
+    if reasons is None:
+        return "not recorded"
+    return ", ".join(f"`{code}`" for code in reasons) or "none"
 
 
 def fate(row: Mapping[str, Any]) -> str:

@@ -37,6 +37,13 @@ def test_each_recovery_has_its_words(after, words):
     assert containers.recovery(ROW | {"in_line_after": after}) == words
 
 
+def test_reasons_that_were_not_recorded_are_not_called_none():
+    """An empty list is an answer, no list is not."""
+    assert containers.codes(None) == "not recorded"
+    assert containers.codes([]) == "none"
+    assert containers.codes(["held", "clock"]) == "`held`, `clock`"
+
+
 def test_every_published_disturbance_is_shown():
     """No row is left out, and no table has more than twelve."""
     profile = load_profile("smoke")
