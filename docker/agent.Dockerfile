@@ -39,7 +39,7 @@ RUN NUMBA_CACHE_DIR=/tmp/machine-code python -c "import agent.operation.run, age
 USER 10001:10001
 VOLUME /app/artifacts /var/cache/perpfut
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=60s --timeout=20s --start-period=180s --retries=2 \
+HEALTHCHECK --interval=60s --timeout=20s --start-period=300s --retries=2 \
   CMD ["perpfut", "agent", "status", "--max-age", "90"]
 ENTRYPOINT ["perpfut"]
 CMD ["agent", "run"]

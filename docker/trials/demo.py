@@ -74,12 +74,12 @@ def inside(service: str, code: str) -> str:
 
 
 def state(service: str) -> dict[str, Any]:
-    """Return health, restarts and memory of a service."""
+    """Return health, restarts, memory and commit of a service; Hummingbot's image names no commit."""
     name = PROJECT.container(service)
-    told = "{{.State.Health.Status}} {{.RestartCount}}"
-    health, restarts = engine("inspect", name, "--format", told).split()
+    told = '{{.State.Health.Status}} {{.RestartCount}} {{index .Config.Labels "org.opencontainers.image.revision"}}'
+    health, restarts, *revision = engine("inspect", name, "--format", told).split()
     memory = engine("stats", "--no-stream", "--format", "{{.MemUsage}}", name).partition("/")[0].strip()
-    return {"health": health, "restarts": int(restarts), "memory": memory}
+    return {"health": health, "restarts": int(restarts), "memory": memory, "revision": "".join(revision)}
 
 
 def require_sound(told: dict[str, Any]) -> None:

@@ -51,6 +51,8 @@ class Outcome:
     """From its end until positions were what a fresh signal asked for; none if they were not within ten minutes."""
     reasons: list[str]
     """Reason codes of the signals from its begin until all was in line again."""
+    revision: str
+    """Commit of the agent's image, with a plus where the tree had changes."""
 
 
 class Watch:
@@ -113,6 +115,7 @@ def measured(stack: Stack, what: Disturbance) -> Outcome:
         fills=filled,
         in_line_after=None if back is None else round(back, 1),
         reasons=stack.reasons(clock),
+        revision=stack.revision(),
     )
 
 

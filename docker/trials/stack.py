@@ -33,7 +33,7 @@ MARKET: Final = (
 """The market of docker/compose.yml's exchange."""
 SETTINGS: Final = (
     "agent.policy=z-score agent.risk.max_pvalue=null cointegration.formation=6h cointegration.trading=2h "
-    "cointegration.min_correlation=-1 cointegration.top=2 agent.governor.pause=2m"
+    "cointegration.min_correlation=-1 cointegration.max_pvalue=1.0 cointegration.top=2 agent.governor.pause=2m"
 )
 """Those of docker/compose.yml, and a governor whose pauses end while the trial waits (default: an hour)."""
 IN_LINE: Final = 0.1
@@ -136,6 +136,11 @@ class Stack:
                 if signal.created_at >= 1000 * since:
                     found |= {*signal.reasons, *(reason for pair in signal.pairs for reason in pair.reasons)}
         return sorted(map(str, found))
+
+    def revision(self) -> str:
+        """Return the commit that the agent's image was built from."""
+        label = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
+        return engine("inspect", self.container(AGENT), "--format", label).strip()
 
     def fills(self) -> int:
         """Return how many fills the account has had."""

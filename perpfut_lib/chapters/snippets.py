@@ -7,7 +7,7 @@ import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
 from perpfut_lib.artifacts import Run, list_published
-from perpfut_lib.chapters import runbook
+from perpfut_lib.chapters import containers, runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
 from perpfut_lib.chapters.tables import markdown_table, settings_table, table_html
@@ -156,6 +156,9 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         stages,
         verdicts,
         versions,
+        containers.container_contents,
+        containers.container_demonstration,
+        containers.container_positions,
         runbook.agent_settings,
         runbook.alarms,
         runbook.containers,
