@@ -37,12 +37,19 @@ def read_candles(root: Path, symbol: str) -> pd.DataFrame:
     return pd.concat([table.to_pandas() for table in candle_months(root, symbol)], ignore_index=True)
 
 
-def candle_months(root: Path, symbol: str) -> Iterator[pa.Table]:
-    """Yield one symbol's bars month by month as Arrow tables, whose columns become numpy arrays without a copy."""
+def candle_months(root: Path, symbol: str, start: int | None = None, end: int | None = None) -> Iterator[pa.Table]:
+    """Yield one symbol's bars month by month as Arrow tables, whose columns become numpy arrays without a copy.
+
+    With ``start`` and ``end`` (ms UTC) only the months are read that have a part in [start, end).
+    """
     files = sorted((root / CANDLES / quote(symbol, safe="")).glob("*.parquet"))
     if not files:
         raise MissingInputError(f"no candles of {symbol} in {root}", "one file per month", "run the acquisition again")
+    first = "" if start is None else str(np.datetime64(start, "ms").astype("datetime64[M]"))
+    last = "9999" if end is None else str(np.datetime64(end - 1, "ms").astype("datetime64[M]"))
     for file in files:
+        if not first <= file.stem <= last:
+            continue
         yield pa.parquet.ParquetFile(file).read(use_threads=False)
 
 

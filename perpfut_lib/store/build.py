@@ -17,7 +17,9 @@ READERS: Final = 4
 """Symbols read at once."""
 
 
-def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timeframe: int) -> Panel:
+def build_panel(
+    root: Path, symbols: Sequence[str], start: int, end: int, timeframe: int, label: str = "Building the panel"
+) -> Panel:
     """Read the candles and settlements under ``root`` into one panel.
 
     Parameters
@@ -30,6 +32,8 @@ def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timefr
         Window [start, end), ms UTC, multiples of ``timeframe``.
     timeframe : int
         Length of a bar, ms.
+    label : str
+        Text of the progress bar; no bar without it.
 
     Returns
     -------
@@ -47,14 +51,15 @@ def build_panel(root: Path, symbols: Sequence[str], start: int, end: int, timefr
 
     def read(column: int) -> None:
         own = {field: values[field][column] for field in FIELDS}
-        for month in candle_months(root, names[column]):
+        for month in candle_months(root, names[column], start, end):
             rows, inside = _rows(month.column("open_time").to_numpy(), start, end, timeframe)
             for field in FIELDS:
                 own[field][rows] = month.column(field).to_numpy()[inside]
         fill_forward(own, filled[column])
 
     with ThreadPoolExecutor(READERS) as pool:  # decompression and copies release the interpreter's lock
-        for _ in track(pool.map(read, range(len(names))), label="Building the panel", total=len(names), unit="symbol"):
+        done = pool.map(read, range(len(names)))
+        for _ in track(done, label=label, total=len(names), unit="symbol") if label else done:
             pass
     columns = {field: np.ascontiguousarray(values.pop(field).T) for field in FIELDS}
     funding = {name: events for name in names if (events := _funding(root, name)) is not None}
