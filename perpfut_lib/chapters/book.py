@@ -23,8 +23,7 @@ from perpfut_lib.errors import ChapterError
 PROSE = "book"
 BUILT = "_build"
 STAMP = ".made-from"
-PICTURES = {"_static/result.png": "headline_picture", "_static/frontier.png": "frontier_picture"}
-"""Pictures that are drawn from published results, and what of the report draws them."""
+PICTURE = "_static/result.png"
 GUIDES = "notebooks/howto"
 RESULTS = ("generated/headline.md", "generated/fee_table.md", "generated/verdicts.md")
 Format = Literal["pdf", "epub"]
@@ -151,7 +150,7 @@ def made_pages(profile: Profile) -> dict[str, bytes]:
     from perpfut_lib.chapters.snippets import snippets
 
     pages = {f"generated/{snippet}.md": text.encode() for snippet, text in snippets(profile).items()}
-    return pages | {name: getattr(report, draw)() for name, draw in PICTURES.items()}
+    return pages | {PICTURE: report.headline_picture()}
 
 
 def _lay_out(source: Path, pages: dict[str, bytes]) -> None:

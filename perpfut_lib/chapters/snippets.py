@@ -36,10 +36,8 @@ def recorded(profile: Profile, run: Run) -> str:
 
 
 def frontier(profile: Profile, run: Run) -> str:
-    """Return what rules without training earn on recorded markets, in sentences and as a table."""
-    return (
-        f'{report.frontier_findings()}\n\n<div class="output text_html">\n{table_html(report.frontier_table())}\n</div>'
-    )
+    """Return what rules without training earn on recorded markets, in sentences."""
+    return report.frontier_findings()
 
 
 def simulated(profile: Profile, run: Run) -> str:

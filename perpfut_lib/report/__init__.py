@@ -37,7 +37,7 @@ from perpfut_lib.report.figures import (
     plot_spread,
 )
 from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
-from perpfut_lib.report.headline_figure import frontier_picture, headline_picture, plot_headline
+from perpfut_lib.report.headline_figure import headline_picture, plot_headline
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -113,7 +113,6 @@ __all__ = [
     "findings_table",
     "folds_table",
     "frontier_findings",
-    "frontier_picture",
     "frontier_table",
     "headline",
     "headline_picture",

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from perpfut_lib.policies.rules import TUNED
 from perpfut_lib.report.edges import fitted_results, gross_edges, recorded_minutes, test_days
-from perpfut_lib.report.frontier import plot_frontier
 from perpfut_lib.report.sources import published_profiles
 from perpfut_lib.report.style import PALETTE, figure
 
@@ -23,17 +22,8 @@ GAP: Final = 0.17  # between policies at the same fee
 
 def headline_picture() -> bytes:
     """Return :func:`plot_headline` as a PNG file."""
-    return _png(plot_headline())
-
-
-def frontier_picture() -> bytes:
-    """Return :func:`perpfut_lib.report.plot_frontier` as a PNG file."""
-    return _png(plot_frontier())
-
-
-def _png(made: Figure) -> bytes:
     written = io.BytesIO()
-    made.savefig(written, format="png", dpi=150, metadata={"Software": None})
+    plot_headline().savefig(written, format="png", dpi=150, metadata={"Software": None})
     return written.getvalue()
 
 

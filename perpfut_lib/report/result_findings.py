@@ -38,7 +38,7 @@ def evaluation(profile: Profile, source: Source) -> Sentences:
     days, above = int(own["days"].max()), int((own["return_lower"] > 0.0).sum())
     best = rules.groupby("test_fee_bps")["gain"].max().reindex(own["test_fee_bps"])
     ahead = int((own["gain"].to_numpy() > best.to_numpy()).sum())
-    few = ", which is too few to conclude anything" if days < FEW_DAYS else ""
+    few = ", which say nothing of other months" if days < FEW_DAYS else ""
     return (
         f"At fees of {_list(own['test_fee_bps'], '{:g}')} basis points the agent returned "
         f"{_list(100 * own['gain'], '{:+.2f}')} % over {days} test days{few}; {above} of {len(own)} intervals lie "

@@ -80,7 +80,7 @@ def _sentence(row: Row) -> str:
     sure = row["return_lower"] > 0 or row["return_upper"] < 0
     verdict = "the interval excludes zero" if sure else "the interval contains zero: this could be chance"
     if row["days"] < FEW_DAYS:
-        verdict = "so few days say little, and nothing follows from them"
+        verdict += ", but so few days say nothing of other months"
     even = row["break_even_bps"]
     pays = f"It would break even at {even:.2f} bps per side." if even > 0 else HOPELESS
     return f"{_returned(row)} ({_interval(row)}): {verdict}. {pays}"
@@ -124,7 +124,7 @@ def _judged(row: Row, significance: "pd.Series[Any]") -> str:
         else "**not significant**: at least one test cannot rule out chance"
     )
     if row["days"] < FEW_DAYS:
-        verdict = "**not significant**: so few days make every interval and test too sure of itself"
+        verdict = "**not significant**: so few days say nothing of other months"
     return (
         f"{_returned(row)} ({tests}): {verdict}. {_pays(row)} A test of this length finds an edge with a power of "
         f"80 % only from a Sharpe ratio of {significance['detectable']:.1f} on."

@@ -69,7 +69,7 @@ def gross_edge(edges: pd.DataFrame | None = None, rules: Rules | None = None) ->
         for first, second in zip(at_once.itertuples(), later.itertuples(), strict=True)
     )
     answer += _rules_answer(rules)
-    few = " So few days say little." if edges["days"].min() < FEW_DAYS else ""
+    few = " So few days say nothing of other months." if edges["days"].min() < FEW_DAYS else ""
     evidence = f"The agent trained without fees, filled at the next open: {told}.{few}"
     return Verdict(question, answer, " ".join([evidence, *_of_rules(rules)]))
 

@@ -129,7 +129,7 @@ def test_most_exercises_are_solved_by_code():
 
 MATHS = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$(?!\$)", re.S)
 GREEK = (
-    r"\\(var(?:epsilon|theta|rho)|alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
+    r"\\(var(?:epsilon|theta|rho|pi)|alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
     r"upsilon|phi|chi|psi|omega|Gamma|Delta|Sigma|Phi)(?![a-zA-Z])"
 )
 

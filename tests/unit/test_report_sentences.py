@@ -48,7 +48,7 @@ def test_a_gain_is_told_with_interval_verdict_and_break_even(found):
     [
         ({"break_even_bps": -0.001}, "It lost before costs: no fee is low enough."),
         ({"break_even_bps": float("nan"), "return": 0.0}, "it never traded, so no cost would matter."),
-        ({"days": 5}, "so few days say little, and nothing follows from them"),
+        ({"days": 5}, "but so few days say nothing of other months"),
         ({"return_lower": -0.00001}, "interval +0.00 % to +4.08 %): the interval contains zero: this could be chance"),
     ],
 )

@@ -24,7 +24,7 @@ def test_an_edge_that_a_later_fill_takes_away_is_told_so():
     assert (
         verdicts.gross_edge(table).answer == "The agent's shows in 1 of 1 periods and survives the later fill in none"
     )
-    assert "narrow" not in verdicts.gross_edge(table).evidence
+    assert "other months" not in verdicts.gross_edge(table).evidence
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_other_edges_have_other_answers(now, later, answer):
 
 
 def test_few_days_are_named():
-    """Nine days say little."""
+    """Nine days say nothing of other months."""
     table = pd.DataFrame([NOW | GAIN | {"days": 9}, NOW | {"delay": 1, "days": 9} | NONE])
-    assert verdicts.gross_edge(table).evidence.endswith("So few days say little.")
+    assert verdicts.gross_edge(table).evidence.endswith("So few days say nothing of other months.")
 
 
 def test_the_worth_is_bounded_by_the_largest_upper_end():
