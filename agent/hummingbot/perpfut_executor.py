@@ -166,8 +166,8 @@ class PerpfutExecutor(StrategyV2Base):
         for symbol, pair in self._pairs.items():
             price = self.exchange.get_price_by_type(pair, PriceType.MidPrice)
             if pair in self.exchange.trading_rules and price.is_finite() and price > 0:
-                bid, ask = (self.exchange.get_price(pair, is_buy) for is_buy in (False, True))
-                found[symbol] = Quote(self._rule(pair), price, bid, ask)
+                touch = (self.exchange.get_price(pair, is_buy) for is_buy in (False, True))
+                found[symbol] = Quote(self._rule(pair), price, *(one if one.is_finite() else None for one in touch))
         return found
 
     def _rule(self, pair: str) -> TradingRule:

@@ -18,7 +18,13 @@ HERE = Path(__file__).parent
 MARKET = SimulationConfig(days=5, symbols=4, planted_pairs=2)
 
 
-SHORT = ("test_open", "test_flip", "test_expiry", "test_restart")
+SHORT = (
+    "test_open",
+    "test_flip",
+    "test_expiry",
+    "test_restart",
+    "test_both_legs_have_stops_that_follow_their_size_and_go_with_them",
+)
 """Cases of every run; the others need PERPFUT_HUMMINGBOT=all, as make test-hummingbot sets it."""
 
 
