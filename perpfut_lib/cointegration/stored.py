@@ -16,7 +16,7 @@ from perpfut_lib.store.panel import Panel
 
 
 class Stored(NamedTuple):
-    """Candles on disk, where every worker can read them; see :mod:`perpfut_lib.acquire.partitions`."""
+    """Candles on disk, where every worker can read them; one Parquet file per symbol and month."""
 
     root: Path
     """Folder with ``candles/`` and ``funding/``."""
@@ -45,7 +45,7 @@ def stored_pair_days(stored: Stored, windows: pd.DataFrame, profile: Profile) ->
     stored : Stored
         Where the candles are.
     windows : DataFrame
-        Trading windows, see :func:`perpfut_lib.calendar.trading_windows`.
+        Trading windows, as ``perpfut_lib.calendar.trading_windows`` gives them.
     profile : Profile
         Screen, universe, and ``compute``: local processes or a Dask cluster.
 
