@@ -89,10 +89,17 @@ def borrow_from_html(app):
     handlers["singlehtml"] = handlers.get("html", {}) | handlers.get("singlehtml", {})
 
 
+def leave_thebe_out(app):
+    """Take out the scripts of sphinx-thebe, which Jupyter Book always loads: they name a server on the network."""
+    listeners = app.events.listeners["env-before-read-docs"]
+    listeners[:] = [each for each in listeners if each.handler.__name__ != "init_thebe_core"]
+
+
 def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
     app.connect("config-inited", address_buttons, priority=100)
     app.connect("builder-inited", borrow_from_html)
+    app.connect("builder-inited", leave_thebe_out)
     app.connect("html-page-context", place_in_repository, priority=400)
     as_figure = (visit_table, depart_table)
     app.add_enumerable_node(TableFigure, "table", caption_of, html=as_figure)
