@@ -20,7 +20,7 @@ from perpfut_lib.errors import ChapterError
 from perpfut_lib.evaluate import EpisodeFlows, Trial, combine, days_of
 from perpfut_lib.evaluate.portfolio import FLOWS
 from perpfut_lib.evaluate.stage import ledger_name, load_test_span
-from perpfut_lib.report.sources import published_profiles, published_tables, read_result
+from perpfut_lib.report.sources import RATIO_DAYS, published_profiles, published_tables, read_result
 from perpfut_lib.robustness.folds import fold_profiles
 
 
@@ -96,7 +96,7 @@ def cells(profile: Profile, run: Run) -> Iterator[Cell]:
         middle, table, "fee table, utility", table.loc[(last, agent), "utility (bps)"], _utility(profile, run), 1
     )
     table = report.measures_table(run)
-    ratio = float(statistics.sharpe(own["return"].to_numpy()))
+    ratio = _sharpe(own)
     yield Cell(middle, table, "measures, Sharpe ratio", _number(table.loc["Sharpe ratio", last]), ratio, 2)
     table = report.attribution_table(run)
     paid = 100 * float(own["fees"].sum())
@@ -134,13 +134,18 @@ def _robustness_cells(profile: Profile, run: Run, own: pd.DataFrame) -> Iterator
     shown = table.loc[(fees[-1], fees[-1], "return (%)"), "interquartile mean"]
     yield Cell(last, table, "seeds, return", shown, middle, 2)
     table = report.significance_table(run)
-    ratio = float(statistics.sharpe(own["return"].to_numpy()))
+    ratio = _sharpe(own)
     yield Cell(last, table, "significance, Sharpe ratio", _number(table.loc["Sharpe ratio", fees[-1]]), ratio, 2)
     folded = next(iter(fold_profiles(profile, run)))
     beside = Run(run.path.with_name(f"{run.path.name}.fold-1"))
     fold = _pooled(folded, beside, [Trial(RULE, float("nan"), fees[0], 0)])
     table = report.folds_table(run)
     yield Cell(last, table, "first fold, return", table.loc[(RULE, fees[0]), table.columns[1]], _gain(fold), 2)
+
+
+def _sharpe(days: pd.DataFrame) -> float:
+    """Return the annual Sharpe ratio; NaN where there are too few days for the tables to show one."""
+    return float(statistics.sharpe(days["return"].to_numpy())) if len(days) >= RATIO_DAYS else float("nan")
 
 
 def _pooled(profile: Profile, run: Run, trials: list[Trial]) -> pd.DataFrame:
