@@ -1,10 +1,12 @@
 """What the book's settings cannot say: launch buttons by one address, numbered tables, formulas for e-book readers."""
 
 import os
+import re
 
 from docutils import nodes
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
+from sphinx.search.en import SearchEnglish
 from sphinx.transforms import SphinxTransform
 
 NAME = "PERPFUT_REPOSITORY"
@@ -89,6 +91,16 @@ def borrow_from_html(app):
     handlers["singlehtml"] = handlers.get("html", {}) | handlers.get("singlehtml", {})
 
 
+class English(SearchEnglish):
+    """English whose decimals are words: a reader looks for 1.44, which Sphinx would split into two numbers."""
+
+    js_splitter_code = r"var splitQuery = (query) => query.match(/\d+\.\d+|[\p{Letter}\p{Number}_]+/gu) || [];"
+
+    def split(self, input):
+        """Return the words of a text."""
+        return re.findall(r"\d+\.\d+|\w+", input)
+
+
 def leave_thebe_out(app):
     """Take out the scripts of sphinx-thebe, which Jupyter Book always loads: they name a server on the network."""
     listeners = app.events.listeners["env-before-read-docs"]
@@ -97,6 +109,7 @@ def leave_thebe_out(app):
 
 def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
+    app.add_search_language(English)
     app.connect("config-inited", address_buttons, priority=100)
     app.connect("builder-inited", borrow_from_html)
     app.connect("builder-inited", leave_thebe_out)

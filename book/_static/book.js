@@ -27,3 +27,18 @@ function reachWideBoxes() {
 }
 window.addEventListener("load", reachWideBoxes);
 window.addEventListener("resize", reachWideBoxes);
+
+// The button that changes the colours shows an icon whose title is set after the page's own scripts have run: its name
+// must contain what is seen.
+function nameColourButtons() {
+  for (const button of document.querySelectorAll(".theme-switch-button")) {
+    const seen = [...new Set(button.textContent.split(/\s+/).filter(Boolean))].join(" ");
+    button.setAttribute("aria-label", `Color mode ${seen}`.trim());
+  }
+}
+window.addEventListener("load", () => {
+  nameColourButtons();
+  for (const button of document.querySelectorAll(".theme-switch-button")) {
+    new MutationObserver(nameColourButtons).observe(button, { childList: true, subtree: true });
+  }
+});

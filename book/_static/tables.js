@@ -52,20 +52,25 @@ function findWords(table) {
 const SHOWN = ".bd-article table";
 const boxOf = (table) => table.parentElement;
 const tooWide = (table) => table.getBoundingClientRect().width > boxOf(table).clientWidth + 1;
-function fitTable(table) {
-  table.classList.remove("tight", "listed");
-  const output = table.closest("div.output");
-  if (output) {
-    output.classList.remove("wide");
-    output.classList.toggle("wide", tooWide(table));
+
+// A table and its folded rest share one box: it is wide if either needs it.
+function fitTables() {
+  const tables = [...document.querySelectorAll(SHOWN)];
+  const outputs = new Set(tables.map((table) => table.closest("div.output")).filter(Boolean));
+  for (const each of [...tables, ...outputs]) {
+    each.classList.remove("wide", "tight", "listed");
   }
-  for (const measure of ["tight", "listed"]) {
-    if (tooWide(table)) {
-      table.classList.add(measure);
+  for (const output of outputs) {
+    output.classList.toggle("wide", [...output.querySelectorAll("table")].some(tooWide));
+  }
+  for (const table of tables) {
+    for (const measure of ["tight", "listed"]) {
+      if (tooWide(table)) {
+        table.classList.add(measure);
+      }
     }
   }
 }
-const fitTables = () => document.querySelectorAll(SHOWN).forEach(fitTable);
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(SHOWN)) {

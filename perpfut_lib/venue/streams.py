@@ -102,7 +102,8 @@ class CandleCursor:
     def due(self) -> Iterator[tuple[Bars, bool]]:
         """Yield one-row bars with whether they are closed: those closed since the last call, then the forming one."""
         page = Page(self.interval, 1 if self.next_open is None else 1500, self.next_open)
-        bars, now = self.exchange.bars(self.symbol, page), self.exchange.published(self.symbol)
+        now = self.exchange.published(self.symbol)  # first: a bar that is closed by then is whole in what is read next
+        bars = self.exchange.bars(self.symbol, page)
         for k in range(len(bars)):
             opened = int(bars.open_time[k])
             closed = opened + self.interval <= now
