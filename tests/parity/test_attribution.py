@@ -57,12 +57,13 @@ def test_a_ladder_of_rules_trains_nothing_and_has_no_rung_that_a_rule_cannot_fee
 
 
 def test_a_ladder_of_rules_on_the_smoke_run(smoke, ladder, tmp_path):
-    """It gives the rule's rows of the ladder with agents, and no agent's."""
+    """It gives the rule's rows of the ladder with agents, to rounding, and no agent's."""
     alone = smoke.profile.changed({"attribution.agents": False, "attribution.alone": False})
     rows = climb(alone, Run(tmp_path / "alone"))
     assert set(rows["agent"]) == {"z-score"}
     both = ladder[(ladder["agent"] == "z-score") & ladder["label"].isin(rows["label"])]
-    assert rows["return"].tolist() == both["return"].tolist()
+    # Both make the market and all that follows from it anew; last bits may differ, and compound over the span's steps.
+    assert rows["return"].tolist() == pytest.approx(both["return"].tolist(), rel=1e-12)
 
 
 def test_a_lone_fault_differs_from_the_correct_rules_in_nothing_else(default):
