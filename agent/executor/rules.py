@@ -86,3 +86,7 @@ class Limits:
     """Time for which a group that was unwound is not opened again."""
     max_deviation: Decimal = Decimal("0.05")
     """Largest distance of the market from the signal's price at which a position is opened, as a fraction."""
+
+    def pause_ms(self, refusals: int) -> int:
+        """Return how long to wait after so many refusals in a row, one or more: each pause is twice the last."""
+        return min(self.settle_ms * 2 ** min(refusals - 1, 20), self.backoff_ms)

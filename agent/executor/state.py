@@ -173,7 +173,7 @@ def finished(state: State, order_id: str, now: int, limits: Limits, *, failed: b
     state = replace(state, pending=without(state.pending, order_id), touched={**state.touched, symbol: now})
     if failed:
         number = state.refused.get(symbol, 0) + 1
-        pause = min(limits.settle_ms * 2 ** min(number - 1, 20), limits.backoff_ms)
+        pause = limits.pause_ms(number)
         state = replace(
             state,
             failures={**state.failures, symbol: state.failures.get(symbol, 0) + 1},

@@ -119,7 +119,7 @@ class StopBook:
             return self
         symbol = self.rests[stop_id].stop.symbol
         number = self.refused.get(symbol, 0) + 1
-        pause = min(limits.settle_ms * 2 ** min(number - 1, 20), limits.backoff_ms)
+        pause = limits.pause_ms(number)
         return replace(
             self,
             rests=without(self.rests, stop_id),

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -15,16 +15,13 @@ from perpfut_lib.config import Profile
 from perpfut_lib.env import load_episodes, make_costs, make_rules
 from perpfut_lib.evaluate import days_of, rollout
 from perpfut_lib.evaluate.draws import random_rollouts
+from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED
 from perpfut_lib.evaluate.stage import TestSpan, load_test_span, rule_policies
 from perpfut_lib.evaluate.utility import utility_bps
 from perpfut_lib.policies import RandomSwitch
 from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.agents import load_policies
-
-AGENT: Final = "agent"
-BEST: Final = "best rule"
-INFORMED: Final = "informed"
 
 
 @dataclass(frozen=True)

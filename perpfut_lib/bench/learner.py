@@ -5,21 +5,20 @@ so a killed run goes on where it was.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from perpfut_lib import statistics
 from perpfut_lib.artifacts import git_commit, publish, source_hash
-from perpfut_lib.bench._learner_world import AGENT, BEST, INFORMED, World, kept_world, world_settings
+from perpfut_lib.bench._learner_world import World, kept_world, world_settings
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import Profile, load_profile, project_root
 from perpfut_lib.config.base import hash_json
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.evaluate.fresh_worlds import AGENT, world_values
 from perpfut_lib.types import Float1D
 
 MEASURES: Final = {"utility": "bps a pair-day", "return": "1"}
@@ -67,10 +66,10 @@ def run(order: Order | None = None) -> Iterator[BenchRow]:
     names = [row["policy"] for row in worlds[0]["rows"]]
     for fee in dict.fromkeys(row["fee_bps"] for row in worlds[0]["rows"]):
         for measure in MEASURES:
-            own = values(worlds, AGENT, fee, measure)
+            own = world_values(worlds, AGENT, fee, measure)
             for name in dict.fromkeys(names):
                 if name != AGENT:
-                    yield compare(own, values(worlds, name, fee, measure), fee, measure, name)
+                    yield compare(own, world_values(worlds, name, fee, measure), fee, measure, name)
 
 
 def results(order: Order) -> list[dict[str, Any]]:
@@ -83,12 +82,6 @@ def results(order: Order) -> list[dict[str, Any]]:
     seeds = range(order.first_seed, order.first_seed + order.worlds)
     worlds = [World(world_settings(base, seed), seed, folder) for seed in seeds]
     return run_tasks(kept_world, worlds, base.compute, label="worlds")
-
-
-def values(worlds: Sequence[dict[str, Any]], policy: str, fee: float, measure: str) -> Float1D:
-    """Return one measure of one policy at one fee in every world, (N,)."""
-    rows = [row for world in worlds for row in world["rows"]]
-    return np.array([row[measure] for row in rows if row["policy"] == policy and row["fee_bps"] == fee])
 
 
 def compare(own: Float1D, other: Float1D, fee: float, measure: str, name: str) -> LearnerRow:
@@ -133,4 +126,4 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "utility_by_seed" or row["policy"] == AGENT}
 
 
-__all__ = ["AGENT", "BEST", "INFORMED", "LearnerRow", "Order", "compare", "keep", "results", "run", "values"]
+__all__ = ["LearnerRow", "Order", "compare", "keep", "results", "run"]

@@ -43,12 +43,6 @@ class Row:
     """Entry and exit that were used, block by block."""
 
 
-def period_names(periods: Mapping[str, Any], *, simulated: bool, bar: int) -> list[str]:
-    """Return the periods of one kind, by their start."""
-    own = [name for name, one in periods.items() if one["simulated"] == simulated and one["bar"] == bar]
-    return sorted(own, key=lambda name: periods[name]["start"])
-
-
 def frontier_rows(periods: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the rows of every kind of period, interval, delay and rule.
 
@@ -59,11 +53,10 @@ def frontier_rows(periods: Mapping[str, Any]) -> Iterator[Row]:
     """
     kinds = sorted({(bool(one["simulated"]), int(one["bar"])) for one in periods.values()})
     for simulated, bar in kinds:
-        own = [periods[name] for name in period_names(periods, simulated=simulated, bar=bar)]
+        own = [one for one in periods.values() if one["simulated"] == simulated and one["bar"] == bar]
+        own.sort(key=lambda one: str(one["start"]))
         days = sum(one["windows"] * one["window_days"] for one in own)
-        parts = _parts(own)
-        for place in dict.fromkeys(key[:3] for key in parts):
-            blocks = _blocks(parts, place)
+        for place, blocks in _blocks(own).items():
             for rule in (CHOSEN, TEXTBOOK) if len(blocks) > 1 else (TEXTBOOK,):
                 yield _row((simulated, bar, *place, rule), blocks, days)
 
@@ -78,25 +71,18 @@ Block = Mapping[tuple[float, float], _Part]
 """One block of windows, by thresholds."""
 
 
-def _parts(own: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], _Part]:
-    """Return the cells of several periods by memory, interval, delay, entry, exit, and period and block."""
-    parts = {}
+def _blocks(own: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], list[Block]]:
+    """Return the blocks of several periods, one after the other, by memory, decision interval and delay."""
+    found: dict[tuple[Any, ...], dict[Any, dict[tuple[float, float], _Part]]] = {}
     for number, period in enumerate(own):
         for cell in period["cells"]:
             row = dict(zip(period["columns"], cell, strict=True))
             sums = Sums(*(row[name] for name in Sums.__dataclass_fields__))
             holding = float("nan") if row["holding_bars"] is None else row["holding_bars"]
-            place = (row["memory"], row["interval"], row["delay"], row["entry"], row["exit"], (number, row["block"]))
-            parts[place] = _Part(sums, row["funding"], holding)
-    return parts
-
-
-def _blocks(parts: Mapping[tuple[Any, ...], _Part], place: tuple[Any, ...]) -> list[Block]:
-    blocks: dict[Any, dict[tuple[float, float], _Part]] = {}
-    for (*here, entry, out, block), part in parts.items():
-        if tuple(here) == place:
-            blocks.setdefault(block, {})[entry, out] = part
-    return list(blocks.values())
+            here = found.setdefault((row["memory"], row["interval"], row["delay"]), {})
+            part = _Part(sums, row["funding"], holding)
+            here.setdefault((number, row["block"]), {})[row["entry"], row["exit"]] = part
+    return {place: list(blocks.values()) for place, blocks in found.items()}
 
 
 def _row(place: tuple[Any, ...], blocks: list[Block], days: float) -> Row:

@@ -41,7 +41,8 @@ def spread_z(panel: Panel, pair_days: pd.DataFrame, rows: Int1D, window: int | N
     )
     before = 0 if window is None else window - 1
     wide = rows[:, :1] + np.arange(-before, rows.shape[1])
-    log_y, log_x = (np.log(leg_prices(carried(panel).close, panel, pair_days[leg], wide)) for leg in LEGS)
+    close = carried(panel).close
+    log_y, log_x = (np.log(leg_prices(close, panel, pair_days[leg], wide)) for leg in LEGS)
     spread = log_y - alpha - beta * log_x - mean
     if window is None:
         z: Float2D = spread / std

@@ -101,13 +101,13 @@ def _cells(profile: Profile, panel: Panel, pair_days: pd.DataFrame, windows: Int
     bar = panel.timeframe // MINUTE_MS
     place = np.searchsorted(windows, pair_days["start"].to_numpy(np.int64))
     hedge_ratio, rows = pair_days["beta"].to_numpy(np.float64), decision_rows(panel, pair_days)[:, :-1] - 1
-    plan = [(delay, *pace) for delay in DELAYS for pace in paces(bar)]
-    spreads: dict[int | None, Float2D] = {}
-    for delay, memory, minutes in track(plan, label="frontier", unit="cell"):
-        if memory not in spreads:
-            spreads[memory] = spread_z(panel, pair_days, rows, None if memory is None else memory // bar)
+    spreads = {
+        memory: spread_z(panel, pair_days, rows, None if memory is None else memory // bar)
+        for memory in dict.fromkeys(memory for memory, _ in paces(bar))
+    }
+    for delay in track(DELAYS, label="frontier", unit="delay"):
         market, _ = cut_market(panel, pair_days, profile.changed({"env.latency": delay, "env.fill": "next_open"}))
-        for entry, out in THRESHOLDS:
+        for (memory, minutes), (entry, out) in product(paces(bar), THRESHOLDS):
             book = settle_sides(sides(spreads[memory], (entry, out), minutes // bar), market, hedge_ratio)
             for block, sums in enumerate(_sums(book, place, len(windows))):
                 yield (memory, minutes, delay, entry, out, block, *sums)

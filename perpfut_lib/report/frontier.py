@@ -1,4 +1,4 @@
-"""The cost frontier and the fresh worlds for readers: tables, the figure of the project, and what they say in words."""
+"""The cost frontier for readers: its table, the figure of the project, and what it says in words."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import list_published, read_published
-from perpfut_lib.frontier import CHOSEN, TEXTBOOK, Row, frontier_rows
+from perpfut_lib.frontier import CHOSEN, Row, frontier_rows
 from perpfut_lib.report.style import PALETTE, bounds, decimals, figure
 
 FOLDER: Final = "frontier"
@@ -122,6 +122,3 @@ def _curve(axes: Axes, rows: Sequence[Row], name: str, color: str, label: str) -
     if rows and rows[0].delay == 1:
         lower, upper = ([getattr(row.break_even, end) for row in rows] for end in ("lower", "upper"))
         axes.fill_between(x, lower, upper, color=color, alpha=0.2)
-
-
-__all__ = ["CHOSEN", "TEXTBOOK", "frontier_findings", "frontier_table", "plot_frontier", "published_frontier"]

@@ -10,10 +10,9 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
-from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.frontier import CHOSEN, Row, frontier_rows
+from perpfut_lib.report.frontier import published_frontier
 
-FOLDER: Final = "frontier"
 MINUTE: Final = 1
 TAIL: Final = 0.025
 
@@ -56,6 +55,6 @@ def rule_edges(delay: int, cost: float = 0.0, rows: Iterable[Row] | None = None)
 @lru_cache(maxsize=1)
 def _rows() -> tuple[Row, ...]:
     """Return the rows of the published frontier; it has some ten thousand cells, so they are made once."""
-    periods = {name: read_published(name) for name in list_published(FOLDER)}
+    periods = published_frontier()
     minutes = {name: one for name, one in periods.items() if one["bar"] == MINUTE and not one["simulated"]}
     return tuple(frontier_rows(minutes))

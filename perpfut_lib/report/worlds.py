@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from perpfut_lib import statistics
 from perpfut_lib.artifacts import list_published, read_published
+from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED, world_values
 from perpfut_lib.report.style import NOTHING, bounds, decimals
-from perpfut_lib.types import Float1D
 
-AGENT, BEST, INFORMED = "agent", "best rule", "informed"
 MAIN: Final = "default"
 UNPUBLISHED: Final = "*No worlds are published yet.*"
 VARIANTS: Final = {
@@ -33,9 +31,13 @@ def learner_table(name: str = MAIN) -> pd.DataFrame:
     content = read_published(f"learner/{name}")
     rows = []
     for fee in _fees(content):
-        agent, rule, informed = (_values(content, policy, fee, "utility") for policy in (AGENT, BEST, INFORMED))
+        agent, rule, informed = (
+            world_values(content["worlds"], policy, fee, "utility") for policy in (AGENT, BEST, INFORMED)
+        )
         apart, share = statistics.mean_interval(agent - rule), statistics.ratio_interval(agent, informed)
-        returns = [100 * float(_values(content, policy, fee, "return").mean()) for policy in (AGENT, BEST)]
+        returns = [
+            100 * float(world_values(content["worlds"], policy, fee, "return").mean()) for policy in (AGENT, BEST)
+        ]
         rows.append(
             {
                 "fee (bps)": decimals(fee, 2),
@@ -65,7 +67,7 @@ def ablation_table() -> pd.DataFrame:
     for name, content in shared.items():
         cells = {"worlds": str(len(seeds))}
         for fee in _fees(content):
-            own, shipped = (_values(each, AGENT, fee, "utility") for each in (content, shared[MAIN]))
+            own, shipped = (world_values(each["worlds"], AGENT, fee, "utility") for each in (content, shared[MAIN]))
             text = decimals(float(own.mean()), 1)
             if name != MAIN:
                 apart = statistics.mean_interval(own - shipped)
@@ -82,7 +84,7 @@ def learner_findings(name: str = MAIN) -> str:
     content = read_published(f"learner/{name}")
     told, ahead, behind = [], 0, 0
     for fee in _fees(content):
-        agent, rule = (_values(content, policy, fee, "utility") for policy in (AGENT, BEST))
+        agent, rule = (world_values(content["worlds"], policy, fee, "utility") for policy in (AGENT, BEST))
         apart = statistics.mean_interval(agent - rule)
         ahead, behind = ahead + (apart.lower > 0.0), behind + (apart.upper < 0.0)
         told.append(
@@ -108,11 +110,6 @@ def _published() -> list[str]:
 
 def _fees(content: Mapping[str, Any]) -> list[float]:
     return list(dict.fromkeys(row["fee_bps"] for row in content["worlds"][0]["rows"]))
-
-
-def _values(content: Mapping[str, Any], policy: str, fee: float, measure: str) -> Float1D:
-    rows = [row for world in content["worlds"] for row in world["rows"]]
-    return np.array([row[measure] for row in rows if row["policy"] == policy and row["fee_bps"] == fee])
 
 
 def _percent(share: statistics.Interval) -> str:

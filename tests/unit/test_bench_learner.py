@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from perpfut_lib.bench import learner
-from perpfut_lib.bench._learner_world import AGENT, BEST, INFORMED
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED
 
 TINY = (
     "train.total_steps=2048", "train.n_envs=64", "train.n_steps=16", "train.batch_size=1024",
