@@ -1,7 +1,7 @@
 """``perpfut bench evaluate``: two months of minutes in five pairs, one agent at a time; bootstrap and CSCV."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -15,9 +15,9 @@ from perpfut_lib.bench.harness import BenchRow, Contest
 from perpfut_lib.env import Episodes
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.evaluate import performance, portfolio_of, rollout
-from perpfut_lib.policies import Constant, Layout, Network, Policy, ZScoreRule, forward, make_network
+from perpfut_lib.policies import Constant, Layout, NetworkPolicy, Policy, ZScoreRule, make_network
 from perpfut_lib.statistics import Resampling
-from perpfut_lib.types import DAY_MS, Float1D, Float2D, Float32, Int1D
+from perpfut_lib.types import DAY_MS, Float1D, Float2D, Int1D
 
 DAYS, PAIRS, FEATURES = 61, 5, 40
 COSTS: Final = Costs(1.44e-4, 0.0)
@@ -25,20 +25,6 @@ RESAMPLING: Final = Resampling(3, 2000)
 PEER_EPISODES: Final = 3
 BANDED: Final = Sizing(True, 0.5, 2.0)
 BLOCKS, STRATEGIES, HOURS = 10, 50, 61 * 24
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """A network of the trained agents' size; its weights are random, which costs the same."""
-
-    network: Network
-    sizing: Sizing = BANDED
-
-    def act(self, observation: Float32) -> Float1D:
-        """Return actions (P,)."""
-        action = np.empty(len(observation))
-        forward(self.network, np.ascontiguousarray(observation, np.float32), action)
-        return action
 
 
 def run() -> Iterator[BenchRow]:
@@ -85,7 +71,7 @@ def policies(episodes: Episodes) -> dict[str, Policy]:
     names = ("spread_z", *episodes.names[1:])
     layout = Layout(names, 1, np.zeros(len(names)), np.ones(len(names)))
     return {
-        "learned agent": _Learned(make_network(layers, activation="relu", squash=True)),
+        "learned agent": NetworkPolicy(make_network(layers, activation="relu", squash=True), BANDED),
         "z-score rule": ZScoreRule(layout),
         "constant": Constant(1.0),
     }

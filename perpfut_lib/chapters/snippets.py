@@ -40,6 +40,11 @@ def frontier(profile: Profile, run: Run) -> str:
     return report.frontier_findings()
 
 
+def across(profile: Profile, run: Run) -> str:
+    """Return what agents earn that were trained on other periods, in sentences."""
+    return report.across_findings()
+
+
 def simulated(profile: Profile, run: Run) -> str:
     """Return the same of the published runs on simulated markets."""
     return report.simulated()
@@ -144,6 +149,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         fee_table,
         hashes,
         frontier,
+        across,
         headline,
         recorded,
         learnability,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -12,6 +12,8 @@ from perpfut_lib.errors import ArtifactError
 if TYPE_CHECKING:
     from perpfut_lib.artifacts import Run
     from perpfut_lib.config import Profile
+
+RECORDED_MINUTES: Final = ("real-1m-2023-07", "real-1m-2025-02", "real-1m-2025-05")
 
 app = typer.Typer(help="Results that are kept in git: make them, publish them, make them again and compare.")
 
@@ -126,6 +128,38 @@ def frontier(profile: ProfileOption = "real-1m-2025-05", settings: SetOption = N
             f"mean over {memory:<9} decided every {row.interval:>2} min, filled {row.delay} bars late, {row.rule}: "
             f"break-even {cost.estimate:+.2f} [{cost.lower:+.2f}, {cost.upper:+.2f}] bps per side"
         )
+
+
+@app.command()
+def across(
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option("--profile", "-p", help="A period of recorded data; two or more. [default: all of minutes]"),
+    ] = None,
+    settings: SetOption = None,
+    name: Annotated[str, typer.Option(help="Under which name it is published.")] = "minutes",
+) -> None:
+    """Train on all periods but one, test on every day of that one, each in turn; publish what agents and rules earn.
+
+    Orders fill one bar late unless --set env.latency says otherwise.
+    """
+    from perpfut_lib.artifacts import Run, publish
+    from perpfut_lib.frontier.across import study_across
+    from perpfut_lib.frontier.periods import TRAINING_SCREEN, load_period
+    from perpfut_lib.pipeline import fingerprint
+    from perpfut_lib.report.across import across_lines
+
+    late = ["env.latency=1", *(settings or [])]
+    chosen = [chosen_profile(profile, late) for profile in profiles or RECORDED_MINUTES]
+    wide = [one.changed(TRAINING_SCREEN, name=f"{one.name}.wide") for one in chosen]
+    stages = ["features"]
+    periods = [
+        load_period(one, _ran(one, stages), _ran(wider, stages)) for one, wider in zip(chosen, wide, strict=True)
+    ]
+    found = study_across(periods, Run.named(f"across.{name}"))
+    publish(f"across/{name}", {"inputs": {one.name: fingerprint(one) for one in chosen}, **found})
+    for line in across_lines(found):
+        typer.echo(line)
 
 
 def _ran(profile: "Profile", stages: Sequence[str]) -> "Run":

@@ -7,7 +7,7 @@ import importlib
 from typing import Any, Final
 
 from perpfut_lib.policies.exported import ExportedPolicy, PolicyCard, pack_weights
-from perpfut_lib.policies.network import Lstm, Network, forward, make_network
+from perpfut_lib.policies.network import Lstm, Network, NetworkPolicy, forward, make_network
 from perpfut_lib.policies.protocol import Policy, RecurrentPolicy
 from perpfut_lib.policies.recurrent import ExportedRecurrentPolicy, load_policy
 from perpfut_lib.policies.rules import Constant, FunctionPolicy, Layout, RandomSwitch, ZScoreRule
@@ -32,6 +32,7 @@ __all__ = [
     "Layout",
     "Lstm",
     "Network",
+    "NetworkPolicy",
     "Policy",
     "PolicyCard",
     "RandomSwitch",

@@ -1,11 +1,12 @@
 """Forward pass of an exported network: a fixed-order loop, so a row's bits do not depend on the rows beside it."""
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from perpfut_lib.accounting import edges_of, exposure_of, within
+from perpfut_lib.accounting import Sizing, edges_of, exposure_of, within
 from perpfut_lib.types import Float1D, Float2D, Float32, Int1D
 
 ACTIVATIONS: Final = ("relu", "tanh")
@@ -126,3 +127,17 @@ def _action(outputs: Float1D) -> float:
     if len(outputs) == 1:
         return min(1.0, max(-1.0, outputs[0]))
     return np.argmax(outputs) * (2.0 / (len(outputs) - 1)) - 1.0
+
+
+@dataclass(frozen=True)
+class NetworkPolicy:
+    """A network in memory behind the policy protocol; see ``ExportedPolicy`` for one that comes with its card."""
+
+    network: Network
+    sizing: Sizing
+
+    def act(self, observation: Float32) -> Float1D:
+        """Return actions (P,) for observations (P, D)."""
+        action = np.empty(len(observation))
+        forward(self.network, np.ascontiguousarray(observation, np.float32), action)
+        return action

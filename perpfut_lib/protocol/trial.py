@@ -10,7 +10,7 @@ from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs, Sizing, settle
 from perpfut_lib.evaluate import EpisodeFlows, combine, days_of, rollout
 from perpfut_lib.evaluate.measure import flows_of
-from perpfut_lib.policies import Network, Policy, ZScoreRule, forward
+from perpfut_lib.policies import NetworkPolicy, Policy, ZScoreRule
 from perpfut_lib.protocol.worlds import World
 from perpfut_lib.statistics import Resampling, Shape
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
@@ -39,20 +39,6 @@ class TrialResult:
     """p-value of the test that no candidate beats doing nothing."""
     significant: bool
     """Whether all three say that this is not chance."""
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """A network fresh from training, behind the policy protocol."""
-
-    network: Network
-    sizing: Sizing
-
-    def act(self, observation: Float32) -> Float1D:
-        """Return actions (P,) for observations (P, D)."""
-        action = np.empty(len(observation))
-        forward(self.network, np.ascontiguousarray(observation, np.float32), action)
-        return action
 
 
 @dataclass(frozen=True)
@@ -144,7 +130,7 @@ def _agent(world: World, fee: float, steps: int) -> Policy:
 
     training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
     network = fit(training_task).network(settings)
-    return _Fitted(network, training_task.rules().sizing)
+    return NetworkPolicy(network, training_task.rules().sizing)
 
 
 def _daily(world: World, targets: Float3D, fee: float) -> tuple[Float2D, Float2D]:

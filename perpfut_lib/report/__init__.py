@@ -1,5 +1,6 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
+from perpfut_lib.report.across import across_findings, across_table
 from perpfut_lib.report.agent import parity_table, plot_graphs, plot_timeline, replay_obstacle, status_table
 from perpfut_lib.report.chapter_findings import chapter_findings
 from perpfut_lib.report.cointegration import (
@@ -89,6 +90,8 @@ __all__ = [
     "NOTHING",
     "Verdict",
     "ablation_table",
+    "across_findings",
+    "across_table",
     "attribution_table",
     "calibration_table",
     "chapter_findings",

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.frontier import CHOSEN, Row, frontier_rows
+from perpfut_lib.report.across import trained_across
 from perpfut_lib.report.style import PALETTE, bounds, decimals, figure
 
 FOLDER: Final = "frontier"
@@ -45,7 +46,8 @@ def frontier_table(*, simulated: bool = False, rule: str = CHOSEN) -> pd.DataFra
 def plot_frontier() -> Figure:
     """Plot the break-even cost on recorded minutes against holding time and against the decision interval.
 
-    The shade is the 95 % interval of fills one bar later.
+    The shade is the 95 % interval of fills one bar later; the diamond is the agents that were trained for those on
+    other periods, without fees.
     """
     rows = [row for row in _rows(simulated=False) if row.bar == 1 and row.rule == CHOSEN]
     half_tick = float(np.mean([one["half_tick_bps"] for one in published_frontier().values() if not one["simulated"]]))
@@ -64,6 +66,7 @@ def plot_frontier() -> Figure:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
+        _agents(left)
         left.set_ylabel("break-even cost (bps per side)")
         left.set_xlabel("mean holding time (minutes)")
         right.set_xlabel("decision interval (minutes)")
@@ -114,6 +117,16 @@ def _memory(row: Row) -> str:
 def _cost(row: Row) -> str:
     cost = row.break_even
     return f"{decimals(cost.estimate, 2, sign='+')} {bounds(cost.lower, cost.upper, 2)}"
+
+
+def _agents(axes: Axes) -> None:
+    """Draw the agents that were trained on other periods without fees, at the delay that they were trained for."""
+    row = trained_across().get(0.0)
+    if row is not None and np.isfinite(row.break_even.lower):
+        cost = row.break_even
+        reach = [[cost.estimate - cost.lower], [cost.upper - cost.estimate]]
+        style: dict[str, Any] = {"fmt": "D", "markersize": 6, "color": "0.1", "markerfacecolor": "white"}
+        axes.errorbar([row.holding_bars], [cost.estimate], yerr=reach, label="agent, 1 bar later", **style)
 
 
 def _curve(axes: Axes, rows: Sequence[Row], name: str, color: str, label: str) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
+from perpfut_lib.report.across import Pooled, across_answer, across_left, across_worth, trained_across
 from perpfut_lib.report.edges import gross_edges, net_results
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
@@ -49,11 +50,11 @@ def verdict_lines() -> str:
     return "\n".join(f"{number}. {verdict.sentence()}" for number, verdict in enumerate(verdicts(), start=1))
 
 
-def gross_edge(edges: pd.DataFrame | None = None, rules: Rules | None = None) -> Verdict:
+def gross_edge(edges: pd.DataFrame | None = None, rules: Rules | None = None, across: Pooled | None = None) -> Verdict:
     """Say whether an edge shows before costs on recorded minutes, and whether it survives a fill one bar later."""
     question = "Is there a gross edge on recorded minutes, and does it survive a fill one bar later?"
     if edges is None:
-        edges, rules = gross_edges(), _published_rules()
+        edges, rules, across = gross_edges(), _published_rules(), trained_across().get(0.0)
     if edges.empty:
         return Verdict(question, OPEN)
     at_once, later = (edges[edges["delay"] == delay] for delay in (0, 1))
@@ -68,10 +69,10 @@ def gross_edge(edges: pd.DataFrame | None = None, rules: Rules | None = None) ->
         f"`{first.profile}` ({first.days} days) {_percent(first)}, one bar later {_percent(second)}"
         for first, second in zip(at_once.itertuples(), later.itertuples(), strict=True)
     )
-    answer += _rules_answer(rules)
+    answer += _rules_answer(rules) + across_answer(across)
     few = " So few days say nothing of other months." if edges["days"].min() < FEW_DAYS else ""
     evidence = f"The agent trained without fees, filled at the next open: {told}.{few}"
-    return Verdict(question, answer, " ".join([evidence, *_of_rules(rules)]))
+    return Verdict(question, answer, " ".join([evidence, *_of_rules(rules), *across_worth(across)]))
 
 
 def worth_per_side(edges: pd.DataFrame | None = None, rules: Rules | None = None) -> Verdict:
@@ -98,11 +99,15 @@ def worth_per_side(edges: pd.DataFrame | None = None, rules: Rules | None = None
     return Verdict(question, answer, f"{told}. The fees are 1.44 and 4.50.")
 
 
-def left_after_fees(results: pd.DataFrame | None = None, costs: dict[float, RuleEdges] | None = None) -> Verdict:
+def left_after_fees(
+    results: pd.DataFrame | None = None,
+    costs: dict[float, RuleEdges] | None = None,
+    across: dict[float, Pooled] | None = None,
+) -> Verdict:
     """Say how many of the policies that are fitted to a fee earn more than nothing after it, on recorded minutes."""
     question = "What is left at 1.44 and 4.50 basis points?"
     if results is None:
-        results, costs = net_results(), _published_costs()
+        results, costs, across = net_results(), _published_costs(), trained_across()
     if results.empty:
         return Verdict(question, OPEN)
     above, total = int((results["return_lower"] > 0.0).sum()), len(results)
@@ -116,7 +121,8 @@ def left_after_fees(results: pd.DataFrame | None = None, costs: dict[float, Rule
     counts = (
         f"Of {total} results of agents and tuned rules {above} lie above zero, {below} below, and {idle} never traded"
     )
-    return Verdict(question, answer, " ".join([f"{counts}. The agents: {told}.", *_rules_above(costs)]))
+    parts = [f"{counts}. The agents: {told}.", *across_left(across, FEES), *_rules_above(costs)]
+    return Verdict(question, answer, " ".join(parts))
 
 
 def replicated(study: dict[str, Any] | None = None, periods: dict[str, Any] | None = None) -> Verdict:

@@ -20,7 +20,8 @@ def daily_returns(time: Int1D, equity: Float1D) -> tuple[Int1D, Float1D]:
     Parameters
     ----------
     time : ndarray of int64, shape (T,)
-        Increasing times of the marks, ms UTC; the first one is the start.
+        Times of the marks in order, ms UTC; the first one is the start. Several may be equal: orders that latency
+        carries to a window's end fill at the flattening.
     equity : ndarray of float64, shape (T,)
         Equity at these times.
 
@@ -34,10 +35,10 @@ def daily_returns(time: Int1D, equity: Float1D) -> tuple[Int1D, Float1D]:
     Raises
     ------
     SchemaError
-        Fewer than two marks, or times that do not increase.
+        Fewer than two marks, or times that go back.
     """
-    if len(time) < 2 or len(time) != len(equity) or np.any(np.diff(time) <= 0):
-        raise SchemaError(f"{len(time)} marks", "two or more marks at increasing times", "check the equity curve")
+    if len(time) < 2 or len(time) != len(equity) or np.any(np.diff(time) < 0):
+        raise SchemaError(f"{len(time)} marks", "two or more marks in order of time", "check the equity curve")
     day = (time[1:] - 1) // DAY_MS
     last = np.append(np.flatnonzero(np.diff(day)), len(day) - 1)
     ends = np.concatenate(([equity[0]], equity[1:][last]))

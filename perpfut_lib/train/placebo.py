@@ -33,7 +33,11 @@ def placebo_episodes(profile: Profile, run: Run, features: Features) -> Episodes
     """Return the windows of ``train.placebos`` placebo markets, scaled as the run's features; none where none pass."""
     panel = load_panel(run)
     windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
-    windows = windows[windows["split"] == "train"]
+    return windows_without_edge(profile, panel, windows[windows["split"] == "train"], features)
+
+
+def windows_without_edge(profile: Profile, panel: Panel, windows: pd.DataFrame, features: Features) -> Episodes | None:
+    """Return the windows of ``train.placebos`` placebo markets made of a panel up to the end of ``windows``."""
     # A decision late in the last window fills one bar after it, so that bar belongs to the span as well.
     span = before(panel, int(windows["end"].max()) + panel.timeframe)
     seeds = range(profile.train.placebos)

@@ -1,16 +1,20 @@
 """Evaluation on a whole small run: one decision function, one ledger, numbers recomputed from raw accounts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perpfut_lib import statistics
-from perpfut_lib.accounting import BPS, Costs
+from perpfut_lib.accounting import BPS, Costs, Sizing
+from perpfut_lib.env.stage import cut_market
 from perpfut_lib.errors import ConfigError
-from perpfut_lib.evaluate import ALL_SEEDS, load_costs, load_curves, load_metrics, portfolio_of, rollout
+from perpfut_lib.evaluate import ALL_SEEDS, days_of, load_costs, load_curves, load_metrics, portfolio_of, rollout
 from perpfut_lib.evaluate.draws import DRAWS
 from perpfut_lib.evaluate.stage import Trial, agents, ledger_name, load_test_span
 from perpfut_lib.evaluate.utility import INFORMED
-from perpfut_lib.policies import BASELINES
+from perpfut_lib.policies import BASELINES, Constant
+from perpfut_lib.store.stage import load_panel
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +31,19 @@ def test_pairs_side_by_side_decide_the_same_bits_as_one_by_one(smoke, span):
         alone = rollout(span.episodes.rows(np.array([number])), policy, costs)
         assert alone.action[0].tobytes() == together.action[number].tobytes()
         assert alone.ledger.equity[0].tobytes() == together.ledger.equity[number].tobytes()
+
+
+@pytest.mark.parametrize("latency", [1, 3])
+def test_late_fills_go_through_evaluation(smoke, span, latency):
+    """Orders that latency carries to a window's end fill together with the flattening: a return for every day."""
+    late = smoke.profile.changed({"env.latency": latency})
+    market, times = cut_market(load_panel(smoke.run), span.episodes.pair_days, late)
+    episodes = replace(span.episodes, market=market, fill_times=times)
+    assert (np.diff(times, axis=1) == 0).any()
+    book = rollout(episodes, Constant(1.0, Sizing(True)), Costs(1.44 * BPS, 0.0)).ledger
+    days = days_of(portfolio_of(book, episodes, span.windows, span.slots))
+    assert sorted(days["window"]) == sorted(span.windows[:, 0])
+    assert np.isfinite(days["return"]).all()
 
 
 def test_every_curve_is_the_sum_of_its_flows(smoke):

@@ -24,9 +24,17 @@ def test_daily_returns_compound_to_the_whole_curve():
     assert statistics.cumulative_return(returns) == pytest.approx(equity[-1] / equity[0] - 1)
 
 
-@pytest.mark.parametrize("time", [[0], [0, 0], [1, 0]])
-def test_times_that_do_not_increase_are_refused(time):
-    with pytest.raises(SchemaError, match="increasing times"):
+def test_marks_of_one_moment_belong_to_one_day():
+    """Proves that orders that fill together at a window's end, as latency makes them, do not add a day."""
+    time = np.array([0, DAY_MS // 2, DAY_MS, DAY_MS, 2 * DAY_MS])
+    days, returns = statistics.daily_returns(time, np.array([1.0, 1.1, 1.2, 1.3, 1.3]))
+    assert days.tolist() == [0, DAY_MS]
+    assert returns == pytest.approx([0.3, 0.0])
+
+
+@pytest.mark.parametrize("time", [[0], [1, 0]])
+def test_times_that_go_back_are_refused(time):
+    with pytest.raises(SchemaError, match="order of time"):
         statistics.daily_returns(np.array(time), np.ones(len(time)))
 
 

@@ -9,6 +9,7 @@ import pytest
 from perpfut_lib.frontier import CHOSEN, Row
 from perpfut_lib.original import CORRECTIONS
 from perpfut_lib.report import edges, verdicts
+from perpfut_lib.report.across import Pooled
 from perpfut_lib.report.headline_figure import plot_headline
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.statistics import Interval
@@ -38,6 +39,21 @@ def test_an_edge_that_a_later_fill_takes_away_is_told_so():
 def test_other_edges_have_other_answers(now, later, answer):
     """The planted result decides, not the sentence."""
     assert verdicts.gross_edge(pd.DataFrame([NOW | now, NOW | {"delay": 1} | later])).answer == answer
+
+
+def across(fee, low, high, traded=20.0):
+    """Return an agent that was trained on other periods, its return between two bounds."""
+    gain, nothing = Interval((low + high) / 2, low, high, 0.95), Interval(0.0, -1.0, 1.0, 0.95)
+    return Pooled("agent", fee, 1, 78, gain, Interval(0.14, 0.04, 0.23, 0.95), traded, 40.0, nothing, None, {})
+
+
+def test_agents_of_other_periods_are_told_apart():
+    """The planted interval decides whether their edge shows; an agent that never trades at a fee is said so."""
+    table = pd.DataFrame([NOW | GAIN, NOW | {"delay": 1} | NONE])
+    shown = verdicts.gross_edge(table, None, across(0.0, 0.006, 0.05))
+    assert shown.answer.endswith("; trained on other periods for the later fill, the agent's shows")
+    assert "over 78 days: +2.80 (+0.60 to +5.00) %, which is +0.14 (+0.04 to +0.23) basis points" in shown.evidence
+    assert verdicts.gross_edge(table, None, across(0.0, -0.01, 0.05)).answer.endswith("the agent's does not show")
 
 
 def test_few_days_are_named():

@@ -1,0 +1,147 @@
+"""Agents and tuned rules across periods: trained on all recorded periods but one, tested on every day of that one."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from perpfut_lib.artifacts import Run
+from perpfut_lib.config import Profile
+from perpfut_lib.env import make_costs, make_rules
+from perpfut_lib.evaluate.days import days_of
+from perpfut_lib.evaluate.measure import holding_bars
+from perpfut_lib.evaluate.rollout import rollout
+from perpfut_lib.evaluate.stage import TestSpan
+from perpfut_lib.evaluate.utility import utility_days
+from perpfut_lib.frontier.periods import LeftOut, Period, leave_out
+from perpfut_lib.frontier.study import DELAYS, DIGITS
+from perpfut_lib.policies import Fitting, Layout, NetworkPolicy, Policy, baselines
+from perpfut_lib.policies.rules import TUNED
+from perpfut_lib.progress import track
+from perpfut_lib.train.stage import budgets, train_all
+from perpfut_lib.train.training_task import TrainingTask
+from perpfut_lib.types import DAY_MS, Float1D
+
+AGENT: Final = "agent"
+SERIES: Final = ("return", "gross", "traded", "utility_bps")
+
+
+def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
+    """Return what agents and rules earn in each period after training on the others.
+
+    Parameters
+    ----------
+    periods : sequence of Period
+        Of one bar and one feature specification. Agents and rules are trained and tuned for fills ``env.latency`` bars
+        late, and tested at every delay.
+    scratch : Run
+        Where trainings leave their checkpoints, so that a killed study goes on where it was.
+
+    Returns
+    -------
+    dict
+        ``latency``, ``seeds``, ``total_steps``, ``algorithm``; ``periods`` by name (``start``, ``end``, ``windows``,
+        ``pair_days``, ``training_pair_days``, ``symbols``); ``rows``: one per period left out, policy, fee and delay,
+        with one number per trading window of the portfolio's ``return`` (net), ``gross`` P&L and ``traded`` notional
+        (both in equities), and ``utility_bps`` (sum over its pair-days). The agent's are means over seeds, and
+        ``seeds_gross`` and so on its sums seed by seed.
+
+    Raises
+    ------
+    ConfigError
+        There is one period only, or they do not agree.
+    """
+    first = periods[0].profile
+    rows: list[dict[str, Any]] = []
+    for number, period in enumerate(periods):
+        beside = Run(scratch.path / period.profile.name)
+        rows += _rows(leave_out(periods, number), beside)
+    told = {
+        one.profile.name: {
+            "start": _date(one.windows["start"].iloc[0]),
+            "end": _date(one.windows["end"].iloc[-1] - 1),
+            "windows": len(one.windows),
+            "pair_days": len(one.traded.rows),
+            "training_pair_days": len(one.trained.rows),
+            "symbols": list(one.panel.symbols),
+        }
+        for one in periods
+    }
+    return {
+        "latency": first.env.latency,
+        "seeds": first.train.seeds,
+        "total_steps": first.train.total_steps,
+        "algorithm": first.train.algorithm,
+        "periods": told,
+        "rows": rows,
+    }
+
+
+def _rows(left: LeftOut, scratch: Run) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one period: agents first, then rules, at every fee and delay."""
+    profile = left.test.profile
+    policies = list(_policies(left, scratch))
+    for delay in track(DELAYS, label=f"test {profile.name}", unit="delay"):
+        episodes = left.test.episodes(left.test.traded, left.scaler, delay)
+        span = TestSpan(episodes, left.test.spans, profile.cointegration.top, "calendar")
+        for name, fee, group in policies:
+            results = [_series(policy, fee, span, profile) for policy in group]
+            mean = {column: _brief(np.mean([one[column] for one in results], axis=0)) for column in SERIES}
+            named = {"left_out": profile.name, "policy": name, "fee_bps": fee, "delay": delay}
+            seeds = {f"seeds_{column}": _brief(np.array([one[column].sum() for one in results])) for column in SERIES}
+            held = [one["holding_bars"] for one in results if np.isfinite(one["holding_bars"])]
+            named["holding_bars"] = float(np.mean(held)) if held else None
+            yield named | mean | (seeds if name == AGENT else {})
+
+
+def _policies(left: LeftOut, scratch: Run) -> Iterator[tuple[str, float, list[Policy]]]:
+    """Yield name, fee and policies: an agent per seed, and each tuned rule, all fitted to the other periods."""
+    profile = left.test.profile
+    tasks = training_tasks(left)
+    fitted = train_all(tasks, profile.compute, scratch)
+    for fee in profile.costs.fees_bps if tasks else ():
+        pairs = [(task, one) for task, one in zip(tasks, fitted, strict=True) if task.fee_bps == fee]
+        yield AGENT, fee, [NetworkPolicy(one.network(task.settings), task.rules().sizing) for task, one in pairs]
+    spec, scaler, rules = left.test.spec, left.scaler, make_rules(profile.env)
+    layout = Layout(spec.names, spec.lookback, scaler.center, scaler.scale)
+    for fee in profile.costs.fees_bps:
+        fitting = Fitting(left.train, left.validate, rules, make_costs(fee, profile.costs))
+        for name, policy in baselines(layout, rules.sizing, fitting, only=TUNED).items():
+            yield name, fee, [policy]
+
+
+def training_tasks(left: LeftOut) -> list[TrainingTask]:
+    """Return what every agent is trained on, by fee and seed."""
+    profile = left.test.profile
+    first = profile.train.first_seed
+    return [
+        TrainingTask(left.train, left.validate, profile.env, profile.costs, settings, fee, seed, left.placebo)
+        for fee, settings in zip(profile.costs.fees_bps, budgets(profile), strict=True)
+        for seed in range(first, first + profile.train.seeds)
+    ]
+
+
+def _series(policy: Policy, fee: float, span: TestSpan, profile: Profile) -> dict[str, Any]:
+    """Return one number per trading window of each of :data:`SERIES`, and the mean holding time in bars."""
+    result = rollout(span.episodes, policy, make_costs(fee, profile.costs))
+    starts = span.windows[:, 0]
+    by_window = days_of(span.portfolio_of(result.ledger)).groupby("window")
+    daily = by_window[["gross", "traded"]].sum().reindex(starts, fill_value=0.0)
+    growth = by_window["return"].agg(lambda returns: np.prod(1.0 + returns) - 1.0).reindex(starts, fill_value=0.0)
+    utility = utility_days(result.ledger, span.episodes, make_rules(profile.env)).groupby("window")["utility_bps"].sum()
+    return {
+        "return": growth.to_numpy(),
+        "gross": daily["gross"].to_numpy(),
+        "traded": daily["traded"].to_numpy(),
+        "utility_bps": utility.reindex(starts, fill_value=0.0).to_numpy(),
+        "holding_bars": holding_bars(result.target),
+    }
+
+
+def _brief(values: Float1D) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+
+
+def _date(time: Any) -> str:
+    return str(pd.Timestamp(int(time) // DAY_MS * DAY_MS, unit="ms").date())

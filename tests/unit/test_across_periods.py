@@ -1,0 +1,129 @@
+"""Training across periods: nothing of the period that is tested on is seen, and what is planted is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+
+from perpfut_lib.artifacts import Run
+from perpfut_lib.calendar import trading_windows
+from perpfut_lib.cointegration.stage import choose_pair_days, window_tests
+from perpfut_lib.config import load_profile
+from perpfut_lib.errors import ConfigError
+from perpfut_lib.features.catalogue import feature_spec
+from perpfut_lib.features.scan import compute
+from perpfut_lib.frontier.across import AGENT, study_across
+from perpfut_lib.frontier.periods import PairDays, Period, leave_out
+from perpfut_lib.protocol import simulated_panel
+from perpfut_lib.report.across import across_lines, pooled_rows
+from perpfut_lib.store.placebo import placebo_panel
+
+SETTINGS = [
+    "env.latency=1",
+    "costs.fees_bps=[0.0]",
+    "train.seeds=0",
+    "train.placebos=1",
+    "cointegration.max_pvalue=0.2",
+    "compute.workers=1",
+    "data.simulation.days=14",
+]
+
+
+def make_period(seed, *, shuffled=False, settings=()):
+    """Return a small simulated market as a period; ``shuffled`` takes every spread's return away."""
+    profile = load_profile("smoke", [*SETTINGS, f"data.simulation.seed={seed}", f"name=seed-{seed}", *settings])
+    panel = simulated_panel(profile.data.simulation)
+    panel = placebo_panel(panel, seed) if shuffled else panel
+    windows = trading_windows(panel.grid(), profile.cointegration, profile.split)
+    screen = profile.cointegration.model_copy(update={"min_correlation": 0.0, "max_pvalue": 0.9 if shuffled else 0.2})
+    rows = choose_pair_days(panel, windows, window_tests(panel, windows, profile), screen)
+    spec = feature_spec(profile.features)
+    pair_days = PairDays(rows, compute(spec, panel, rows, formation=screen.formation))
+    return Period(profile, panel, windows, spec, pair_days, pair_days)
+
+
+@pytest.fixture(scope="module")
+def periods():
+    return [make_period(seed) for seed in (1, 2, 3)]
+
+
+def test_the_period_that_is_tested_on_teaches_nothing(periods):
+    """Proves that its prices and features change neither what trains, nor the scale, nor the placebo markets."""
+    test = periods[1]
+    raw = np.asarray(test.traded.raw) * 3.0 + 1.0
+    other = replace(
+        test, trained=PairDays(test.trained.rows, raw), panel=replace(test.panel, close=test.panel.close * 2)
+    )
+    before, after = leave_out(periods, 1), leave_out([periods[0], other, periods[2]], 1)
+    for name in ("train", "validate", "placebo"):
+        one, same = getattr(before, name), getattr(after, name)
+        assert one.features.tobytes() == same.features.tobytes()
+        assert one.market.fills.tobytes() == same.market.fills.tobytes()
+    assert before.scaler.center.tobytes() == after.scaler.center.tobytes()
+
+
+def test_validation_follows_training_within_each_period(periods):
+    left = leave_out(periods, 0)
+    assert len(left.train) and len(left.validate)
+    cuts = [one.first_validated() for one in periods[1:]]
+    assert left.train.pair_days["start"].max() < max(cuts)
+    assert left.validate.pair_days["start"].min() >= min(cuts)
+    total = sum(len(one.trained.rows) for one in periods[1:])
+    assert len(left.train) + len(left.validate) == total
+
+
+def test_one_period_cannot_be_left_out(periods):
+    with pytest.raises(ConfigError, match="two or more periods"):
+        leave_out(periods[:1], 0)
+
+
+@pytest.fixture(scope="module")
+def found(periods, tmp_path_factory):
+    return study_across(periods, Run(tmp_path_factory.mktemp("across")))
+
+
+def test_rules_find_what_is_planted_in_other_markets(found):
+    """Tuned on two markets and filled a bar late in the third: before costs each rule earns, beyond its interval."""
+    late = [row for row in pooled_rows(found) if row.delay == 1 and row.fee_bps == 0.0]
+    assert {row.policy for row in late} == {"z-score", "ou-stopping", "ridge"}
+    assert max(row.break_even.lower for row in late) > 0.0
+    assert all(row.days == sum(one["windows"] for one in found["periods"].values()) for row in late)
+
+
+def test_pooled_figures_are_those_of_all_windows(found):
+    """Break-even cost, its interval and the return, recomputed from the rows by hand."""
+    row = next(row for row in pooled_rows(found) if row.policy == "ridge" and row.delay == 0 and row.fee_bps == 0.0)
+    own = [one for one in found["rows"] if (one["policy"], one["delay"], one["fee_bps"]) == ("ridge", 0, 0.0)]
+    gross, traded, net = (np.concatenate([one[name] for one in own]) for name in ("gross", "traded", "return"))
+    ratio = gross.sum() / traded.sum()
+    reach = (
+        student.ppf(0.975, len(gross) - 1) * np.sqrt(len(gross)) * (gross - ratio * traded).std(ddof=1) / traded.sum()
+    )
+    assert row.break_even.estimate == pytest.approx(1e4 * ratio)
+    assert row.break_even.upper == pytest.approx(1e4 * (ratio + reach))
+    assert row.gain.estimate == pytest.approx(np.prod(1.0 + net) - 1.0)
+    assert np.prod([1.0 + gain for gain in row.periods.values()]) - 1.0 == pytest.approx(row.gain.estimate)
+
+
+def test_agents_are_trained_tested_and_taken_up_again(tmp_path):
+    """Two seeds through a tiny training: rows of means, sums seed by seed, and the same bits from the checkpoints."""
+    short = ["train.seeds=2", "train.total_steps=16384", "train.base_steps=20", "train.evaluations=2"]
+    periods = [make_period(seed, settings=short) for seed in (1, 2)]
+    first = study_across(periods, Run(tmp_path))
+    agents = [row for row in first["rows"] if row["policy"] == AGENT]
+    assert len(agents) == 2 * 4
+    for row in agents:
+        assert len(row["seeds_traded"]) == 2
+        assert np.mean(row["seeds_traded"]) == pytest.approx(sum(row["traded"]), rel=1e-5, abs=1e-5)
+    assert study_across(periods, Run(tmp_path))["rows"] == first["rows"]
+    assert any("agent" in line for line in across_lines(first))
+
+
+def test_without_an_edge_nothing_shows(tmp_path):
+    """Null hypothesis: in markets whose spreads never come back a tuned rule's break-even cost lies above zero."""
+    periods = [make_period(seed, shuffled=True) for seed in (4, 5)]
+    rows = [row for row in pooled_rows(study_across(periods, Run(tmp_path))) if row.delay == 1]
+    shown = [row for row in rows if row.break_even.lower > 0.0]
+    assert len(shown) <= 1, pd.DataFrame(shown)
