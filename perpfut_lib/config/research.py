@@ -209,6 +209,9 @@ class TrainConfig(Section):
     base rule to be exported instead of it (``overlay``)."""
     abstain: bool = True
     """Export a flat policy where nothing that was learned beats doing nothing on the validation episodes."""
+    cross_fit: int = Field(0, ge=0, le=20)
+    """Parts that the training windows are cut into, so that the base rule is also judged on windows that it was not
+    fitted to before a flat policy is exported (``abstain``, ``overlay``); 0 for validation alone."""
     exploring_bars: int = Field(64, ge=0)
     """Bars after which an environment starts anew at a random bar and exposure
     (``counterfactual-ppo``); 0 for whole episodes."""

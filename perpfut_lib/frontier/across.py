@@ -19,11 +19,14 @@ from perpfut_lib.frontier.study import DELAYS, DIGITS
 from perpfut_lib.policies import Fitting, Layout, NetworkPolicy, Policy, baselines
 from perpfut_lib.policies.rules import TUNED
 from perpfut_lib.progress import track
+from perpfut_lib.train.cross_fit import unseen_utilities
 from perpfut_lib.train.stage import budgets, train_all
 from perpfut_lib.train.training_task import TrainingTask
 from perpfut_lib.types import DAY_MS, Float1D
 
 AGENT: Final = "agent"
+PARTS: Final = 4
+"""Parts of the training span, each of which is once not fitted to."""
 SERIES: Final = ("return", "gross", "traded", "utility_bps")
 
 
@@ -45,7 +48,8 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         ``pair_days``, ``training_pair_days``, ``symbols``); ``rows``: one per period left out, policy, fee and delay,
         with one number per trading window of the portfolio's ``return`` (net), ``gross`` P&L and ``traded`` notional
         (both in equities), and ``utility_bps`` (sum over its pair-days). The agent's are means over seeds, and
-        ``seeds_gross`` and so on its sums seed by seed.
+        ``seeds_gross`` and so on its sums seed by seed. ``unseen``: by period left out and fee, the ``utility_bps`` of
+        the base rule in each training window when fitted to the others, in :data:`PARTS` parts.
 
     Raises
     ------
@@ -54,9 +58,11 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
     """
     first = periods[0].profile
     rows: list[dict[str, Any]] = []
+    unseen: list[dict[str, Any]] = []
     for number, period in enumerate(periods):
-        beside = Run(scratch.path / period.profile.name)
-        rows += _rows(leave_out(periods, number), beside)
+        left = leave_out(periods, number)
+        rows += _rows(left, Run(scratch.path / period.profile.name))
+        unseen += _unseen(left)
     told = {
         one.profile.name: {
             "start": _date(one.windows["start"].iloc[0]),
@@ -75,7 +81,28 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         "algorithm": first.train.algorithm,
         "periods": told,
         "rows": rows,
+        "unseen": unseen,
     }
+
+
+def _unseen(left: LeftOut) -> Iterator[dict[str, Any]]:
+    """Yield by fee what the base rule earns in training windows that it was not fitted to, in parts of the span."""
+    profile = left.test.profile
+    train = profile.train.model_copy(update={"cross_fit": PARTS})
+    if not train.corrects:
+        return
+    starts, where = np.unique(left.train.pair_days["start"].to_numpy(np.int64), return_inverse=True)
+    for fee in track(profile.costs.fees_bps, label=f"cross-fit without {profile.name}", unit="fee"):
+        task = TrainingTask(
+            left.train, left.validate, profile.env, profile.costs, train, fee, train.first_seed, left.placebo
+        )
+        by_window = np.bincount(where, unseen_utilities(task), len(starts)).astype(np.float64)
+        yield {
+            "left_out": profile.name,
+            "fee_bps": fee,
+            "pair_days": len(left.train),
+            "utility_bps": _brief(by_window),
+        }
 
 
 def _rows(left: LeftOut, scratch: Run) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from perpfut_lib.policies.network import correct_base
 from perpfut_lib.train.algorithms import SQUASHED, Weights, make_model
 from perpfut_lib.train.base_rule import fit_base_rule, flat_base
 from perpfut_lib.train.checkpoint import read_checkpoint, task_digest, write_checkpoint
+from perpfut_lib.train.cross_fit import unseen_utilities
 from perpfut_lib.train.trainer import Logbook, Trainer, pack, unpack
 from perpfut_lib.train.training_task import Layers, Score, TrainingTask
 
@@ -72,7 +73,8 @@ def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
     settings, begun = training_task.settings, time.perf_counter()
     torch.set_num_threads(settings.threads)
     if settings.corrects:
-        training_task = replace(training_task, base=fit_base_rule(training_task))
+        unseen = unseen_utilities(training_task) if settings.cross_fit > 1 else None
+        training_task = replace(training_task, base=fit_base_rule(training_task), unseen=unseen)
     spent = time.perf_counter() - begun
     env = make_training_env(training_task)
     model = make_model(settings, env, training_task.seed)

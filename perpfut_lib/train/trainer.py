@@ -130,8 +130,15 @@ class Trainer(BaseCallback):
         kept = surpasses(self.best_each, of_base, settings.keep_errors)
         if not kept:
             weights, score = weights.flat(), alone
-        abstains = settings.abstain and score.utility <= 0.0
+        abstains = settings.abstain and self._expected(score) <= 0.0
         return Chosen(weights.flat() if abstains else weights, score, abstains, abstains or not kept)
+
+    def _expected(self, score: Score) -> float:
+        """Return the mean utility of all episodes that judge: of validation, and of unseen training windows if any."""
+        unseen, count = self.training_task.unseen, len(self.training_task.validate)
+        if unseen is None:
+            return score.utility
+        return (float(unseen.sum()) + count * score.utility) / (len(unseen) + count)
 
     def _is_due(self) -> bool:
         rollout = self.training_task.settings.n_envs * self.training_task.settings.n_steps

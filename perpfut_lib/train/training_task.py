@@ -31,6 +31,9 @@ class TrainingTask:
     """Windows of placebo markets made of the training span, see :mod:`perpfut_lib.train.placebo`; none for none."""
     base: Layers | None = None
     """Base rule that the agent corrects, see :func:`perpfut_lib.train.base_rule.fit_base_rule`; none for none."""
+    unseen: Float1D | None = None
+    """Utility of training episodes under rules that were not fitted to them, (E,), see
+    :func:`perpfut_lib.train.cross_fit.unseen_utilities`; none where only validation judges."""
 
     def fee_share(self, done: float) -> float:
         """Return the share of the fee that is charged once a share ``done`` of training is over."""

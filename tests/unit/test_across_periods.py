@@ -92,6 +92,14 @@ def test_rules_find_what_is_planted_in_other_markets(found):
     assert all(row.days == sum(one["windows"] for one in found["periods"].values()) for row in late)
 
 
+def test_the_base_rule_is_judged_on_windows_that_it_was_not_fitted_to(found, periods):
+    """One number per training window; what is planted is found in windows of the same markets, too."""
+    assert [row["left_out"] for row in found["unseen"]] == [one.profile.name for one in periods]
+    for row in found["unseen"]:
+        assert np.mean(row["utility_bps"]) > 0.0
+        assert row["pair_days"] >= len(row["utility_bps"])
+
+
 def test_pooled_figures_are_those_of_all_windows(found):
     """Break-even cost, its interval and the return, recomputed from the rows by hand."""
     row = next(row for row in pooled_rows(found) if row.policy == "ridge" and row.delay == 0 and row.fee_bps == 0.0)
