@@ -18,6 +18,7 @@ from perpfut_lib.types import Float1D
 FOLDER: Final = "across"
 MINUTES: Final = "minutes"
 UNPUBLISHED: Final = "*Training across periods is not published yet.*"
+NO_TRADE: Final = "no trade"
 LEAST_TRADED: Final = 1.0
 """Notional, in equities over all days, below which a break-even cost is not shown."""
 
@@ -43,6 +44,13 @@ class Pooled:
     """The agent's less that of the rule that earns most of it; None for rules."""
     periods: Mapping[str, float]
     """Net return by period."""
+    traded_in: tuple[str, ...]
+    """Periods in which it traded at all."""
+
+    @property
+    def shows(self) -> bool:
+        """Whether a gain shows: its interval lies above zero, and more than one period was traded in."""
+        return self.gain.lower > 0.0 and len(self.traded_in) > 1
 
 
 def published_across(name: str = MINUTES) -> dict[str, Any]:
@@ -73,6 +81,7 @@ def pooled_rows(content: Mapping[str, Any]) -> Iterator[Pooled]:
                 utility=_per_pair_day(utility, pair_days),
                 beyond_rule=beyond,
                 periods={row.left_out: float(np.prod(1.0 + np.array(row.series)) - 1.0) for row in _by_period(own)},
+                traded_in=tuple(row.left_out for row in _by_period(own) if sum(row.traded) > 0.0),
             )
 
 
@@ -94,14 +103,14 @@ def across_table(content: Mapping[str, Any] | None = None) -> pd.DataFrame:
         {
             "fee (bps)": [f"{row.fee_bps:g}" for row in rows],
             "policy": [row.policy for row in rows],
-            "net return (%)": [_percent(row.gain) for row in rows],
+            "net return (%)": [_percent(row.gain) if row.traded_in else NO_TRADE for row in rows],
             **{
-                title: [decimals(100.0 * row.periods[name], 2, sign="+") for row in rows]
+                title: [decimals(100.0 * row.periods[name], 2, sign="+") if row.traded_in else "" for row in rows]
                 for name, title in short.items()
             },
-            "break-even (bps)": [_cost(row.break_even) for row in rows],
-            "traded a day": [decimals(row.traded_per_day, 1) for row in rows],
-            "utility (bps a pair-day)": [_cost(row.utility) for row in rows],
+            "break-even (bps)": [_cost(row.break_even) if row.traded_in else "" for row in rows],
+            "traded a day": [decimals(row.traded_per_day, 2) if row.traded_in else "" for row in rows],
+            "utility (bps a pair-day)": [_cost(row.utility) if row.traded_in else "" for row in rows],
         }
     )
     return table.set_index(["fee (bps)", "policy"])
@@ -119,37 +128,49 @@ def across_findings(content: Mapping[str, Any] | None = None) -> str:
         f"{content['seeds']} agents per fee, trained for fills {bars} late on all but one of {count} recorded periods "
         f"and tested on all days of that one, each in turn, {days} days in all."
     ]
-    words += [_told(row) for row in agents.values()]
+    words += [_told(row, count) for row in agents.values()]
     free = [row for row in pooled_rows(content) if row.policy == AGENT and row.fee_bps == 0.0]
     by_delay = ", ".join(f"{row.delay}: {_percent(row.gain)}" for row in free)
     words.append(f"Without fees, by bars of delay of the same agents' fills: {by_delay}.")
-    return " ".join(words)
+    return " ".join([*words, *_unseen_told(content)])
 
 
-def _told(row: Pooled) -> str:
-    if row.traded_per_day == 0.0:
+def _told(row: Pooled, count: int) -> str:
+    if not row.traded_in:
         return f"At {row.fee_bps:g} bps they never trade."
-    shown = "above zero" if row.gain.lower > 0.0 else "below zero" if row.gain.upper < 0.0 else "not told from zero"
     return (
-        f"At {row.fee_bps:g} bps they earn {_percent(row.gain)}, {shown}, and break even at {_cost(row.break_even)} "
-        f"bps per side."
+        f"At {row.fee_bps:g} bps they trade in {len(row.traded_in)} of {count} periods, {row.traded_per_day:.3g} times "
+        f"the equity a day, earn {_percent(row.gain)} and break even at {_cost(row.break_even)} bps per side."
     )
+
+
+def _unseen_told(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the base rule earned in training windows that it was not fitted to."""
+    rows = content.get("unseen", [])
+    found = [_per_pair_day(np.array(row["utility_bps"]), row["pair_days"]) for row in rows]
+    if found:
+        low, high = sum(one.upper < 0.0 for one in found), sum(one.lower > 0.0 for one in found)
+        yield (
+            f"The rule that agents start from was also judged in training windows that it was not fitted to "
+            f"({min(row['pair_days'] for row in rows)} to {max(row['pair_days'] for row in rows)} pair-days): its "
+            f"utility lies below zero in {low} and above zero in {high} of {len(found)} cases, with 95 % confidence."
+        )
 
 
 def across_answer(free: Pooled | None) -> str:
     """Return the end of a verdict's answer: whether the edge of agents without fees shows; empty without any."""
     if free is None:
         return ""
-    found = "shows" if free.gain.lower > 0.0 else "does not show"
-    return f"; trained on other periods for the later fill, the agent's {found}"
+    return f"; trained on other periods for the later fill, the agent's {'shows' if free.shows else 'does not show'}"
 
 
 def across_worth(free: Pooled | None) -> Iterator[str]:
     """Yield what agents without fees earn, and what that is per side; nothing without any."""
     if free is not None:
         yield (
-            f"Trained on the other periods for fills one bar later, over {free.days} days: {_words(free.gain, 100.0)} "
-            f"%, which is {_words(free.break_even, 1.0)} basis points per side."
+            f"Trained on the other periods for fills one bar later, it trades in {len(free.traded_in)} of "
+            f"{len(free.periods)} periods; over all {free.days} days that is {_words(free.gain, 100.0)} %, or "
+            f"{_words(free.break_even, 1.0)} basis points per side."
         )
 
 
@@ -158,7 +179,12 @@ def across_left(agents: Mapping[float, Pooled] | None, fees: Sequence[float]) ->
     rows = [row for fee, row in (agents or {}).items() if fee in fees]
     if rows:
         told = "; ".join(
-            f"at {row.fee_bps:g} " + (f"{_words(row.gain, 100.0)} %" if row.traded_per_day > 0.0 else "no trade")
+            f"at {row.fee_bps:g} "
+            + (
+                f"{_words(row.gain, 100.0)} % on {row.traded_per_day:.2g} of the equity a day"
+                if row.traded_in
+                else "no trade"
+            )
             for row in rows
         )
         yield f"Trained on the other periods for fills one bar later, over {rows[0].days} days: {told}."

@@ -41,10 +41,13 @@ def test_other_edges_have_other_answers(now, later, answer):
     assert verdicts.gross_edge(pd.DataFrame([NOW | now, NOW | {"delay": 1} | later])).answer == answer
 
 
-def across(fee, low, high, traded=20.0):
-    """Return an agent that was trained on other periods, its return between two bounds."""
+def across(fee, low, high, periods=("2023", "2025")):
+    """Return an agent that was trained on other periods, its return between two bounds, and where it traded."""
     gain, nothing = Interval((low + high) / 2, low, high, 0.95), Interval(0.0, -1.0, 1.0, 0.95)
-    return Pooled("agent", fee, 1, 78, gain, Interval(0.14, 0.04, 0.23, 0.95), traded, 40.0, nothing, None, {})
+    earned = dict.fromkeys(("2023", "2024", "2025"), 0.01)
+    return Pooled(
+        "agent", fee, 1, 78, gain, Interval(0.14, 0.04, 0.23, 0.95), 9.0, 40.0, nothing, None, earned, periods
+    )
 
 
 def test_agents_of_other_periods_are_told_apart():
@@ -52,7 +55,10 @@ def test_agents_of_other_periods_are_told_apart():
     table = pd.DataFrame([NOW | GAIN, NOW | {"delay": 1} | NONE])
     shown = verdicts.gross_edge(table, None, across(0.0, 0.006, 0.05))
     assert shown.answer.endswith("; trained on other periods for the later fill, the agent's shows")
-    assert "over 78 days: +2.80 (+0.60 to +5.00) %, which is +0.14 (+0.04 to +0.23) basis points" in shown.evidence
+    assert "it trades in 2 of 3 periods" in shown.evidence
+    assert "+2.80 (+0.60 to +5.00) %, or +0.14 (+0.04 to +0.23) basis points" in shown.evidence
+    once = verdicts.gross_edge(table, None, across(0.0, 0.006, 0.05, periods=("2025",)))
+    assert once.answer.endswith("the agent's does not show")  # one period of three carries no interval over all
     assert verdicts.gross_edge(table, None, across(0.0, -0.01, 0.05)).answer.endswith("the agent's does not show")
 
 
