@@ -61,6 +61,7 @@ from perpfut_lib.report.operation import (
     week_table,
 )
 from perpfut_lib.report.original import original_findings, original_table, shapley_table
+from perpfut_lib.report.policy_map import plot_policy
 from perpfut_lib.report.quality import calibration_table, findings_table, quality_table, universe_table
 from perpfut_lib.report.robustness import (
     coverage_table,
@@ -152,6 +153,7 @@ __all__ = [
     "plot_headline",
     "plot_ladder",
     "plot_pass_rates",
+    "plot_policy",
     "plot_power",
     "plot_prices",
     "plot_race",
