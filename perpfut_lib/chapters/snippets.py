@@ -40,6 +40,11 @@ def frontier(profile: Profile, run: Run) -> str:
     return report.frontier_findings()
 
 
+def execution(profile: Profile, run: Run) -> str:
+    """Return what limit orders do to the edge of rules on recorded markets, in sentences."""
+    return report.execution_findings()
+
+
 def across(profile: Profile, run: Run) -> str:
     """Return what agents earn that were trained on other periods, in sentences."""
     return report.across_findings()
@@ -150,6 +155,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         hashes,
         frontier,
         across,
+        execution,
         headline,
         recorded,
         learnability,

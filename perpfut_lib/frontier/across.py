@@ -63,25 +63,25 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         left = leave_out(periods, number)
         rows += _rows(left, Run(scratch.path / period.profile.name))
         unseen += _unseen(left)
-    told = {
-        one.profile.name: {
-            "start": _date(one.windows["start"].iloc[0]),
-            "end": _date(one.windows["end"].iloc[-1] - 1),
-            "windows": len(one.windows),
-            "pair_days": len(one.traded.rows),
-            "training_pair_days": len(one.trained.rows),
-            "symbols": list(one.panel.symbols),
-        }
-        for one in periods
-    }
     return {
         "latency": first.env.latency,
         "seeds": first.train.seeds,
         "total_steps": first.train.total_steps,
         "algorithm": first.train.algorithm,
-        "periods": told,
+        "periods": {one.profile.name: _told(one) for one in periods},
         "rows": rows,
         "unseen": unseen,
+    }
+
+
+def _told(period: Period) -> dict[str, Any]:
+    return {
+        "start": _date(period.windows["start"].iloc[0]),
+        "end": _date(period.windows["end"].iloc[-1] - 1),
+        "windows": len(period.windows),
+        "pair_days": len(period.traded.rows),
+        "training_pair_days": len(period.trained.rows),
+        "symbols": list(period.panel.symbols),
     }
 
 

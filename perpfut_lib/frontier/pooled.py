@@ -61,26 +61,80 @@ def frontier_rows(periods: Mapping[str, Any]) -> Iterator[Row]:
                 yield _row((simulated, bar, *place, rule), blocks, days)
 
 
+@dataclass(frozen=True)
+class ExecutionRow:
+    """What a rule earns before fees by the way its orders are sent, all periods of one bar together."""
+
+    simulated: bool
+    bar: int
+    memory: int | None
+    interval: int
+    execution: str
+    """First leg, second leg: see :mod:`perpfut_lib.frontier.execution`."""
+    days: float
+    gross: Interval
+    """Basis points per side, before fees; thresholds chosen on other periods."""
+    maker_share: float
+    """Share of the notional that limit orders traded."""
+    traded_per_day: float
+
+
+def execution_rows(periods: Mapping[str, Any]) -> Iterator[ExecutionRow]:
+    """Yield the rows of every kind of period, memory, decision interval and execution.
+
+    Parameters
+    ----------
+    periods : mapping
+        From :func:`perpfut_lib.frontier.study.study_period`, by name; those published without executions are left out.
+    """
+    told = [one for one in periods.values() if one.get("executions")]
+    for simulated, bar in sorted({(bool(one["simulated"]), int(one["bar"])) for one in told}):
+        own = [one for one in told if one["simulated"] == simulated and one["bar"] == bar]
+        own.sort(key=lambda one: str(one["start"]))
+        days = sum(one["windows"] * one["window_days"] for one in own)
+        for place, blocks in _blocks(own, "executions").items():
+            if len(blocks) > 1:
+                parts = [block[_best(blocks, number)] for number, block in enumerate(blocks)]
+                gross = Sums.total([part.gross for part in parts])
+                share = sum(part.maker for part in parts) / gross.traded if gross.traded > 0.0 else float("nan")
+                memory, interval, execution = place
+                yield ExecutionRow(
+                    simulated,
+                    bar,
+                    memory,
+                    interval,
+                    execution,
+                    days,
+                    gross.interval_bps(),
+                    maker_share=share,
+                    traded_per_day=gross.traded / days,
+                )
+
+
 class _Part(NamedTuple):
     gross: Sums
     funding: float
     holding_bars: float
+    maker: float = 0.0
 
 
 Block = Mapping[tuple[float, float], _Part]
 """One block of windows, by thresholds."""
 
 
-def _blocks(own: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], list[Block]]:
-    """Return the blocks of several periods, one after the other, by memory, decision interval and delay."""
+def _blocks(own: Sequence[Mapping[str, Any]], cells: str = "cells") -> dict[tuple[Any, ...], list[Block]]:
+    """Return the blocks of several periods, one after the other, by memory, interval and delay or execution."""
     found: dict[tuple[Any, ...], dict[Any, dict[tuple[float, float], _Part]]] = {}
+    names, last = ("columns", "delay") if cells == "cells" else ("execution_columns", "execution")
     for number, period in enumerate(own):
-        for cell in period["cells"]:
-            row = dict(zip(period["columns"], cell, strict=True))
+        for cell in period[cells]:
+            row = dict(zip(period[names], cell, strict=True))
             sums = Sums(*(row[name] for name in Sums.__dataclass_fields__))
-            holding = float("nan") if row["holding_bars"] is None else row["holding_bars"]
-            here = found.setdefault((row["memory"], row["interval"], row["delay"]), {})
-            part = _Part(sums, row["funding"], holding)
+            holding = row.get("holding_bars")
+            part = _Part(
+                sums, row.get("funding", 0.0), float("nan") if holding is None else holding, row.get("maker", 0.0)
+            )
+            here = found.setdefault((row["memory"], row["interval"], row[last]), {})
             here.setdefault((number, row["block"]), {})[row["entry"], row["exit"]] = part
     return {place: list(blocks.values()) for place, blocks in found.items()}
 

@@ -14,6 +14,7 @@ from perpfut_lib.cointegration.stage import load_windows
 from perpfut_lib.config import Profile
 from perpfut_lib.env.stage import cut_market, decision_rows
 from perpfut_lib.evaluate.measure import holding_bars
+from perpfut_lib.frontier.execution import EXECUTIONS, cut_bars, execute, price_step, quotes
 from perpfut_lib.frontier.rules import THRESHOLDS, settle_sides, sides, spread_z
 from perpfut_lib.frontier.sums import BPS_PER_UNIT, Sums
 from perpfut_lib.progress import track
@@ -31,6 +32,8 @@ DELAYS: Final = (0, 1, 2, 3)
 """Bars from the next open to the fill."""
 KEYS: Final = ("memory", "interval", "delay", "entry", "exit", "block")
 COLUMNS: Final = (*KEYS, *Sums.__dataclass_fields__, "funding", "holding_bars")
+EXECUTION_KEYS: Final = ("memory", "interval", "execution", "entry", "exit", "block")
+EXECUTION_COLUMNS: Final = (*EXECUTION_KEYS, *Sums.__dataclass_fields__, "maker")
 DIGITS: Final = 7
 BLOCK_WINDOWS: Final = 20
 MOST_BLOCKS: Final = 4
@@ -54,7 +57,8 @@ def study_period(profile: Profile, run: Run) -> dict[str, Any]:
         ``start``, ``end`` (ISO dates), ``bar`` (minutes), ``windows``, ``pair_days``, ``symbols``, ``simulated``,
         ``half_tick_bps`` (mean over pair-days and legs), ``columns`` and ``cells``: one row per memory, decision
         interval, delay, thresholds and block of windows, with the :class:`~perpfut_lib.frontier.sums.Sums` of gross P&L
-        and notional, the funding received, and the mean holding time in bars, all to seven significant digits.
+        and notional, the funding received, and the mean holding time in bars, all to seven significant digits;
+        ``execution_columns`` and ``executions``: the same by :mod:`perpfut_lib.frontier.execution` instead of delay.
     """
     panel, pair_days = load_panel(run), load_pair_days(run)
     windows = load_windows(run)["start"].to_numpy(np.int64)
@@ -72,6 +76,8 @@ def study_period(profile: Profile, run: Run) -> dict[str, Any]:
         "half_tick_bps": half_tick_bps(panel, pair_days),
         "columns": list(COLUMNS),
         "cells": [list(_brief(row)) for row in _cells(profile, panel, pair_days, windows)],
+        "execution_columns": list(EXECUTION_COLUMNS),
+        "executions": [list(_brief(row)) for row in _executions(profile, panel, pair_days, windows)],
     }
 
 
@@ -91,26 +97,46 @@ def half_tick_bps(panel: Panel, pair_days: pd.DataFrame) -> float:
 
 
 def _half_tick(close: Float1D) -> float:
-    prices = np.unique(close[np.isfinite(close)])
-    steps = np.diff(prices)
-    step = float(steps[steps > 1e-9 * prices[1:]].min())
-    return BPS_PER_UNIT * 0.5 * step / float(np.median(prices))
+    return BPS_PER_UNIT * 0.5 * price_step(close) / float(np.median(np.unique(close[np.isfinite(close)])))
 
 
 def _cells(profile: Profile, panel: Panel, pair_days: pd.DataFrame, windows: Int1D) -> Iterator[tuple[Any, ...]]:
-    bar = panel.timeframe // MINUTE_MS
-    place = np.searchsorted(windows, pair_days["start"].to_numpy(np.int64))
-    hedge_ratio, rows = pair_days["beta"].to_numpy(np.float64), decision_rows(panel, pair_days)[:, :-1] - 1
-    spreads = {
-        memory: spread_z(panel, pair_days, rows, None if memory is None else memory // bar)
-        for memory in dict.fromkeys(memory for memory, _ in paces(bar))
-    }
+    place, spreads, bar = _spreads(panel, pair_days, windows)
+    hedge_ratio = pair_days["beta"].to_numpy(np.float64)
     for delay in track(DELAYS, label="frontier", unit="delay"):
         market, _ = cut_market(panel, pair_days, profile.changed({"env.latency": delay, "env.fill": "next_open"}))
         for (memory, minutes), (entry, out) in product(paces(bar), THRESHOLDS):
             book = settle_sides(sides(spreads[memory], (entry, out), minutes // bar), market, hedge_ratio)
             for block, sums in enumerate(_sums(book, place, len(windows))):
                 yield (memory, minutes, delay, entry, out, block, *sums)
+
+
+def _executions(profile: Profile, panel: Panel, pair_days: pd.DataFrame, windows: Int1D) -> Iterator[tuple[Any, ...]]:
+    place, spreads, bar = _spreads(panel, pair_days, windows)
+    hedge_ratio = pair_days["beta"].to_numpy(np.float64)
+    market, _ = cut_market(panel, pair_days, profile.changed({"env.latency": 0, "env.fill": "next_open"}))
+    intervals = dict.fromkeys(minutes for _, minutes in paces(bar))
+    for minutes, execution in track(list(product(intervals, EXECUTIONS)), label="executions", unit="choice"):
+        patience = minutes // bar
+        quoted = quotes(cut_bars(panel, pair_days, patience), hedge_ratio, execution, patience)
+        memories = [memory for memory, other in paces(bar) if other == minutes]
+        for memory, (entry, out) in product(memories, THRESHOLDS):
+            done = execute(sides(spreads[memory], (entry, out), patience), market, hedge_ratio, quoted)
+            by_window = [np.bincount(place, values, len(windows)).astype(np.float64) for values in done]
+            for block, rows in enumerate(np.array_split(np.arange(len(windows)), block_count(len(windows)))):
+                gross, traded, maker = (values[rows] for values in by_window)
+                yield (memory, minutes, execution, entry, out, block, *Sums.of(gross, traded).values(), maker.sum())
+
+
+def _spreads(panel: Panel, pair_days: pd.DataFrame, windows: Int1D) -> tuple[Int1D, dict[int | None, Float2D], int]:
+    """Return each pair-day's window, the spreads in standard deviations by memory, and the bar in minutes."""
+    bar = panel.timeframe // MINUTE_MS
+    rows = decision_rows(panel, pair_days)[:, :-1] - 1
+    memories = dict.fromkeys(memory for memory, _ in paces(bar))
+    spreads = {
+        memory: spread_z(panel, pair_days, rows, None if memory is None else memory // bar) for memory in memories
+    }
+    return np.searchsorted(windows, pair_days["start"].to_numpy(np.int64)), spreads, bar
 
 
 def paces(bar: int) -> list[tuple[int | None, int]]:

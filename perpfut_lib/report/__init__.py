@@ -28,6 +28,7 @@ from perpfut_lib.report.evaluation import (
     plot_costs,
     study_table,
 )
+from perpfut_lib.report.execution import execution_findings, execution_table
 from perpfut_lib.report.features import feature_list, plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
@@ -109,6 +110,8 @@ __all__ = [
     "drill_summary",
     "edge_case_table",
     "environment_check",
+    "execution_findings",
+    "execution_table",
     "feature_list",
     "feature_table",
     "fee_matrix",

@@ -33,7 +33,7 @@ def frontier_table(*, simulated: bool = False, rule: str = CHOSEN) -> pd.DataFra
     table = pd.DataFrame(
         {
             "bar (min)": [row.bar for row in shown],
-            "mean over": [_memory(row) for row in shown],
+            "mean over": [memory_name(row.memory) for row in shown],
             "days": [round(row.days) for row in shown],
             "held (min)": [round(row.holding_minutes) for row in shown],
             "filled at the next open (bps)": [_cost(row) for row in shown],
@@ -110,8 +110,9 @@ def _rows(simulated: bool) -> list[Row]:
     return [row for row in frontier_rows(published_frontier()) if row.simulated == simulated]
 
 
-def _memory(row: Row) -> str:
-    return "formation" if row.memory is None else f"{row.memory} min"
+def memory_name(memory: int | None) -> str:
+    """Return a memory, in minutes, for readers; None is the formation window."""
+    return "formation" if memory is None else f"{memory} min"
 
 
 def _cost(row: Row) -> str:
