@@ -48,8 +48,7 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         ``pair_days``, ``training_pair_days``, ``symbols``); ``rows``: one per period left out, policy, fee and delay,
         with one number per trading window of the portfolio's ``return`` (net), ``gross`` P&L and ``traded`` notional
         (both in equities), and ``utility_bps`` (sum over its pair-days). The agent's are means over seeds, and
-        ``seeds_gross`` and so on its sums seed by seed. ``unseen``: by period left out and fee, the ``utility_bps`` of
-        the base rule in each training window when fitted to the others, in :data:`PARTS` parts.
+        ``seeds_gross`` and so on its sums seed by seed. ``unseen``: see :func:`_unseen`, by period left out and fee.
 
     Raises
     ------
@@ -57,8 +56,7 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         There is one period only, or they do not agree.
     """
     first = periods[0].profile
-    rows: list[dict[str, Any]] = []
-    unseen: list[dict[str, Any]] = []
+    rows, unseen = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, period in enumerate(periods):
         left = leave_out(periods, number)
         rows += _rows(left, Run(scratch.path / period.profile.name))
@@ -86,7 +84,7 @@ def _told(period: Period) -> dict[str, Any]:
 
 
 def _unseen(left: LeftOut) -> Iterator[dict[str, Any]]:
-    """Yield by fee what the base rule earns in training windows that it was not fitted to, in parts of the span."""
+    """Yield by fee the ``utility_bps`` of the base rule in each training window when fitted to :data:`PARTS` - 1 others."""
     profile = left.test.profile
     train = profile.train.model_copy(update={"cross_fit": PARTS})
     if not train.corrects:

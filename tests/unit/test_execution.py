@@ -141,10 +141,6 @@ def published(edge_taker, edge_limit):
     cells = []
     planted = {"taker/taker": (edge_taker, 0.0), "maker/taker": (0.0, 0.4), "maker/maker": (edge_limit, 0.8)}
     for execution, (edge, share) in planted.items():
-        ("taker/taker", edge_taker, 0.0),
-        ("maker/taker", 0.0, 0.4),
-        ("maker/maker", edge_limit, 0.8),
-    ):
         traded = rng.uniform(5.0, 15.0, 26)
         sums = Sums.of(1e-4 * (edge + rng.normal(0.0, 0.1, 26)) * traded, traded)
         cells.append([120, 1, execution, 2.0, 0.5, 0, *sums.values(), share * sums.traded])
