@@ -24,6 +24,10 @@ from perpfut_lib.policies import ExportedPolicy
 log = logging.getLogger(__name__)
 
 
+class PairsChangedError(ArtifactError):
+    """The active pairs are not those that a tick began with, as after a crash over which new ones were published."""
+
+
 @dataclass(frozen=True)
 class TradingPolicy:
     """A trained policy with the features and the scaling that it was trained on."""
@@ -139,14 +143,19 @@ class TickContext:
 
         Raises
         ------
-        ArtifactError, MissingInputError
+        PairsChangedError
             They are not on disk any more.
         """
         if self._pairs is not None and self._pairs[2] == digest:
             return self._pairs[1]
-        document, found = self.active_pairs()
+        try:
+            document, found = self.active_pairs()
+        except PerpfutError as error:
+            raise PairsChangedError(
+                str(error), "the active pairs that the tick began with", "start it again"
+            ) from error
         if found != digest:
-            raise ArtifactError("active pairs that changed during a tick", "those it began with", "start it again")
+            raise PairsChangedError("other active pairs", "those that the tick began with", "start it again")
         return document
 
     def restarted(self, folder: AgentFolder | None = None) -> Self:

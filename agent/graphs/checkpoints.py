@@ -20,7 +20,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from agent.decision.context import TickContext
+from agent.decision.context import PairsChangedError, TickContext
 from agent.observation.tracing import by_no_other_client
 from perpfut_lib.errors import ArtifactError
 
@@ -67,7 +67,8 @@ class Checkpoints:
     ) -> None:
         """Run a graph to its end, from its last checkpoint if it was cut short, and forget its checkpoints.
 
-        A failure forgets them too: what made it fail would make it fail again.
+        A failure forgets them too: what made it fail would make it fail again. Where the active pairs are not those
+        that the tick began with, it starts again with the new ones: nothing has been decided or signalled by then.
         """
         config: Any = {"configurable": {"thread_id": thread}}
         unfinished = self.begun(thread) and bool(app.get_state(config).next)
@@ -75,7 +76,12 @@ class Checkpoints:
             log.info("going on with a tick that was cut short", extra={"tick": thread})
         try:
             with by_no_other_client():
-                app.invoke(None if unfinished else dict(start), config, context=context, durability="sync")
+                try:
+                    app.invoke(None if unfinished else dict(start), config, context=context, durability="sync")
+                except PairsChangedError as error:
+                    log.info("a tick starts again with new pairs", extra={"tick": thread, "cause": str(error)})
+                    self.saver.delete_thread(thread)
+                    app.invoke(dict(start), config, context=context, durability="sync")
         finally:
             self.saver.delete_thread(thread)
             self._runs += 1

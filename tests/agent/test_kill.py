@@ -14,7 +14,7 @@ import time
 import pytest
 
 from agent.graphs import fast_tick, governor, slow_tick
-from perpfut_lib.artifacts import ActivePairs, GovernorOrder, Signal
+from perpfut_lib.artifacts import ActivePairs, GovernorOrder, Reason, Signal
 from perpfut_lib.errors import PerpfutError
 from tests.agent.test_governor import report
 from tests.agent.world import Stage
@@ -125,6 +125,31 @@ def test_only_the_node_in_flight_runs_again(stage, monkeypatch):
     assert in_a_process(tick(stage, start)) == 0
     assert_once(stage, [start])
     assert stage.folder.read(Signal).reasons == ()
+
+
+@pytest.mark.parametrize("node", FAST[2:])
+def test_pairs_that_are_published_over_a_crash_do_not_fail_the_tick(stage, node, undisturbed):
+    """Killed in a node that works on pairs, and new ones are there when it starts again: it decides on those, once."""
+    start = stage.world.windows()[0][0]
+    in_a_process(tick(stage, start, "slow"))
+    for number in range(4):
+        bar_close = start + number * BAR
+        in_a_process(tick(stage, bar_close, module=fast_tick, node=node))
+        pairs = stage.folder.read(ActivePairs)
+        stage.folder.write(pairs.model_copy(update={"seq": pairs.seq + 1, "created_at": pairs.created_at + 1}))
+        assert in_a_process(tick(stage, bar_close)) == 0
+    assert_once(stage, [start + number * BAR for number in range(4)])
+    assert contents(stage) == undisturbed[:4]
+
+
+def test_pairs_that_vanish_over_a_crash_are_what_the_signal_says(stage):
+    """Without any pairs when it starts again, the tick says so; it does not call itself failed."""
+    start = stage.world.windows()[0][0]
+    in_a_process(tick(stage, start, "slow"))
+    in_a_process(tick(stage, start, module=fast_tick, node="infer"))
+    stage.folder.document(ActivePairs).unlink()
+    assert in_a_process(tick(stage, start)) == 0
+    assert stage.folder.read(Signal).reasons == (Reason.PAIRS_UNREADABLE,)
 
 
 @pytest.mark.parametrize("node", SLOW)
