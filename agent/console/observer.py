@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from agent.console.faults import Fault, faults
@@ -13,6 +13,7 @@ from agent.console.overview import overview
 from agent.console.pairs import pair_views, thin
 from agent.console.reading import Reading, read_folder
 from agent.console.signal_log import SignalLog
+from agent.console.trades import TradeLog
 from agent.console.trail import PerformanceTrail
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import AgentFolder
@@ -46,7 +47,8 @@ class Observer:
 
     def __init__(self, name: str, folder: AgentFolder, limits: Limits, clock: Callable[[], int]) -> None:
         self.name, self.folder, self.clock = name, folder, clock
-        self._limits = limits
+        self.limits = limits
+        self._trades = TradeLog(folder.trail)
         self._signals = SignalLog(folder.decisions)
         self._trail = PerformanceTrail()
         self.redactor = Redactor()
@@ -58,9 +60,9 @@ class Observer:
         """Return the present state, at most a second old; ``anew`` for one that was read after this call."""
         with self._lock:
             if self._last is None or anew or time.monotonic() - self._looked > FRESH_S:
-                reading = read_folder(self.folder, self.clock())
+                reading = replace(read_folder(self.folder, self.clock()), ledger=self._trades.follow())
                 self._trail.take(reading)
-                self._last = Look(reading, faults(reading, self._limits))
+                self._last = Look(reading, faults(reading, self.limits))
                 self._looked = time.monotonic()
             return self._last
 

@@ -74,7 +74,7 @@ async def order(request: web.Request) -> web.Response:
     observer = request.app[OBSERVER]
     try:
         wanted = Request.model_validate_json(await request.text())
-        written = await asyncio.to_thread(give, observer.folder, wanted, session.name)
+        written = await asyncio.to_thread(give, observer.folder, wanted, session.name, observer.clock())
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         return web.json_response({"error": wrong[:300]}, status=422)

@@ -91,6 +91,12 @@ class FakeAgent:
                 stream.write(json.dumps(made.model_dump(mode="json") | {"reasons": reasons}) + "\n")
 
 
+@pytest.fixture(scope="session")
+def loop_world(small_world):
+    """Return what a simulated closed loop begins from: settings, run and first decision."""
+    return small_world.profile, small_world.run, small_world.windows()[0][0]
+
+
 @pytest.fixture
 def agent(tmp_path):
     return FakeAgent(tmp_path / "smoke" / "agent")
