@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from agent.console.break_even import booked_break_even, break_even, policy_fee
 from agent.console.faults import Fault, faults
 from agent.console.limits import Limits
 from agent.console.log_page import log_page
@@ -43,10 +44,15 @@ class Observer:
         From where on something is wrong.
     clock : callable
         The time, ms UTC: this machine's, or a local exchange's in a demo.
+    policy : str
+        Name of the policy, for what the run's evaluation says of it.
     """
 
-    def __init__(self, name: str, folder: AgentFolder, limits: Limits, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, name: str, folder: AgentFolder, limits: Limits, clock: Callable[[], int], policy: str = ""
+    ) -> None:
         self.name, self.folder, self.clock = name, folder, clock
+        self._fee, self._booked = policy_fee(policy), list[float | None]()
         self.limits = limits
         self._trades = TradeLog(folder.trail)
         self._signals = SignalLog(folder.decisions)
@@ -94,10 +100,13 @@ class Observer:
             return list(self._signals.tail)
 
     def performance(self) -> dict[str, Any]:
-        """Return the account over time."""
-        self.look()
+        """Return the account over time, and its break-even cost beside the one of the evaluation."""
+        reading = self.look().reading
+        if not self._booked:  # once, and not for the first page: it loads pandas
+            self._booked = [booked_break_even(self.folder.path.parent, self._fee)]
+        costs = break_even(reading.performance.document, reading.ledger, self._booked[0])
         with self._lock:
-            return self._trail.curves()
+            return self._trail.curves() | {"break_even": costs}
 
     def log(self, level: str, text: str) -> dict[str, Any]:
         """Return the newest log lines."""

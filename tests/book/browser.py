@@ -79,9 +79,17 @@ class Browser:
         width, usual = self.ask("window.innerWidth"), self.ask("window.innerHeight")
         self.resize(width, int(self._call("Page.getLayoutMetrics")["cssContentSize"]["height"]))
         self.settle()
-        picture = self._call("Page.captureScreenshot")
+        form = {"format": "webp", "quality": 80} if path.suffix == ".webp" else {}
+        picture = self._call("Page.captureScreenshot", **form)
         self.resize(width, usual)
         path.write_bytes(base64.b64decode(picture["data"]))
+
+    def press(self, key: str, text: str = "") -> None:
+        """Press and release a key, such as ``Tab`` or ``Enter``; ``text`` is what it types."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
+        self._call("Input.dispatchKeyEvent", type="keyDown", **told)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def close(self) -> None:
         """End the browser."""
