@@ -1,9 +1,10 @@
 """From a fault to the message about it: every fault injected into a running closed loop, and the watchdog's answer."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from agent.clock import ReplayClock
 from agent.console.limits import Limits
@@ -156,6 +157,25 @@ def alarm_drill(profile: Profile, run: Run, start: int, drills: Mapping[str, Dri
     for name, drill in drills.items():
         with scratch_space() as scratch, simulated_loop(profile, run, scratch / "agent", start) as loop:
             yield _measured(name, drill, watched(loop, profile))
+
+
+def result(alarms: Sequence[Alarm]) -> dict[str, Any]:
+    """Return what was measured as plain JSON."""
+    rows = [
+        {
+            "fault": each.fault,
+            "code": each.code,
+            "severity": each.severity,
+            "seconds": each.seconds,
+            "told": _told(each),
+        }
+        for each in alarms
+    ]
+    return {"watch_s": EVERY_MS / 1000, "rows": rows}
+
+
+def _told(alarm: Alarm) -> str:
+    return re.sub(r"; expected.*", "", alarm.message.title.partition(": ")[2])
 
 
 def watched(loop: SimulatedLoop, profile: Profile, book: str = "") -> Scene:

@@ -47,6 +47,7 @@ from perpfut_lib.report.learnability import (
 )
 from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
+    alarm_table,
     closed_loop_summary,
     closed_loop_table,
     container_conditions,
@@ -89,6 +90,7 @@ __all__ = [
     "NOTHING",
     "Verdict",
     "ablation_table",
+    "alarm_table",
     "attribution_table",
     "calibration_table",
     "chapter_findings",

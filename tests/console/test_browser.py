@@ -7,9 +7,9 @@ import pytest
 
 from agent.console.server import Place, application, serving
 from agent.console.tokens import Gatekeeper, hash_token
+from agent.testing.browser import Browser, executable
 from perpfut_lib.artifacts import Control, write_json
 from tests.agent.documents import control
-from tests.book.browser import Browser, executable
 from tests.console.conftest import TOKEN, observer
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium on this machine: make browser installs it")

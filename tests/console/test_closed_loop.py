@@ -11,10 +11,10 @@ import pytest
 from agent.console.server import Place, application, serving
 from agent.console.tokens import SESSION_S, Gatekeeper, hash_token
 from agent.testing.alarm_drill import DRILLS, watched
+from agent.testing.browser import Browser, executable
 from agent.testing.simulated_executor import scratch_space
 from agent.testing.simulated_loop import simulated_loop
 from perpfut_lib.artifacts import Control
-from tests.book.browser import Browser, executable
 from tests.console.conftest import TOKEN
 from tests.console.pages import PAGES, SERIOUS, axe, fill, keep, opened, sign_in, turn
 
