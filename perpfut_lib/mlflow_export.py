@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,8 +90,8 @@ def _metrics(name: str, root: Path | None) -> Iterator[tuple[str, float, int]]:
     except MissingInputError:
         return
     for row in table.to_dict("records"):
-        trained = "" if row["train_fee_bps"] != row["train_fee_bps"] else f" trained at {row['train_fee_bps']:g}"
+        trained = f" trained at {row['train_fee_bps']:g}" if math.isfinite(row["train_fee_bps"]) else ""
         for figure in experiments.RESULTS:
             value = row.get(figure)
-            if value is not None and value == value:
+            if value is not None and math.isfinite(value):
                 yield f"{figure}/{row['agent']}{trained} tested at {row['test_fee_bps']:g}", float(value), 0

@@ -10,7 +10,7 @@ def alarms(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Publish the table, which the book shows.")] = False,
 ) -> None:
-    """Inject every fault into a simulated closed loop; fail if one makes no message, and print after how long it came."""
+    """Inject every fault into a simulated closed loop and print how long its message takes; fail if one makes none."""
     import logging
 
     from agent.demo import setup
