@@ -20,7 +20,9 @@ function clock(plot, splits) {
 function steps(share) {
   const scale = share ? 100 : 1;
   return (plot, splits, place, space, step) => {
-    const digits = Math.min(8, Math.max(0, -Math.floor(Math.log10(step * scale) + 1e-9)));
+    const size = step * scale, least = Math.max(0, -Math.floor(Math.log10(size) + 1e-9));
+    const odd = Math.abs(size * 10 ** least - Math.round(size * 10 ** least)) > 1e-6;  // steps of 2.5
+    const digits = Math.min(8, least + odd);
     const form = {minimumFractionDigits: digits, maximumFractionDigits: digits};
     return splits.map(each => (scale * each).toLocaleString(undefined, form) + (share ? " %" : ""));
   };
