@@ -148,10 +148,11 @@ def equity_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
     table = pd.read_parquet(path, columns=columns)
     table = table[table["train_fee_bps"].isna() | (table["train_fee_bps"] == table["test_fee_bps"])]
     curves = []
-    for (agent, _, fee), rows in table.groupby(BY, dropna=False):
+    for (agent, trained, fee), rows in table.groupby(BY, dropna=False):
         mean = rows.groupby("time")["equity"].mean()
         mean = mean.iloc[:: max(1, len(mean) // CURVE_POINTS)]
         curve = {"agent": str(agent), "fee_bps": float(fee), "time": [int(each) for each in mean.index]}
+        curve["trained"] = bool(trained == fee)
         curves.append(curve | {"equity": [float(each) for each in mean]})
     return curves
 

@@ -1,16 +1,13 @@
 """Break-even cost realised against the book's: what is earned before fees, per side traded."""
 
+import math
 from pathlib import Path
-from typing import Final
 
 from agent.console.trades import Ledger
 from perpfut_lib import experiments
 from perpfut_lib.accounting import BPS
 from perpfut_lib.artifacts import PerfSnapshot
 from perpfut_lib.errors import PerpfutError
-
-AGENT: Final = "agent"
-"""What the evaluation calls a trained policy."""
 
 
 def break_even(report: PerfSnapshot | None, ledger: Ledger, booked: float | None) -> dict[str, float | None]:
@@ -38,9 +35,11 @@ def booked_break_even(run: Path, fee_bps: float | None) -> float | None:
         table = experiments.results(run.name, run.parent)
     except PerpfutError:
         return None
-    rows = table[(table["agent"] == AGENT) & (table["train_fee_bps"] == table["test_fee_bps"])]
-    found = rows[rows["test_fee_bps"] == fee_bps]["break_even_bps"] if "break_even_bps" in rows else rows["agent"][:0]
-    return float(found.iloc[0]) if len(found) and found.notna().all() else None
+    rows = table[(table["train_fee_bps"] == fee_bps) & (table["test_fee_bps"] == fee_bps)]
+    if rows.empty or "break_even_bps" not in rows:
+        return None
+    value = float(rows["break_even_bps"].iloc[0])
+    return value if math.isfinite(value) else None
 
 
 def policy_fee(policy: str) -> float | None:

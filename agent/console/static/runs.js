@@ -64,7 +64,7 @@ function draw(found) {
     found.results, "There are no results to compare.");
   at("compared").hidden = false;
   show(at("compared"), ...missing, settings, results);
-  const trained = Object.entries(found.curves).map(([run, all]) => [run, all.filter(each => each.agent === "agent")]);
+  const trained = Object.entries(found.curves).map(([run, all]) => [run, all.filter(each => each.trained)]);
   if (trained.length < 2) return at("curves").replaceChildren();
   const times = [...new Set(trained.flatMap(([, all]) => all.flatMap(each => each.time)))].sort((a, b) => a - b);
   const lines = trained.flatMap(([run, all], place) => all.map((each, fee) => {
