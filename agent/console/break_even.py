@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 from agent.console.trades import Ledger
+from agent.executor.performance import BPS
 from perpfut_lib import experiments
-from perpfut_lib.accounting import BPS
 from perpfut_lib.artifacts import PerfSnapshot
 from perpfut_lib.errors import PerpfutError
 
@@ -26,7 +26,7 @@ def break_even(report: PerfSnapshot | None, ledger: Ledger, booked: float | None
     if report is None or traded <= 0.0:
         return {"realised": None, "fee": None, "book": booked, "turnover": traded}
     gross = report.price_pnl + report.funding
-    return {"realised": gross / traded / BPS, "fee": report.fees / traded / BPS, "book": booked, "turnover": traded}
+    return {"realised": BPS * gross / traded, "fee": BPS * report.fees / traded, "book": booked, "turnover": traded}
 
 
 def booked_break_even(run: Path, fee_bps: float | None) -> float | None:
