@@ -19,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo demo-compose nbval notebooks images pin-images browser hooks clean distclean
+.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo screenshots demo-compose nbval notebooks images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -91,6 +91,10 @@ test-hummingbot: $(READY) $(BOT_READY)  ## all cases on real Hummingbot and a lo
 
 test-docker: $(READY)  ## every service on this machine's Docker engine (needs the images; installs nothing)
 	$(PYTEST) -m docker tests/docker
+
+screenshots: $(READY)  ## take the pictures of the operator's console anew, from a simulated closed loop (needs Chromium)
+	@mkdir -p book/_static/console
+	PERPFUT_SCREENSHOTS=book/_static/console $(PYTEST) tests/console/test_closed_loop.py -k "picture or running_loop or dead_agent or keyboard"
 
 demo-compose: $(READY)  ## the demonstration under Compose, its decisions against a replay (15 minutes; needs the images)
 	$(BIN)/python docker/trials/demo.py $(MINUTES)

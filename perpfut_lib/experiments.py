@@ -11,7 +11,7 @@ import numpy as np
 from perpfut_lib.artifacts import MANIFEST, Manifest, Run, read_json
 from perpfut_lib.config import project_root
 from perpfut_lib.errors import ArtifactError, ConfigError, MissingInputError
-from perpfut_lib.progress import begun
+from perpfut_lib.progress import CURVE_SUFFIX, begun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +148,39 @@ def equity_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
     table = pd.read_parquet(path, columns=columns)
     table = table[table["train_fee_bps"].isna() | (table["train_fee_bps"] == table["test_fee_bps"])]
     curves = []
-    for (agent, _, fee), rows in table.groupby(BY, dropna=False):
+    for (agent, trained, fee), rows in table.groupby(BY, dropna=False):
         mean = rows.groupby("time")["equity"].mean()
         mean = mean.iloc[:: max(1, len(mean) // CURVE_POINTS)]
         curve = {"agent": str(agent), "fee_bps": float(fee), "time": [int(each) for each in mean.index]}
+        curve["trained"] = bool(trained == fee)
         curves.append(curve | {"equity": [float(each) for each in mean]})
     return curves
+
+
+def learning_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
+    """Return the learning curve of every agent: while it trains, as far as it is; else as the stage keeps it.
+
+    Returns
+    -------
+    list of dict
+        ``agent`` (its fee and seed), ``steps`` and ``utility`` (validation, mean sum of rewards per episode).
+    """
+    import pandas as pd
+
+    run, found = _run(name, root), []
+    for path in sorted(run.scratch("train").glob(f"*{CURVE_SUFFIX}")):
+        try:
+            found.append({"agent": path.name.removesuffix(CURVE_SUFFIX), **read_json(path)})
+        except (MissingInputError, ArtifactError):
+            continue  # replaced at this moment
+    kept = run.path / "train" / "curves.parquet"
+    if found or not kept.is_file():
+        return found
+    for (fee, seed), rows in pd.read_parquet(kept).groupby(["fee_bps", "seed"]):
+        curve = {"steps": [int(each) for each in rows["steps"]]}
+        utility = [_plain(each) for each in rows["validation_utility"]]
+        found.append({"agent": f"fee-{fee:g}_seed-{seed}", **curve, "utility": utility})
+    return found
 
 
 def _experiment(run: Run) -> Experiment:

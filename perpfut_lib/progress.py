@@ -13,6 +13,7 @@ from tqdm.auto import tqdm as tqdm_auto
 
 T = TypeVar("T")
 
+CURVE_SUFFIX = ".curve.json"  # of the files in which agents in training leave their learning curves
 PROGRESS_STREAM = "PERPFUT_PROGRESS"  # the runner's stream as a path; empty silences the bars
 
 

@@ -45,6 +45,7 @@ def faults(reading: Reading, limits: Limits) -> list[Fault]:
         *_documents(reading, limits),
         *_decisions(reading),
         *_account(reading, limits),
+        *_ledger(reading, limits),
         *_machine(reading, limits),
     ]
     return sorted(found, key=lambda fault: ("critical", "warning", "notice").index(fault.severity))
@@ -65,7 +66,8 @@ def _process(reading: Reading, limits: Limits) -> Iterator[Fault]:
 def _orders(reading: Reading) -> Iterator[Fault]:
     control, governor = reading.control.document, reading.governor.document
     if reading.control.fault or control is None:
-        what = "There is no control file." if control is None and not reading.control.fault else reading.control.fault
+        fault = reading.control.fault
+        what = f"control.json cannot be used: {fault}" if fault else "There is no control file."
         remedy = "Write the orders anew: perpfut agent control run."
         yield Fault("control_unreadable", "warning", what, "Everything is held flat.", remedy, "reason-codes")
     elif control.kill:
@@ -160,6 +162,20 @@ def _account(reading: Reading, limits: Limits) -> Iterator[Fault]:
             "Read the rejections in Hummingbot's log.",
             "alarms",
         )
+
+
+def _ledger(reading: Reading, limits: Limits) -> Iterator[Fault]:
+    ledger, anchor = reading.ledger, "what-the-executor-has-done"
+    apart = [f"{units} {symbol} of others" for symbol, units in sorted(ledger.foreign.items())]
+    apart += [f"{symbol} closed by others" for symbol in ledger.left]
+    if apart:
+        what = f"The exchange differs from the ledger: {', '.join(apart)}."
+        done = "It trades its own units only, and reopens nothing that was closed."
+        yield Fault("ledger_differs", "critical", what, done, "Find out who else trades on this account.", anchor)
+    elif ledger.corrected and 0 <= reading.now - ledger.corrected_at < limits.ledger_ms:
+        what = f"The ledger was corrected by the exchange's reading: {', '.join(sorted(ledger.corrected))}."
+        remedy = "Compare: perpfut agent audit."
+        yield Fault("ledger_corrected", "warning", what, "The exchange's positions were taken over.", remedy, anchor)
 
 
 def _machine(reading: Reading, limits: Limits) -> Iterator[Fault]:

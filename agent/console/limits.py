@@ -20,6 +20,8 @@ class Limits:
     """Largest difference between a position and its target, as a share of equity."""
     drawdown: float = 0.1
     """Fall from the peak, fraction."""
+    ledger_ms: int = 3_600_000
+    """How long a correction of the ledger by the exchange is told, ms."""
     rejects: int = 3
     """Rejected orders without a fill between them."""
     disk_bytes: int = 2**30

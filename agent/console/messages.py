@@ -23,6 +23,8 @@ class Message:
     """What happened, what the system did, what to do, and where to read on."""
     severity: str
     """The worst of its faults, ``over`` or ``summary``."""
+    codes: tuple[str, ...] = ()
+    """Names of its faults."""
 
 
 @dataclass
@@ -76,16 +78,18 @@ class MessageGroups:
     def _faults(self, fresh: list[Fault]) -> Message:
         worst = fresh[0]
         more = f" (and {len(fresh) - 1} more)" if len(fresh) > 1 else ""
-        return Message(f"{self.name}: {worst.what}{more}", "\n\n".join(map(self._text, fresh)), worst.severity)
+        body, codes = "\n\n".join(map(self._text, fresh)), tuple(fault.code for fault in fresh)
+        return Message(f"{self.name}: {worst.what}{more}", body, worst.severity, codes)
 
     def _text(self, fault: Fault) -> str:
         link = f"{self.book.rstrip('/')}/{RUNBOOK}#{fault.anchor}" if self.book else f"runbook, {fault.anchor}"
         return f"What happened: {fault.what}\nWhat the system did: {fault.response}\nWhat to do: {fault.remedy}\n{link}"
 
     def _over(self, over: list[Fault], wrong: Sequence[Fault]) -> Message:
-        left = f"{len(wrong)} other faults last." if wrong else "Nothing is wrong now."
-        lines = [f"Over: {fault.what}" for fault in over]
-        return Message(f"{self.name}: {len(over)} faults are over", "\n".join([*lines, left]), "over")
+        left = f"Still wrong: {len(wrong)}." if wrong else "Nothing is wrong now."
+        lines, codes = [f"Over: {fault.what}" for fault in over], tuple(fault.code for fault in over)
+        more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
+        return Message(f"{self.name}: over: {over[0].what}{more}", "\n".join([*lines, left]), "over", codes)
 
 
 def summary_text(page: dict[str, Any]) -> str:

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from agent.console.break_even import booked_break_even, break_even, policy_fee
 from agent.console.faults import Fault, faults
 from agent.console.limits import Limits
 from agent.console.log_page import log_page
@@ -13,6 +14,7 @@ from agent.console.overview import overview
 from agent.console.pairs import pair_views, thin
 from agent.console.reading import Reading, read_folder
 from agent.console.signal_log import SignalLog
+from agent.console.trades import TradeLog
 from agent.console.trail import PerformanceTrail
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import AgentFolder
@@ -42,11 +44,17 @@ class Observer:
         From where on something is wrong.
     clock : callable
         The time, ms UTC: this machine's, or a local exchange's in a demo.
+    policy : str
+        Name of the policy, for what the run's evaluation says of it.
     """
 
-    def __init__(self, name: str, folder: AgentFolder, limits: Limits, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, name: str, folder: AgentFolder, limits: Limits, clock: Callable[[], int], policy: str = ""
+    ) -> None:
         self.name, self.folder, self.clock = name, folder, clock
-        self._limits = limits
+        self._fee, self._booked = policy_fee(policy), list[float | None]()
+        self.limits = limits
+        self._trades = TradeLog(folder.trail)
         self._signals = SignalLog(folder.decisions)
         self._trail = PerformanceTrail()
         self.redactor = Redactor()
@@ -58,9 +66,9 @@ class Observer:
         """Return the present state, at most a second old; ``anew`` for one that was read after this call."""
         with self._lock:
             if self._last is None or anew or time.monotonic() - self._looked > FRESH_S:
-                reading = read_folder(self.folder, self.clock())
+                reading = replace(read_folder(self.folder, self.clock()), ledger=self._trades.follow())
                 self._trail.take(reading)
-                self._last = Look(reading, faults(reading, self._limits))
+                self._last = Look(reading, faults(reading, self.limits))
                 self._looked = time.monotonic()
             return self._last
 
@@ -92,10 +100,13 @@ class Observer:
             return list(self._signals.tail)
 
     def performance(self) -> dict[str, Any]:
-        """Return the account over time."""
-        self.look()
+        """Return the account over time, and its break-even cost beside the one of the evaluation."""
+        reading = self.look().reading
+        if not self._booked:  # once, and not for the first page: it loads pandas
+            self._booked = [booked_break_even(self.folder.path.parent, self._fee)]
+        costs = break_even(reading.performance.document, reading.ledger, self._booked[0])
         with self._lock:
-            return self._trail.curves()
+            return self._trail.curves() | {"break_even": costs}
 
     def log(self, level: str, text: str) -> dict[str, Any]:
         """Return the newest log lines."""

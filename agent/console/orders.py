@@ -35,8 +35,8 @@ class OrdersChanged(ArtifactError):
     """Somebody else gave orders in between."""
 
 
-def give(folder: AgentFolder, request: Request, name: str) -> Control:
-    """Write the orders and return them; the list of allowed symbols stays as it was.
+def give(folder: AgentFolder, request: Request, name: str, now: int | None = None) -> Control:
+    """Write the orders, dated ``now``, and return them; the list of allowed symbols stays as it was.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def give(folder: AgentFolder, request: Request, name: str) -> Control:
             request.note,
             by=f"console:{name}",
         )
-        return write_control(folder, orders)
+        return write_control(folder, orders, now)
 
 
 def _standing(folder: AgentFolder) -> Control | None:

@@ -3,21 +3,26 @@
 import asyncio
 import json
 import logging
+import time
 from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from agent.console.keys import GATE, OBSERVER
+from agent.console.delivery import AppriseSender, notify_urls
+from agent.console.keys import GATE, OBSERVER, TRIED
 from agent.console.orders import Request, give
 from agent.console.overview import consequence, orders
 from agent.console.tokens import SESSION_S, Session, TooManyGuesses
-from perpfut_lib.errors import ArtifactError
+from agent.console.watch import trial
+from perpfut_lib.errors import ArtifactError, ConfigError
 
 log = logging.getLogger(__name__)
 
 COOKIE: Final = "perpfut_console"
 CSRF: Final = "X-Perpfut-Csrf"
+TRIAL_S: Final = 10.0
+"""Least time between two test messages, seconds."""
 
 
 def _session(request: web.Request) -> Session | None:
@@ -64,17 +69,47 @@ async def preview(request: web.Request) -> web.Response:
     return web.json_response({"text": text})
 
 
-async def order(request: web.Request) -> web.Response:
-    """Write orders; needs a session and its CSRF token."""
+def _signed_in(request: web.Request) -> Session | web.Response:
+    """Return the session of a request that carries its CSRF token, or the refusal."""
     session = _session(request)
     if session is None:
         return web.json_response({"error": "sign in first; sessions end after 15 minutes"}, status=401)
     if request.headers.get(CSRF) != session.csrf:
         return web.json_response({"error": "the page is out of date; load it again"}, status=403)
+    return session
+
+
+async def trial_message(request: web.Request) -> web.Response:
+    """Send a test message to the addresses in the console's environment; needs a session, once in ten seconds."""
+    session, tried = _signed_in(request), request.app[TRIED]
+    if isinstance(session, web.Response):
+        return session
+    if tried and time.monotonic() - tried[-1] < TRIAL_S:
+        return web.json_response({"error": f"one test message in {TRIAL_S:g} s"}, status=429)
+    tried[:] = [time.monotonic()]
+    try:
+        taken = await asyncio.to_thread(_send_trial, request.app[OBSERVER].name)
+    except ConfigError as error:
+        return web.json_response({"error": f"{error.found}; expected {error.expected}"}, status=409)
+    log.info("test message", extra={"person": session.name, "taken": taken})
+    if not taken:
+        return web.json_response({"error": "a receiver did not take it"}, status=502)
+    return web.json_response({"text": "The test message was taken by every receiver."})
+
+
+def _send_trial(name: str) -> bool:
+    return AppriseSender(notify_urls()).send(trial(name))
+
+
+async def order(request: web.Request) -> web.Response:
+    """Write orders; needs a session and its CSRF token."""
+    session = _signed_in(request)
+    if isinstance(session, web.Response):
+        return session
     observer = request.app[OBSERVER]
     try:
         wanted = Request.model_validate_json(await request.text())
-        written = await asyncio.to_thread(give, observer.folder, wanted, session.name)
+        written = await asyncio.to_thread(give, observer.folder, wanted, session.name, observer.clock())
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         return web.json_response({"error": wrong[:300]}, status=422)
@@ -101,4 +136,5 @@ ROUTES: Final = [
     web.delete("/api/session", sign_out),
     web.get("/api/preview", preview),
     web.post("/api/orders", order),
+    web.post("/api/trial", trial_message),
 ]

@@ -25,8 +25,21 @@ def overview(reading: Reading, wrong: list[Fault]) -> dict[str, Any]:
         "positions": [_position(position, report.equity) for position in report.positions] if report else [],
         "performance": performance(report) if report else None,
         "signal": _signal(signal),
-        "data_age_ms": None if signal is None else reading.now - signal.bar_close,
         "report_age_ms": None if report is None else reading.now - report.created_at,
+        "health": _health(reading),
+        "consequences": {order: consequence(order, report) for order in ("run", "pause", "kill")},
+    }
+
+
+def _health(reading: Reading) -> dict[str, Any]:
+    report, signal, ledger = reading.performance.document, reading.signal.document, reading.ledger
+    return {
+        "heartbeat_ms": reading.heartbeat_ms,
+        "data_age_ms": None if signal is None else reading.now - signal.bar_close,
+        "delay_ms": None if signal is None else signal.created_at - signal.bar_close,
+        "report_age_ms": None if report is None else reading.now - report.created_at,
+        "ledger": "differ" if ledger.foreign or ledger.left else "agree" if ledger.turnover else "nothing traded",
+        "free_bytes": reading.free_bytes,
     }
 
 

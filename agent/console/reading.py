@@ -1,9 +1,10 @@
 """One look at an agent's folder: every document as it is, or why it cannot be used. Nothing is ever written."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from agent.console.trades import Ledger
 from agent.decision.governor_rules import GovernorState, Point
 from agent.operation.status import heartbeat_age
 from agent.state.sealed_file import read_sealed
@@ -43,6 +44,8 @@ class Reading:
     """Last closes of the legs by followed pair."""
     free_bytes: int
     """Space left on the folder's disk."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """What the audit trail says of the account."""
 
     def documents(self) -> dict[str, Found[Document]]:
         """Return every document by the name of its file."""

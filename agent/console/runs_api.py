@@ -29,4 +29,18 @@ async def comparison(request: web.Request) -> web.Response:
     return web.json_response(found)
 
 
-ROUTES: Final = [web.get("/api/runs", listing), web.get("/api/compare", comparison)]
+async def learning(request: web.Request) -> web.Response:
+    """Tell a run's learning curves, as far as they are."""
+    root, name = request.app[OBSERVER].folder.path.parent.parent, request.query.get("run", "")
+    try:
+        found = await asyncio.to_thread(experiments.learning_curves, name, root)
+    except (ConfigError, MissingInputError) as error:
+        return web.json_response({"error": str(error)}, status=404)
+    return web.json_response({"agents": found})
+
+
+ROUTES: Final = [
+    web.get("/api/runs", listing),
+    web.get("/api/compare", comparison),
+    web.get("/api/learning", learning),
+]

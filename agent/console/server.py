@@ -14,7 +14,7 @@ from aiohttp import web
 
 from agent.console import metrics, orders_api, runs_api, stream
 from agent.console.guard import guard, hosts
-from agent.console.keys import GATE, OBSERVER
+from agent.console.keys import BOOK, GATE, OBSERVER, TRIED
 from agent.console.observer import Observer
 from agent.console.tokens import Gatekeeper
 from perpfut_lib.errors import ConfigError
@@ -34,10 +34,11 @@ class Place:
     """Further host names under which it answers."""
 
 
-def application(observer: Observer, gate: Gatekeeper, names: tuple[str, ...] = ()) -> web.Application:
-    """Return the aiohttp application."""
+def application(observer: Observer, gate: Gatekeeper, names: tuple[str, ...] = (), book: str = "") -> web.Application:
+    """Return the aiohttp application; ``book`` is where its faults' links to the runbook lead."""
     app = web.Application(client_max_size=2**16, middlewares=[guard(hosts(names))])
     app[OBSERVER], app[GATE], app[stream.OPEN] = observer, gate, [0]
+    app[TRIED], app[BOOK] = [], book.rstrip("/")
     app.router.add_get("/", _page)
     app.router.add_get("/healthz", _health)
     for name, view in VIEWS.items():

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from agent.console.keys import OBSERVER
+from agent.console.keys import BOOK, OBSERVER
 
 EVERY_S: Final = 1.0
 STREAMS: Final = 32
@@ -25,7 +25,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         while True:
             page = await asyncio.to_thread(request.app[OBSERVER].overview)
-            await response.write(_event(page))
+            await response.write(_event(page | {"book": request.app[BOOK]}))
             await asyncio.sleep(EVERY_S)
     except ConnectionResetError:
         return response

@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,6 +17,7 @@ from agent.graphs.checkpoints import open_checkpoints
 from agent.graphs.ticks import Ticks
 from agent.hummingbot.engine import Engine, store_keys
 from agent.hummingbot.world import write_pace
+from agent.observation.logs import start_logging
 from agent.operation.run import Scheduler
 from agent.operation.session import Session
 from agent.replay.replay import LOCAL_WEIGHT, replay, tape_of
@@ -119,7 +120,7 @@ class Recording:
 
 
 def closed_loop(
-    profile: Profile, run: Run, start: int, bars: int, speed: float, say: Callable[[str], object]
+    profile: Profile, run: Run, start: int, bars: int, speed: float, announce: console.Announce
 ) -> Recording:
     """Run agent, governor and Hummingbot over so many bars, then the replay of the same bars.
 
@@ -135,8 +136,8 @@ def closed_loop(
         Number of decisions.
     speed : float
         Seconds of the exchange per second.
-    say : callable
-        Gets the address of the console.
+    announce : callable
+        Gets the address of the console and the token for its orders.
     """
     panel, policy = load_panel(run), _policy(profile, run)
     end = start + bars * panel.timeframe
@@ -146,7 +147,7 @@ def closed_loop(
     with exchange as venue, _hummingbot(venue, folder, run, panel.symbols) as engine:
         wallet = float(venue.matching.account(ACCOUNT).wallet)
         began = time.monotonic()
-        _drive(profile, folder, venue, policy, (end, speed), say)
+        _drive(profile, folder, venue, policy, (end, speed), announce)
         if engine.stop() != 0:
             raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
         seconds, account = time.monotonic() - began, venue.matching.account(ACCOUNT)
@@ -225,13 +226,14 @@ def _drive(
     venue: RunningExchange,
     policy: TradingPolicy,
     until: tuple[int, float],
-    say: Callable[[str], object],
+    announce: console.Announce,
 ) -> None:
     """Let time run and the agent with it, until its last bar has passed."""
     (end, speed), exchange = until, venue.exchange
     clock = DemoClock(exchange, speed)
+    start_logging(folder.log(), console=False)
     with ExitStack() as stack:
-        stack.enter_context(console.console(profile, folder, clock, say))
+        stack.enter_context(console.console(profile, folder, clock, announce))
         opened = [stack.enter_context(_context(profile, folder, venue, policy, clock)) for _ in range(2)]
         fast, slow = (
             Ticks(context, stack.enter_context(open_checkpoints(folder.checkpoints(kind))))

@@ -3,6 +3,7 @@
 from typing import Final
 
 from agent.demo.rule import export_rule
+from perpfut_lib import pipeline
 from perpfut_lib.artifacts import Run
 from perpfut_lib.cointegration import load_windows
 from perpfut_lib.config import Profile, load_profile
@@ -40,6 +41,14 @@ def export(run: Run) -> None:
     """Put the rule where training would have put a policy."""
     with run.commit("train", {"policy": POLICY}) as stage:
         export_rule(stage.file(f"policies/{POLICY}.json"), run, FEE_BPS)
+
+
+def prepared() -> tuple[Profile, Run, int]:
+    """Return settings, run with panel and policy, and first decision (ms UTC); what is missing of it is made."""
+    profile, run = demo_profile(), demo_run()
+    pipeline.ensure("environment", profile, run)
+    export(run)
+    return profile, run, first_window(run)
 
 
 def first_window(run: Run, pairs: int = 2) -> int:

@@ -26,8 +26,17 @@ class Orders:
     """Who gives them."""
 
 
-def write_control(folder: AgentFolder, orders: Orders) -> Control:
+def write_control(folder: AgentFolder, orders: Orders, now: int | None = None) -> Control:
     """Write new standing orders under the next sequence number and return them.
+
+    Parameters
+    ----------
+    folder : AgentFolder
+        Where they go.
+    orders : Orders
+        What is to be done.
+    now : int, optional
+        Their date, ms UTC: by default this machine's time; of a local exchange in a demo.
 
     Raises
     ------
@@ -36,7 +45,7 @@ def write_control(folder: AgentFolder, orders: Orders) -> Control:
     """
     if orders.order not in ("run", "pause", "kill"):
         raise ConfigError(f"order {orders.order!r}", "run, pause or kill", "give one of them")
-    now = time.time_ns() // 1_000_000
+    now = time.time_ns() // 1_000_000 if now is None else now
     control = Control(
         schema_version=SCHEMA_VERSION,
         kind="control",

@@ -1,19 +1,25 @@
 """The console on ten thousand signals: time to its answers, its memory, and the time from a fault to its message."""
 
 import json
+import logging
+import statistics
 import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from agent.console.limits import Limits
-from agent.console.messages import Message
 from agent.console.metrics import exposition
 from agent.console.observer import Observer
-from agent.console.watch import EVERY_MS, Watchdog
+from agent.console.server import Place, application, serving
+from agent.console.tokens import Gatekeeper
+from agent.demo import setup
 from agent.operation.control import Orders, write_control
+from agent.testing.alarm_drill import alarm_drill
+from agent.testing.browser import Browser, executable
 from perpfut_lib.artifacts import AgentFolder, write_json
 from perpfut_lib.bench.harness import BenchRow, Contest
 
@@ -21,30 +27,31 @@ BENCH: Final = "console"
 SIGNALS: Final = 10_000
 PAIRS: Final = 5
 MINUTE: Final = 60_000
-
-
-class Inbox:
-    """Takes every message and remembers the last one."""
-
-    def __init__(self) -> None:
-        self.title = ""
-
-    def send(self, message: Message) -> bool:
-        """Take it."""
-        self.title = message.title
-        return True
+VISITS: Final = 5
+OLDER_PAGES: Final = 10
+PAINTED: Final = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+ANSWERED: Final = (
+    "new Promise(done => { const place = document.getElementById('answers'); const tell = () => place.children.length "
+    "&& done(performance.now()); new MutationObserver(tell).observe(place, {childList: true}); tell(); })"
+)
+OLDER: Final = (
+    "new Promise(done => { const place = document.getElementById('signals'); "
+    "new MutationObserver(done).observe(place, {childList: true}); document.getElementById('older').click(); "
+    "setTimeout(done, 2000); }).then(() => 0)"
+)
 
 
 def run() -> Iterator[BenchRow]:
-    """Yield answer times, memory, and the time of a look from a written fault to its sent message."""
+    """Yield answer times, memory, what a browser shows when, live updates a second, and fault-to-message times."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, now = AgentFolder(Path(scratch) / "agent"), time.time_ns() // 1_000_000
         _write_agent(folder, now)
         _write_signals(folder, now)
         yield from _answers(folder, now)
         yield _memory(folder, now)
-        for name, inject in FAULTS.items():
-            yield _alarm(folder, now, name, inject)
+        yield _events(folder, now)
+        yield from _in_browser(folder, now)
+    yield from _alarms()
 
 
 def _answers(folder: AgentFolder, now: int) -> Iterator[BenchRow]:
@@ -74,29 +81,51 @@ def _memory(folder: AgentFolder, now: int) -> BenchRow:
     return BenchRow(BENCH, f"{SIGNALS:,} signals, kept in memory", "MiB", kept, None, None, None, None)
 
 
-def _alarm(folder: AgentFolder, now: int, name: str, inject: Callable[[AgentFolder, int], object]) -> BenchRow:
-    """Return the longest time from a fault to its message: the watchdog's period and one look."""
-    _write_agent(folder, now)
-    inbox = Inbox()
-    watchdog = Watchdog(_observer(folder, now), inbox)
-    watchdog.look(now)
-    inbox.title = ""
-    inject(folder, now)
-    began = time.perf_counter()
-    watchdog.look(now)
-    took = time.perf_counter() - began
-    if not inbox.title:
-        raise AssertionError(f"{name} made no message")
-    return BenchRow(BENCH, f"{name}: fault to message, at most", "s", EVERY_MS / 1000 + took, None, None, None, None)
+def _alarms() -> Iterator[BenchRow]:
+    """Yield the time from each fault of a simulated closed loop to its message, seconds of the loop."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # the loop's warnings are of the faults
+    try:
+        for alarm in alarm_drill(*setup.prepared()):
+            yield BenchRow(BENCH, f"{alarm.fault}: fault to message", "s", alarm.seconds, None, None, None, None)
+    finally:
+        logging.disable(disabled)
 
 
-FAULTS: Final[dict[str, Callable[[AgentFolder, int], object]]] = {
-    "agent dead": lambda folder, now: write_json(folder.heartbeat, {"time": now - 100_000}),
-    "pause": lambda folder, now: write_control(folder, Orders("pause")),
-    "kill": lambda folder, now: write_control(folder, Orders("kill")),
-    "control file torn": lambda folder, now: (folder.path / "control.json").write_text("{"),
-    "signal forged": lambda folder, now: (folder.path / "signal.json").write_text("{}"),
-}
+def _in_browser(folder: AgentFolder, now: int) -> Iterator[BenchRow]:
+    """Yield what a person waits for, and what an open page keeps: nothing where this machine has no browser."""
+    if executable() is None or find_spec("websocket") is None:
+        return
+    painted, answered, kept = list[float](), list[float](), 0.0
+    browser = Browser()
+    try:
+        for _ in range(VISITS):
+            with serving(application(_observer(folder, now), Gatekeeper(None)), Place(port=0)) as url:
+                browser.open(f"{url}/#signals", 1200)
+                answered.append(browser.ask(ANSWERED) / 1000)
+                painted.append(browser.ask(PAINTED) / 1000)
+                for _ in range(OLDER_PAGES):
+                    browser.ask(OLDER)
+                kept = max(kept, browser.ask("performance.memory.usedJSHeapSize / 2 ** 20"))
+    finally:
+        browser.close()
+    for name, times in (("first paint", painted), ("first page answers", answered)):
+        metric = f"{SIGNALS:,} signals, in a browser: {name}"
+        yield BenchRow(BENCH, metric, "s", statistics.median(times), None, None, None, None)
+    metric = f"{SIGNALS:,} signals, in a browser: kept by the page after {OLDER_PAGES} older ones"
+    yield BenchRow(BENCH, metric, "MiB", kept, None, None, None, None)
+
+
+def _events(folder: AgentFolder, now: int) -> BenchRow:
+    """Return how many live updates a second can be made, each from a look of its own."""
+    observer = _observer(folder, now)
+
+    def update() -> None:
+        observer.look(anew=True)
+        json.dumps(observer.overview())
+
+    seconds = Contest(BENCH, "an update", update, repeats=50).run().ours
+    return BenchRow(BENCH, "live updates", "1/s", 1.0 / seconds, None, None, None, None)
 
 
 def _observer(folder: AgentFolder, now: int) -> Observer:
@@ -104,7 +133,6 @@ def _observer(folder: AgentFolder, now: int) -> Observer:
 
 
 def _write_agent(folder: AgentFolder, now: int) -> None:
-    (folder.path / "signal.json").unlink(missing_ok=True)
     write_json(folder.heartbeat, {"time": now, "bar_close": now // MINUTE * MINUTE, "doing": "waiting"})
     write_control(folder, Orders("run"))
 

@@ -9,10 +9,11 @@ from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.artifacts.reasons import REASONS
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
-from perpfut_lib.report import outage_table
+from perpfut_lib.report import alarm_table, outage_table
 
 PUBLISHED: Final = "containers"
 OUTAGE: Final = "agent/outage"
+ALARMS: Final = "agent/alarms"
 SIMULATED: Final = "agent/simulation"
 
 FRESHNESS: Final[Mapping[Freshness, str]] = {
@@ -74,6 +75,16 @@ def outage(profile: Profile, run: Run) -> str:
         "the local exchange. Each row is the worst of its deaths, as a share of the equity before the market moves."
     )
     return markdown_table(outage_table(kept).reset_index()) + f"\n\n{how}"
+
+
+def alarm_times(profile: Profile, run: Run) -> str:
+    """Return how long after each fault people are told of it."""
+    kept: dict[str, Any] = read_published(ALARMS)
+    how = (
+        f"Seconds of the loop's own time, from the fault to the message; `perpfut console watch` looks every "
+        f"{kept['watch_s']:g} s. Silence is told when its limit has passed, and a decision when its bar has closed."
+    )
+    return markdown_table(alarm_table(kept).reset_index()) + f"\n\n{how}"
 
 
 def simulation(profile: Profile, run: Run) -> str:

@@ -170,6 +170,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         containers.container_demonstration,
         containers.container_positions,
         runbook.agent_settings,
+        runbook.alarm_times,
         runbook.alarms,
         runbook.containers,
         runbook.reason_codes,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perpfut_lib.cli.agent_alarms import alarms
 from perpfut_lib.cli.agent_chaos import chaos
+from perpfut_lib.cli.agent_demo import demo
 from perpfut_lib.cli.agent_executor import audit, outage, simulate
 from perpfut_lib.cli.run import ProfileOption, SetOption, chosen_profile
 from perpfut_lib.errors import MissingInputError
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from perpfut_lib.config import Profile
 
 app = typer.Typer(help="The live agent: run it, look at it, stop it, replay it.")
+app.command()(alarms)
 app.command()(chaos)
+app.command()(demo)
 app.command()(simulate)
 app.command()(outage)
 app.command()(audit)
@@ -112,29 +116,6 @@ def drill(
     typer.echo(f"{len(cases)} cases, {len(bad)} unsafe", err=json)
     if len(bad):
         raise typer.Exit(1)
-
-
-@app.command()
-def demo(
-    bars: Annotated[int, typer.Option(help="Bars of one minute; all of one trading window at most.", max=110)] = 32,
-    speed: Annotated[float, typer.Option(help="Seconds of the exchange per second.")] = 6.0,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the result in artifacts/published.")] = False,
-) -> None:
-    """Run the closed loop here: local exchange, agent, governor and Hummingbot, against the backtest."""
-    from agent.demo import loop, setup, show
-    from agent.observation.logs import start_logging
-    from perpfut_lib import pipeline
-    from perpfut_lib.artifacts import publish
-
-    profile, run_folder = setup.demo_profile(), setup.demo_run()
-    start_logging(None, console=True, level=40)
-    pipeline.ensure("environment", profile, run_folder)
-    setup.export(run_folder)
-    start = setup.first_window(run_folder)
-    found = show.result(loop.closed_loop(profile, run_folder, start, bars, speed, typer.echo), speed)
-    if keep:
-        publish(show.NAME, found)
-    typer.echo(show.text(found))
 
 
 @app.command()

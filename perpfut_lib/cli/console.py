@@ -16,8 +16,9 @@ app = typer.Typer(help="The operator's console: see the agent, be told, stop it.
 
 
 @app.callback(invoke_without_command=True)
-def serve(
+def serve(  # noqa: PLR0913 (options of a command, all keyword-only)
     context: typer.Context,
+    *,
     profile: ProfileOption = "default",
     settings: SetOption = None,
     host: Annotated[
@@ -25,6 +26,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8800,
     name: Annotated[list[str] | None, typer.Option(help="Answer under this host name, too.")] = None,
+    book: Annotated[str, typer.Option(help="Address of the built book; faults link its runbook.")] = "",
 ) -> None:
     """Serve the page, live updates and /metrics until interrupted. Orders need a token: `perpfut console token`."""
     if context.invoked_subcommand is not None:
@@ -34,7 +36,8 @@ def serve(
     from agent.observation.logs import start_logging
 
     start_logging(None, console=True)
-    page = application(observer(chosen_profile(profile, settings)), Gatekeeper(kept_hash()), tuple(name or ()))
+    watched = observer(chosen_profile(profile, settings))
+    page = application(watched, Gatekeeper(kept_hash()), tuple(name or ()), book)
 
     async def work() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -92,4 +95,4 @@ def observer(profile: "Profile") -> "Observer":
     from perpfut_lib.artifacts import AgentFolder, Run
 
     folder = AgentFolder.of(Run.named(profile.name), seal_key())
-    return Observer(profile.name, folder, Limits.of(profile), SystemClock().wall)
+    return Observer(profile.name, folder, Limits.of(profile), SystemClock().wall, profile.agent.policy)

@@ -56,12 +56,18 @@ def run(
     """Run the chapters that are not up to date, in order; stop at the first one that fails; then build the book."""
     settings = [*_sourced(source), *(settings or ())]
     chosen_profile(profile, settings)  # a wrong setting is named at once, before anything heavy is loaded
+    from perpfut_lib import mlflow_export
     from perpfut_lib.chapters import Executed, Order, Status, catalogue, run_chapters, select
 
     order = Order(profile, tuple(settings), tuple(select(first, last)))
     chosen = order.profile()
     typer.echo(f"profile {chosen.name}: {chosen.title or 'no title'}")
+    if chosen.compute.mlflow:
+        mlflow_export.client(chosen.compute.mlflow)  # what is missing is said before hours of work
     run_chapters(order)
+    if chosen.compute.mlflow:
+        made = mlflow_export.export(chosen.name, chosen.compute.mlflow)
+        typer.echo(f"MLflow: {f'run {made}' if made else 'there already'}, in {chosen.compute.mlflow}")
     _say_what_it_took(chosen)
     lacking = [each for each in catalogue() if Executed(each, chosen).status() is not Status.CURRENT]
     names = ", ".join(each.name for each in lacking)

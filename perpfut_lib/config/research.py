@@ -286,3 +286,6 @@ class ComputeConfig(Section):
     tensorboard: bool = False
     """Whether training writes event files to ``artifacts/<run>/tensorboard`` (only training that runs: a stage that is
     up to date is not run again for it)."""
+    mlflow: str | None = None
+    """Folder or address of MLflow (extra ``mlflow``) to which ``perpfut run`` writes settings, learning curves and
+    results when its chapters are done."""

@@ -49,6 +49,7 @@ from perpfut_lib.report.learnability import (
 )
 from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
+    alarm_table,
     closed_loop_summary,
     closed_loop_table,
     container_conditions,
@@ -94,6 +95,7 @@ __all__ = [
     "ablation_table",
     "across_findings",
     "across_table",
+    "alarm_table",
     "attribution_table",
     "calibration_table",
     "chapter_findings",

@@ -146,6 +146,20 @@ def outage_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
     return table.set_index("market after the death")
 
 
+def alarm_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+    """Return how long after each fault people are told of it: the published drill or ``kept``."""
+    rows = (read_published("agent/alarms") if kept is None else kept)["rows"]
+    table = pd.DataFrame(
+        {
+            "fault": [row["fault"] for row in rows],
+            "message after (s)": [f"{row['seconds']:.0f}" for row in rows],
+            "severity": [row["severity"] for row in rows],
+            "what people read first": [row["told"] for row in rows],
+        }
+    )
+    return table.set_index("fault")
+
+
 def operation_hash() -> str:
     """Return a hash of all published results that this module shows; one that is missing counts as empty."""
     names = [f"bench/{bench}" for bench in BENCHES] + ["agent/drill", "agent/soak", "closed_loop", "containers"]

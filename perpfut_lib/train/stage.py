@@ -14,7 +14,7 @@ from perpfut_lib.config import ComputeConfig, Profile, TrainConfig
 from perpfut_lib.env import load_episodes
 from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import PolicyCard, pack_weights
-from perpfut_lib.progress import tallied
+from perpfut_lib.progress import CURVE_SUFFIX, tallied
 from perpfut_lib.train.agents import CURVES
 from perpfut_lib.train.algorithms import SQUASHED
 from perpfut_lib.train.fit import Fitted, fit
@@ -71,7 +71,11 @@ def train_all(training_tasks: list[TrainingTask], compute: ComputeConfig, run: R
         folder = events / agent_name(training_task) if compute.tensorboard else None
         if folder and not (checkpoint and checkpoint.is_file()):
             shutil.rmtree(folder, ignore_errors=True)  # of another training
-        assignments.append(Assignment(training_task, Logbook(checkpoint, compute.checkpoint, folder, tally, number)))
+        curve = scratch / f"{agent_name(training_task)}{CURVE_SUFFIX}"
+        if not (checkpoint and checkpoint.is_file()):
+            curve.unlink(missing_ok=True)
+        logbook = Logbook(checkpoint, compute.checkpoint, folder, tally, number, curve)
+        assignments.append(Assignment(training_task, logbook))
     total = sum(training_task.settings.total_steps for training_task in training_tasks)
     with tallied(
         tally, tasks=len(training_tasks), label=f"training {len(training_tasks)} agents", total=total, unit="step"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
+from perpfut_lib.artifacts import write_json
 from perpfut_lib.env import PairTradingVecEnv, make_costs
 from perpfut_lib.policies import Lstm
 from perpfut_lib.progress import Tally
@@ -34,6 +35,8 @@ class Logbook:
     """File of the steps done, see :class:`perpfut_lib.progress.Tally`."""
     number: int = 0
     """Place in it."""
+    curve: Path | None = None
+    """File of the learning curve so far; none, or where its folder is not (another machine), for none."""
     report: Callable[[int, float], None] | None = None
     """Called with the number of a validation and its utility; may raise to give up."""
 
@@ -115,6 +118,8 @@ class Trainer(BaseCallback):
         self.utilities.append(score.utility)
         for name, value in asdict(score).items():
             self.logger.record(f"validation/{name}", value)
+        if self.logbook.curve and self.logbook.curve.parent.is_dir():
+            write_json(self.logbook.curve, {"steps": self.steps, "utility": self.utilities})
         if self.logbook.report:
             self.logbook.report(len(self.steps), score.utility)
         self._trained = time.perf_counter()

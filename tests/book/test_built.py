@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from agent.testing.browser import Browser, executable
 from perpfut_lib.artifacts import Run
 from perpfut_lib.chapters import Executed, catalogue
 from perpfut_lib.chapters.book import build_book
@@ -20,9 +21,6 @@ from perpfut_lib.chapters.tables import MOST_ROWS
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ChapterError
 from perpfut_lib.report import fee_table
-
-sys.path.insert(0, str(Path(__file__).parent))
-from browser import Browser, executable
 
 WIDTHS = (1400, 400)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 
 import httpx
@@ -12,6 +13,7 @@ from agent.console.observer import Observer
 from agent.console.server import Place, application, serving
 from agent.console.tokens import Gatekeeper, hash_token
 from agent.decision.governor_rules import GovernorState, point_of
+from agent.demo import setup
 from agent.state.sealed_file import write_sealed
 from perpfut_lib.artifacts import AgentFolder, Leg, PairReport, Position, write_json
 from tests.agent.documents import MINUTE, active_pair, active_pairs, control, governor_order, perf_snapshot, signal
@@ -89,6 +91,18 @@ class FakeAgent:
                     pairs=(report,),
                 )
                 stream.write(json.dumps(made.model_dump(mode="json") | {"reasons": reasons}) + "\n")
+
+
+@pytest.fixture(scope="session")
+def loop_world(request):
+    """Return what a simulated closed loop begins from: settings, run and first decision.
+
+    Pictures are of the demonstration, whose rule trades as a person would expect; tests take the small world.
+    """
+    if os.environ.get("PERPFUT_SCREENSHOTS"):
+        return setup.prepared()
+    small = request.getfixturevalue("small_world")
+    return small.profile, small.run, small.windows()[0][0]
 
 
 @pytest.fixture

@@ -1,33 +1,26 @@
 """The page in a real browser: it draws, follows, reports a lost console, takes orders, and everybody can use it."""
 
-import os
-from pathlib import Path
-
+import numpy as np
+import pandas as pd
 import pytest
 
 from agent.console.server import Place, application, serving
 from agent.console.tokens import Gatekeeper, hash_token
-from perpfut_lib.artifacts import Control, write_json
+from agent.testing.browser import Browser, executable
+from perpfut_lib.artifacts import Control, Run, write_json
+from perpfut_lib.progress import begun
 from tests.agent.documents import control
-from tests.book.browser import Browser, executable
 from tests.console.conftest import TOKEN, observer
+from tests.console.pages import fill, opened
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium on this machine: make browser installs it")
-AXE = Path(__file__).parents[1] / "book" / "axe" / "axe.min.js"
-SERIOUS = (  # rows of a table are alike: the first five stand for all
-    "axe.run({exclude: [['tbody tr:nth-child(n+6)']]}, {resultTypes: ['violations'], "
-    "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(found => found.violations"
-    ".filter(each => ['serious', 'critical'].includes(each.impact)).map(each => each.id + ': ' + each.nodes[0].html))"
-)
-PAGES = ("overview", "pairs", "signals", "performance", "log", "orders", "runs")
-PICTURES = os.environ.get("PERPFUT_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    opened = Browser()
-    yield opened
-    opened.close()
+    found = Browser()
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -39,44 +32,9 @@ def url(agent):
         yield address
 
 
-def _open(browser, url, page="overview", width=1200, dark=False):
-    browser.open(f"{url}/healthz", width)  # the last test's page complains of its console's end: not in this one
-    browser.open(f"{url}/#{page}", width, dark=dark)
-    browser.wait("document.getElementById('live').textContent === 'live'")
-    browser.wait(f"!document.getElementById('page-{page}').hidden")
-
-
-def _keep(browser, name):
-    if PICTURES:
-        browser.screenshot(Path(PICTURES) / f"{name}.png")
-
-
-def _turn(browser, page):
-    browser.ask(f"location.hash = '{page}'")
-    browser.wait(f"!document.getElementById('page-{page}').hidden")
-
-
-@pytest.mark.parametrize(
-    ("look", "width", "dark"), [("desk", 1200, False), ("dark", 1200, True), ("phone", 400, False)]
-)
-def test_every_page_draws_without_a_complaint_and_without_barriers(browser, url, look, width, dark):
-    """No error, nothing fetched from elsewhere, no serious axe finding, nothing wider than a 400 px phone."""
-    _open(browser, url, width=width, dark=dark)
-    browser.ask(AXE.read_text() + ";0")
-    for page in PAGES:
-        _turn(browser, page)
-        if page in ("pairs", "signals", "performance"):
-            browser.wait(f"document.querySelector('#page-{page} canvas')")
-        browser.settle()
-        _keep(browser, f"{page}-{look}")
-        assert browser.ask(SERIOUS) == [], page
-        assert browser.ask("document.documentElement.scrollWidth - window.innerWidth") <= 0, page
-    assert browser.complaints == []
-
-
 def test_five_answers_stand_on_the_first_page(browser, url):
     """What a newcomer asks is answered in words before any number."""
-    _open(browser, url)
+    opened(browser, url)
     answers = browser.ask("[...document.querySelectorAll('#answers dd')].map(each => each.textContent)")
     assert answers == ["Yes, ticking", "Holds 2 symbols, 18.0 % of equity", "Yes", "+3.50 (+0.04 %)", "Nothing"]
 
@@ -85,7 +43,7 @@ def test_a_dead_agent_and_a_dead_console_are_shown_without_a_reload(browser, age
     """The heartbeat grows old, and the page says so by itself; then the console goes, and the page says that."""
     gate = Gatekeeper(None)
     with serving(application(observer(agent), gate), Place(port=0)) as address:
-        _open(browser, address)
+        opened(browser, address)
         write_json(agent.folder.heartbeat, {"time": agent.now - 200_000, "bar_close": 0, "doing": "waiting"})
         browser.wait("document.querySelector('#answers .bad dd')?.textContent === 'Not running'")
         assert "not running" in browser.ask("document.getElementById('faults').textContent")
@@ -94,17 +52,16 @@ def test_a_dead_agent_and_a_dead_console_are_shown_without_a_reload(browser, age
 
 def test_orders_by_keyboard_with_a_confirmation(browser, url, agent):
     """Sign in, pause: a dialogue says what will happen, Cancel changes nothing, the button writes the file."""
-    _open(browser, url, "orders")
+    opened(browser, url, "orders")
     browser.wait("!document.getElementById('login').hidden")
-    _fill(browser, "login", name="anna", token=TOKEN)
+    fill(browser, "login", name="anna", token=TOKEN)
     browser.ask("document.querySelector('#login button').click()")
     browser.wait("!document.getElementById('order').hidden")
-    _fill(browser, "order", cap="0.5", deny="ccc")
+    fill(browser, "order", cap="0.5", deny="ccc")
     browser.ask("document.querySelector('[data-order=kill]').click()")
     browser.wait("document.getElementById('confirm').open")
     assert "closes 2 positions" in browser.ask("document.getElementById('consequence').textContent")
     assert browser.ask("document.activeElement.id") == "no"
-    _keep(browser, "confirm")
     browser.ask("document.getElementById('no').click()")
     assert not agent.folder.read(Control).kill
     browser.ask("document.querySelector('[data-order=pause]').click()")
@@ -119,26 +76,56 @@ def test_orders_by_keyboard_with_a_confirmation(browser, url, agent):
 def test_markup_in_a_note_stays_text(browser, url, agent):
     """Whoever can write a note cannot run a script in the page."""
     agent.folder.write(control(seq=8, created_at=agent.now, note="<img src=x onerror=document.title='owned'>"))
-    _open(browser, url)
+    opened(browser, url)
     browser.wait("document.getElementById('standing').textContent.includes('<img src=x')")
     assert "owned" not in browser.ask("document.title")
 
 
-def test_ten_thousand_signals_do_not_slow_the_page(browser, url):
-    """The page holds a page of signals, and older ones when asked."""
-    _open(browser, url, "signals")
+def test_ten_thousand_signals_do_not_fill_the_page(browser, url):
+    """The page holds a page of signals, older ones when asked, and never more than 2,000 of them."""
+    opened(browser, url, "signals")
     browser.wait("document.querySelectorAll('#signals tbody tr').length === 100")
-    browser.ask("document.getElementById('older').click()")
-    browser.wait("document.querySelectorAll('#signals tbody tr').length === 200")
-    assert browser.ask("performance.getEntriesByType('paint').length") > 0
+    for pages in range(2, 22):
+        browser.ask("document.getElementById('older').click()")
+        rows = min(2_000, 100 * pages)
+        browser.wait(f"document.querySelectorAll('#signals tbody tr').length === {rows}")
+    assert browser.ask("performance.memory.usedJSHeapSize / 2 ** 20") < 64
 
 
-def _fill(browser, form, **values):
-    for name, value in values.items():
-        browser.ask(f"document.getElementById('{form}').elements['{name}'].value = '{value}'")
+def test_runs_are_compared_and_a_training_is_followed(browser, agent, url):
+    """Settings that differ, both results, equity over each other; the curve of a training grows while one looks."""
+    for number, name in enumerate(("first", "second")):
+        run = Run(agent.path.parent.parent / name)
+        with run.commit("train", {"code": name}) as folder:
+            table = {"fee_bps": 1.44, "seed": 0, "steps": [10, 20], "validation_utility": [0.1, 0.2]}
+            folder.write_table("curves.parquet", pd.DataFrame(table))
+        with run.commit("evaluate", {"code": name}) as folder:
+            head = {"agent": "counterfactual-ppo", "train_fee_bps": 1.44, "test_fee_bps": 1.44, "seed": 0}
+            folder.write_table("metrics.parquet", pd.DataFrame([head | {"return": 0.01, "sharpe": 1.0 + number}]))
+            rows = [head | {"time": 60_000 * each, "equity": 1 + each / 100} for each in range(20)]
+            folder.write_table("curves.parquet", pd.DataFrame(rows))
+        write_json(run.settings, {"name": name, "train": {"total_steps": 1_000 * (number + 1)}})
+    opened(browser, url, "runs")
+    browser.wait("document.querySelectorAll('#runs tbody tr').length === 2")
+    browser.ask("document.querySelector('#pick button').click()")
+    browser.wait("document.getElementById('compared').textContent.includes('train.total_steps10002000')")
+    labels = "[...document.querySelectorAll('#curves .u-label')].map(each => each.textContent)"
+    browser.wait("document.querySelector('#curves canvas')")
+    assert browser.ask(labels) == ["first at 1.44 bps", "second at 1.44 bps"]
+    assert browser.ask("document.getElementById('learner').value") == "second"
+    scratch = Run(agent.path.parent.parent / "first").scratch("train")
+    scratch.mkdir()
+    np.array([500], np.int64).tofile(scratch / "steps")
+    begun(scratch / "steps").touch()
+    write_json(scratch / "fee-1.44_seed-0.curve.json", {"steps": [100, 200, 300], "utility": [0.1, 0.3, 0.5]})
+    opened(browser, url, "runs")
+    browser.wait("document.getElementById('learned').textContent.startsWith('In training: 50 %')")
+    assert "steps/s" in browser.ask("document.getElementById('learned').textContent")
+    browser.wait("document.querySelector('#learning canvas')")
+    assert browser.complaints == []
 
 
 def test_the_clock_of_the_page_is_the_viewers_with_utc_beside_it(browser, url):
     """Times read in the viewer's words and say UTC."""
-    _open(browser, url)
+    opened(browser, url)
     browser.wait("/UTC/.test(document.getElementById('signal').textContent)")

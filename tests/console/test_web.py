@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -184,3 +186,10 @@ def test_the_account_over_time_begins_with_the_governors_window(console, agent):
     found = watching.performance()
     assert found["equity"][-1] == 9_999.0 and len(found["time"]) == 62
     assert found["fees"][0] is None and found["fees"][-1] == 1.0
+
+
+def test_the_console_starts_without_the_heavy_libraries():
+    """A page at three in the morning waits for no compiler: what reads tables is loaded when a table is read."""
+    asked = "import sys, agent.console.server as _; print(sorted({'numba', 'pandas', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -13,6 +13,7 @@ from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, CostsConfig, EnvConfig, TrainConfig
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.errors import ArtifactError
+from perpfut_lib.experiments import learning_curves
 from perpfut_lib.policies import pack_weights
 from perpfut_lib.train.fit import fit
 from perpfut_lib.train.stage import train_all
@@ -130,6 +131,9 @@ def test_steps_and_event_files_are_written_where_they_belong(tmp_path):
     (quiet,) = train_all([plan], ComputeConfig(workers=1), run)
     assert np.fromfile(run.scratch("train") / "steps", np.int64).tolist() == [2048]
     assert not (run.path / "tensorboard").exists()
+    (curve,) = learning_curves("run", tmp_path)  # while the stage is at work
+    assert curve["agent"] == "fee-1.44_seed-3"
+    assert (curve["steps"], curve["utility"]) == (quiet.steps, quiet.validation_utility)
     watched = ComputeConfig(workers=1, tensorboard=True, checkpoint=0)
     (fitted,) = train_all([plan], watched, run)
     assert outcome(fitted) == outcome(quiet)

@@ -16,8 +16,21 @@ function clock(plot, splits) {
   return splits.map(each => new Date(1000 * each).toLocaleString(undefined, form));
 }
 
-// `series` is a list of {label, values, colour, dash, step}; `times` are ms UTC; `text` is what the chart says.
-export function chart(place, times, series, text, height = 180) {
+// Numbers of an axis with as many digits as its steps need; a share reads as per cent.
+function steps(share) {
+  const scale = share ? 100 : 1;
+  return (plot, splits, place, space, step) => {
+    const size = step * scale, least = Math.max(0, -Math.floor(Math.log10(size) + 1e-9));
+    const odd = Math.abs(size * 10 ** least - Math.round(size * 10 ** least)) > 1e-6;  // steps of 2.5
+    const digits = Math.min(8, least + odd);
+    const form = {minimumFractionDigits: digits, maximumFractionDigits: digits};
+    return splits.map(each => (scale * each).toLocaleString(undefined, form) + (share ? " %" : ""));
+  };
+}
+
+// `series` is a list of {label, values, colour, dash, step}; `times` are ms UTC, or plain numbers where `more.plain`
+// says so; `text` is what the chart says.
+export function chart(place, times, series, text, more = {}) {
   if (!times.length || series.every(each => each.values.every(value => value === null || value === undefined))) {
     drawn.delete(place);
     place.replaceChildren(make("p", {class: "empty"}, "No data yet."));
@@ -36,11 +49,12 @@ export function chart(place, times, series, text, height = 180) {
     paths: each.step ? uPlot.paths.stepped({align: 1}) : undefined, points: {show: each.values.filter(value => value !== null && value !== undefined).length < 3},
   }));
   const options = {
-    width: Math.max(200, place.clientWidth), height, series: [{}, ...lines], axes: [axis({space: 90, values: clock}), axis({size: 62, space: 24})],
+    width: Math.max(200, place.clientWidth), height: more.height || 180, padding: [null, 30, null, null], series: [{}, ...lines],
+    scales: {x: {time: !more.plain}}, axes: [axis(more.plain ? {space: 90} : {space: 90, values: clock}), axis({size: 70, space: 24, values: steps(more.share)})],
     legend: {show: series.length > 1, live: false}, cursor: {show: false},
   };
-  const plot = new uPlot(options, [times.map(time => time / 1000), ...series.map(each => each.values)], figure);
-  drawn.set(place, {plot, again: () => chart(place, times, series, text, height)});
+  const plot = new uPlot(options, [more.plain ? times : times.map(time => time / 1000), ...series.map(each => each.values)], figure);
+  drawn.set(place, {plot, again: () => chart(place, times, series, text, more)});
 }
 
 function redraw() {

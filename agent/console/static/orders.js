@@ -74,6 +74,9 @@ at("order").addEventListener("click", event => { if (event.target.dataset.order)
 at("order").addEventListener("submit", event => event.preventDefault());
 at("yes").addEventListener("click", confirmed);
 at("no").addEventListener("click", () => at("confirm").close());
+at("trial").addEventListener("click", async () => {
+  try { say((await send("POST", "/api/trial", {})).text); } catch (error) { say(`Not sent. ${error.message}`); }
+});
 at("leave").addEventListener("click", async () => { await send("DELETE", "/api/session", {}); say("Signed out."); orders(); });
 at("login").addEventListener("submit", async event => {
   event.preventDefault();

@@ -1,5 +1,5 @@
 // The other pages; each is fetched when it is looked at, and again while it is.
-import {at, get, make, number, percent, show, signed, table, when} from "./dom.js";
+import {at, facts, get, make, number, percent, show, signed, table, when} from "./dom.js";
 import {chart} from "./charts.js";
 
 const reasonsOf = row => [...new Set([...row.reasons, ...row.pairs.flatMap(pair => pair.reasons)])];
@@ -34,7 +34,7 @@ function curve(pair) {
     {label: `mean − ${pair.band} standard deviations`, values: flat(low), colour: "--quiet", dash: [4, 4], width: 1},
   ], `Spread of ${pair.pair}: z is ${signed(pair.z)} now.`);
   chart(at(`weight ${pair.pair}`), times, [{label: "weight", values: pair.curve.map(point => point[3]), step: true, colour: "--good"}],
-    `Target weight of the first leg, share of equity.`, 130);
+    "Target weight of the first leg, share of equity.", {height: 130, share: true});
 }
 
 const signalPage = {reason: "", rows: []};
@@ -42,8 +42,8 @@ const signalPage = {reason: "", rows: []};
 export async function signals() {
   const found = await get(`/api/signals?reason=${encodeURIComponent(signalPage.reason)}`);
   const times = found.curve.map(point => point[0]);
-  chart(at("exposure"), times, [{label: "gross", values: found.curve.map(point => point[1]), step: true}], `Gross target over the last ${found.of} signals.`);
-  chart(at("delay"), times, [{label: "seconds", values: found.curve.map(point => point[2] / 1000), colour: "--warn"}], "Seconds from the bar's close to the signal.", 120);
+  chart(at("exposure"), times, [{label: "gross", values: found.curve.map(point => point[1]), step: true}], `Gross target over the last ${found.of} signals.`, {share: true});
+  chart(at("delay"), times, [{label: "seconds", values: found.curve.map(point => point[2] / 1000), colour: "--warn"}], "Seconds from the bar's close to the signal.", {height: 120});
   at("counted").textContent = `In the last ${found.of} signals. Choose one to see its signals alone.`;
   show(at("codes"), ...Object.entries(found.counts).sort((a, b) => b[1] - a[1]).map(([code, count]) =>
     make("li", {}, make("button", {type: "button", "data-code": code, "aria-pressed": String(code === signalPage.reason)}, `${code} ${count}`))));
@@ -78,14 +78,19 @@ at("older").addEventListener("click", async () => {
 export async function performance() {
   const found = await get("/api/performance");
   const last = name => found[name].at(-1);
-  const draw = (id, name, label, text, more = {}) => chart(at(id), found.time, [{label, values: found[name], ...more}], text);
+  const draw = (id, name, label, text, look = {}, more = {}) => chart(at(id), found.time, [{label, values: found[name], ...look}], text, more);
+  show(at("breakeven"), ...facts(breakEven(found.break_even)));
   draw("equity", "equity", "equity", `Equity is ${number(last("equity"))}.`);
-  draw("drawdown", "drawdown", "drawdown", `The account is ${percent(last("drawdown"))} below its peak.`, {colour: "--bad"});
+  draw("drawdown", "drawdown", "drawdown", `The account is ${percent(last("drawdown"))} below its peak.`, {colour: "--bad"}, {share: true});
   chart(at("parts"), found.time, [{label: "price", values: found.price_pnl}, {label: "funding", values: found.funding, colour: "--good"},
     {label: "fees", values: found.fees.map(fee => fee === null ? null : -fee), colour: "--bad"}], "Price, funding and fees add up to what was earned.");
   draw("slippage", "slippage_bps", "slippage", `Fills were ${number(last("slippage_bps"))} bps worse than the signals' prices on average.`, {colour: "--warn"});
-  chart(at("latency"), found.time, [{label: "seconds", values: found.latency_ms.map(each => each === null ? null : each / 1000)}], "Median seconds from signal to fill.", 120);
+  chart(at("latency"), found.time, [{label: "seconds", values: found.latency_ms.map(each => each === null ? null : each / 1000)}], "Median seconds from signal to fill.", {height: 120});
 }
+
+const sides = value => value === null ? "–" : `${number(value)} bps per side`;
+const breakEven = each => [["Earned before fees, per side traded", sides(each.realised)], ["Fee paid", sides(each.fee)],
+  ["Break-even cost in the book", each.book === null ? "not evaluated in this run" : sides(each.book)], ["Traded", number(each.turnover)]];
 
 export async function log() {
   const form = new FormData(at("filter"));

@@ -7,12 +7,10 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-import requests
-import websocket
 
 PATIENCE = 30.0  # seconds; a page of plain files needs well under one
 
@@ -21,6 +19,8 @@ class Browser:
     """One tab without network: every host name fails to resolve, so anything that is fetched is a complaint."""
 
     def __init__(self) -> None:
+        import websocket  # of the extra `dev`: neither the agent nor its console needs it
+
         self._profile = tempfile.mkdtemp(prefix="perpfut-browser-")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -28,8 +28,8 @@ class Browser:
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
         flags += [f"--remote-debugging-port={port}", "--remote-allow-origins=*", f"--user-data-dir={self._profile}"]
         flags += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "about:blank"]
-        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen([str(executable()), *flags], **streams)
+        command = [str(executable()), *flags]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._socket = websocket.create_connection(self._address(port), timeout=PATIENCE)
         self._numbers = count(1)
         self.complaints: list[str] = []
@@ -79,9 +79,17 @@ class Browser:
         width, usual = self.ask("window.innerWidth"), self.ask("window.innerHeight")
         self.resize(width, int(self._call("Page.getLayoutMetrics")["cssContentSize"]["height"]))
         self.settle()
-        picture = self._call("Page.captureScreenshot")
+        form = {"format": "webp", "quality": 80} if path.suffix == ".webp" else {}
+        picture = self._call("Page.captureScreenshot", **form)
         self.resize(width, usual)
         path.write_bytes(base64.b64decode(picture["data"]))
+
+    def press(self, key: str, text: str = "") -> None:
+        """Press and release a key, such as ``Tab`` or ``Enter``; ``text`` is what it types."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
+        self._call("Input.dispatchKeyEvent", type="keyDown", **told)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def close(self) -> None:
         """End the browser."""
@@ -94,9 +102,10 @@ class Browser:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                tabs = requests.get(f"http://127.0.0.1:{port}/json", timeout=1).json()
-                return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            except (requests.RequestException, StopIteration):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=1) as answer:
+                    tabs = json.load(answer)
+                return next(str(tab["webSocketDebuggerUrl"]) for tab in tabs if tab["type"] == "page")
+            except (OSError, ValueError, StopIteration):
                 assert time.monotonic() < deadline, "the browser did not start"
                 time.sleep(0.1)
 
