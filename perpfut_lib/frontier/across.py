@@ -84,7 +84,7 @@ def _told(period: Period) -> dict[str, Any]:
 
 
 def _unseen(left: LeftOut) -> Iterator[dict[str, Any]]:
-    """Yield by fee the ``utility_bps`` of the base rule in each training window when fitted to :data:`PARTS` - 1 others."""
+    """Yield by fee the utility of the base rule in each training window when it was fitted to the others."""
     profile = left.test.profile
     train = profile.train.model_copy(update={"cross_fit": PARTS})
     if not train.corrects:
