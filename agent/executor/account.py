@@ -63,6 +63,10 @@ class Account:
                 books = books.corrected(held, prices[symbol])
         return replace(self, books=books, marks={**self.marks, **prices})
 
+    def peaked(self) -> "Account":
+        """Return the account with the books' peak brought up to the marks."""
+        return replace(self, books=self.books.marked(floats(self.state.positions), self.marks))
+
     def traded(self, order_id: str, trade: Trade, now: int, fill: Fill) -> tuple["Account", dict[str, Any]]:
         """Return the account after a fill, and what the trail says of it.
 

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from agent.executor import protection, readings, state, stops
 from agent.executor.execution import Execution
+from agent.executor.keeping import Aims
 from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import quietly
 
@@ -66,6 +67,12 @@ def _trusting() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _eager() -> Iterator[None]:
+    with patch.object(Aims, "kept", lambda aims, *_: (aims.units({}), frozenset())):
+        yield
+
+
 PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "a restart forgets the orders in flight": _forgetful,
     "a restart forgets everything": _amnesic,
@@ -73,6 +80,7 @@ PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "every stop that is missing was carried out": _rash,
     "a stop does not grow with its position": _rigid,
     "an order that is called failed is taken for gone": _trusting,
+    "a pair that is merely held is opened": _eager,
 }
 """Each puts an executor with that fault in the place of ours."""
 

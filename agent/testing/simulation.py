@@ -60,8 +60,8 @@ class Watch:
     """The invariants.
 
     No position beyond its cap; no unhedged leg, and no position without a stop, for longer than its bound while the
-    executor is up; nothing opened on a signal that is over, older than one that was followed, or against a kill;
-    nothing of ours taken for somebody else's.
+    executor is up; nothing opened on a signal that is over, older than one that was followed, or merely holds the pair,
+    or against a kill; nothing of ours taken for somebody else's.
     """
 
     agent: SimulatedAgent
@@ -84,6 +84,8 @@ class Watch:
             self._broken(f"{order} on signal {signal.seq} after {self.newest}")
         elif self.agent.killed_for() > 1:
             self._broken(f"{order} against a kill")
+        elif any(one.status == "held" and order.symbol in one.pair.split("~") for one in signal.pairs):
+            self._broken(f"{order} on signal {signal.seq}, which holds its pair")
         else:
             self.newest = signal.seq
 
