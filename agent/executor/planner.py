@@ -121,7 +121,7 @@ def _openings(
     moving = [leg for leg in legs if changes[leg.symbol] and leg not in backward] + crossing
     sendable = [leg for leg in moving if live[leg.symbol].opens(changes[leg.symbol])]
     unable = any((leg.share == 0 and leg not in sendable) or leg.symbol in kept for leg in moving)
-    if unable or not all(live[leg.symbol].near(limits) for leg in moving):
+    if unable or not all(live[leg.symbol].near(changes[leg.symbol], limits) for leg in moving):
         return []
     quantities = {leg.symbol: changes[leg.symbol] for leg in sendable}
     return [Order(name, size, reduce_only=False) for name, size in _slices(quantities, live, limits).items()]

@@ -94,7 +94,8 @@ class Protection:
     def begun(self, before: State, after: State, reading: Reading, book: StopBook, now: int) -> State:
         """Return the ledger after a start: what a stop has closed while nobody was alive stays closed."""
         self.book = book.resumed(now)
-        symbols = self._missing(before, reading, now + self._limits.settle_ms)
+        # Its times are of another clock, and whatever happened then lies behind this reading.
+        symbols = self._missing(replace(before, touched={}), reading, now + self._limits.settle_ms)
         return replace(after, left=tuple(dict.fromkeys([*after.left, *symbols])))
 
     def bare(self, state: State) -> dict[str, Decimal]:

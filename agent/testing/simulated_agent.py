@@ -71,8 +71,12 @@ class SimulatedAgent:
         self._late = float(self._rng.uniform(0, 0.5))
         for pair in PAIRS:
             self._weights[pair] = float(self._rng.choice([-0.2, 0.0, 0.1, 0.2]))
-        if self._rng.uniform() < 0.3:
-            self._control(kill=self._killed_at is None)
+        if self._rng.uniform() < 0.4:
+            self._control(kill=(self._killed_at is None) == (self._rng.uniform() < 0.75))
+
+    def allow(self) -> None:
+        """Let the operator look at what the exchange closed, and order to go on."""
+        self._control(kill=False)
 
     def ask(self, weights: Mapping[tuple[str, str], float]) -> None:
         """Ask for these weights of the pairs' first legs from now on."""
@@ -129,8 +133,9 @@ class SimulatedAgent:
         legs = []
         sized = (self._weights[pair], -PAIRS[pair] * self._weights[pair])
         self._gross[pair] = sum(abs(one) for one in sized) * self._equity
-        for symbol, part in zip(pair, sized, strict=True):
-            price = self._prices.get(symbol) or self._venue.price(symbol)
+        for symbol, size in zip(pair, sized, strict=True):
+            price = self._venue.price(symbol)
+            part = size * price / self._prices.get(symbol, price)
             legs.append(Leg(pair="~".join(pair), symbol=symbol, weight=part, price=price))
             self.targets[symbol] = part * self._equity / price
             asked = abs(Decimal(str(self.targets[symbol]))) * CAP_SLACK + Decimal("0.01")

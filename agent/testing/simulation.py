@@ -32,6 +32,7 @@ from agent.testing.simulated_executor import (
 )
 from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
 from agent.testing.simulated_venue import SimulatedVenue
+from perpfut_lib.artifacts import Signal
 from perpfut_lib.config import SimulationConfig
 from perpfut_lib.venue.tape import Tape
 
@@ -51,6 +52,9 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 TOUCH_MS: Final = 2_000
 TOUCH_SHARE: Final = 0.3
 """Share of schedules in which orders rest at the touch first."""
+DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
+OPERATOR_TICKS: Final = 5
+"""Time between two looks of an operator who orders to go on with what the exchange has closed."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -61,7 +65,7 @@ class Watch:
 
     No position beyond its cap; no unhedged leg, and no position without a stop, for longer than its bound while the
     executor is up; nothing opened on a signal that is over, older than one that was followed, or merely holds the pair,
-    or against a kill; nothing of ours taken for somebody else's.
+    against a kill, beside what the exchange closed by itself, or across a gap; nothing of ours taken for others'.
     """
 
     agent: SimulatedAgent
@@ -84,6 +88,10 @@ class Watch:
             self._broken(f"{order} on signal {signal.seq} after {self.newest}")
         elif self.agent.killed_for() > 1:
             self._broken(f"{order} against a kill")
+        elif set(trader.state.left if trader.state else ()) & set(_partners(order.symbol)):
+            self._broken(f"{order} beside what the exchange closed, {trader.state and trader.state.left}")
+        elif not self._near(order, signal):
+            self._broken(f"{order} far from the signal's price")
         elif any(one.status == "held" and order.symbol in one.pair.split("~") for one in signal.pairs):
             self._broken(f"{order} on signal {signal.seq}, which holds its pair")
         else:
@@ -97,10 +105,19 @@ class Watch:
                 self._broken(f"{symbol} ran away to {held}, beyond {cap}")
             self._stopped(symbol, held)
         trader = self.executor.trader
-        if trader is not None and trader.state is not None and (trader.state.left or trader.state.foreign):
-            self._broken(f"taken for somebody else's: {trader.state.left} {dict(trader.state.foreign)}")
+        if trader is not None and trader.state is not None:
+            strange = {*trader.state.left, *trader.state.foreign} - self.venue.forced
+            if strange:
+                self._broken(f"taken for somebody else's: {trader.state.left} {dict(trader.state.foreign)}")
         for pair, ratio in PAIRS.items():
             self._hedge(pair, ratio)
+
+    def _near(self, order: Order, signal: Signal) -> bool:
+        """Return whether the best offer is as near to the signal's price as an opening asks for."""
+        quote = self.venue.quotes()[order.symbol]
+        offer = quote.ask if order.quantity > 0 else quote.bid
+        prices = [leg.price for leg in signal.legs if leg.symbol == order.symbol]
+        return offer is not None and all(abs(float(offer) / one - 1) <= DEVIATION for one in prices)
 
     def _hedge(self, pair: tuple[str, str], ratio: float) -> None:
         values = [float(self.venue.position(name)) * self.venue.price(name) for name in pair]
@@ -129,11 +146,17 @@ class Watch:
         return since is not None and self.venue.now - since > LIMITS.pending_ms
 
     def resting(self) -> bool:
-        """Return whether the executor has nothing under way and holds the targets."""
+        """Return whether the executor has nothing under way, and holds the targets with a stop behind each."""
         state = self.executor.trader.state if self.executor.trader is not None else None
         if state is None or state.pending or state.doubtful:
             return False
-        return all(self._on_target(symbol) for symbol in SYMBOLS)
+        return self._stops() == self._wanted_stops() and all(self._on_target(symbol) for symbol in SYMBOLS)
+
+    def _stops(self) -> list[tuple[str, Decimal]]:
+        return sorted((one.symbol, one.quantity) for one in self.venue.stops().values())
+
+    def _wanted_stops(self) -> list[tuple[str, Decimal]]:
+        return sorted((symbol, -held) for symbol in SYMBOLS if (held := self.venue.position(symbol)))
 
     def _on_target(self, symbol: str) -> bool:
         gap = float(self.venue.position(symbol)) - self.agent.targets.get(symbol, 0.0)
@@ -152,9 +175,8 @@ class Watch:
         resting = [one.number for one in self.venue.account.open_orders() if one.request.trigger is None]
         if resting:
             self._broken(f"orders {resting} rest although the targets are held")
-        stops = sorted((one.symbol, one.quantity) for one in self.venue.stops().values())
-        if stops != [(symbol, -units) for symbol, units in held.items() if units]:
-            self._broken(f"stops {stops} behind {held}")
+        if self._stops() != self._wanted_stops():
+            self._broken(f"stops {self._stops()} behind {held}")
         for symbol in SYMBOLS:
             if not self._on_target(symbol):
                 self._broken(f"{symbol}: {held[symbol]} at rest for {targets.get(symbol, 0.0):.4f}")
@@ -204,12 +226,15 @@ def _run(seed: int, path: Path) -> Outcome:
     resting = 0
     for number in range(CALM_TICKS):
         _tick(rng, clock, network, agent, executor, watch)
+        state = executor.trader.state if executor.trader is not None else None
+        if state is not None and state.left and number % OPERATOR_TICKS == 0:
+            agent.allow()
         resting = resting + 1 if watch.resting() else 0
         if number >= RESTED_TICKS and resting >= RESTED_TICKS:
             break
     watch.rest()
     outcome.orders, outcome.stops, outcome.crashes = executor.orders, executor.stops, executor.crashes
-    outcome.digest = _digest(folder.trail)
+    outcome.shocks, outcome.digest = dict(venue.shocks), _digest(folder.trail)
     executor.close()
     return outcome
 
@@ -229,6 +254,11 @@ def _tick(
     executor.tick(down=int(rng.integers(1, 8)))
     watch.outcome.ticks += 1
     watch.tick()
+
+
+def _partners(symbol: str) -> tuple[str, str]:
+    """Return the pair of a symbol."""
+    return next(pair for pair in PAIRS if symbol in pair)
 
 
 @lru_cache(maxsize=1)
