@@ -137,7 +137,8 @@ class SimulatedVenue:
         """Let a tick pass."""
         self.matching.exchange.clock.advance(TICK_MS)
         positions = {symbol: one.quantity for symbol, one in self.account.held()}
-        self._past.append(Reading(positions, self.equity(), stops=self.stops()))
+        marks = {symbol: float(self.matching.mark(symbol)) for symbol in positions}
+        self._past.append(Reading(positions, self.equity(), marks=marks, stops=self.stops()))
 
     def position(self, symbol: str) -> Decimal:
         """Return what is held."""

@@ -164,5 +164,6 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.freshness_table,
         runbook.outage,
         runbook.simulation,
+        runbook.books,
     )
 }

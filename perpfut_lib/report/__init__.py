@@ -47,6 +47,7 @@ from perpfut_lib.report.learnability import (
 )
 from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
+    books_table,
     closed_loop_summary,
     closed_loop_table,
     container_conditions,
@@ -90,6 +91,7 @@ __all__ = [
     "Verdict",
     "ablation_table",
     "attribution_table",
+    "books_table",
     "calibration_table",
     "chapter_findings",
     "closed_loop_summary",

@@ -146,6 +146,21 @@ def outage_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
     return table.set_index("market after the death")
 
 
+def books_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+    """Return what trail, ledger and exchange say after a long schedule of faults: published or ``kept``."""
+    result = read_published("agent/books") if kept is None else kept
+    unheard = result["unheard"]
+    rows: dict[str, list[str]] = {}
+    for symbol in result["books"]["exchange"]["positions"]:
+        rows[f"{symbol} (units)"] = [book["positions"][symbol] for book in result["books"].values()]
+    rows["fills"] = [f"{book['fills']}" for book in result["books"].values()]
+    rows["fills that only readings showed"] = [str(unheard["fills"]), str(unheard["fills"]), "0"]
+    for name, title in (("fees", "fees (USDT)"), ("funding", "funding (USDT)"), ("earned", "earned (USDT)")):
+        rows[title] = [f"{book[name]:,.4f}" for book in result["books"].values()]
+    rows["fees of fills that only readings showed (USDT)"] = [f"{unheard['fees']:,.4f}"] * 2 + ["0.0000"]
+    return pd.DataFrame(rows, index=pd.Index(list(result["books"]), name="by")).T.rename_axis("what")
+
+
 def operation_hash() -> str:
     """Return a hash of all published results that this module shows; one that is missing counts as empty."""
     names = [f"bench/{bench}" for bench in BENCHES] + ["agent/drill", "agent/soak", "closed_loop", "containers"]

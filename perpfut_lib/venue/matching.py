@@ -250,7 +250,7 @@ class Matching:
 
     def _settlements(self, account: Account, before: int, now: int) -> list[tuple[int, str, float]]:
         """Return (time, symbol, rate) of the settlements in (before, now] of all symbols that may be held."""
-        symbols = {symbol for symbol, _ in account.held()} | {one.request.symbol for one in account.open_orders()}
+        symbols = sorted({name for name, _ in account.held()} | {one.request.symbol for one in account.open_orders()})
         found = []
         for symbol in symbols:
             series, until = self.exchange.series(symbol), self.exchange.moment(symbol)
