@@ -7,6 +7,7 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.artifacts.reasons import REASONS
+from perpfut_lib.chapters.executor_cases import CASES
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 from perpfut_lib.report import books_table, outage_table
@@ -86,7 +87,7 @@ def simulation(profile: Profile, run: Run) -> str:
         "orders": f"{kept['orders']:,}",
         "stops": f"{kept['stops']:,}",
         "crashes of the executor": f"{kept['crashes']:,}",
-        **{name: f"{count:,}" for name, count in kept["shocks"].items()},
+        **{name: f"{count:,}" for name, count in kept.get("shocks", {}).items()},
         "violations": str(len(kept["violations"])),
         "longest time without a hedge (s), and its bound": f"{kept['longest_unhedged_s']:g}, {kept['bound_s']:g}",
         "longest time without a stop (s), and its bound": f"{kept['longest_bare_s']:g}, {kept['bare_bound_s']:g}",
@@ -109,3 +110,9 @@ def books(profile: Profile, run: Run) -> str:
         f"differences: {len(kept['differences'])}."
     )
     return markdown_table(books_table(kept).reset_index()) + f"\n\n{how}"
+
+
+def executor_cases(profile: Profile, run: Run) -> str:
+    """Return the cases in which the executor did wrong once, before and after."""
+    rows = [{"case": one.case, "before": one.before, "now": one.now} for one in CASES]
+    return markdown_table(pd.DataFrame(rows))

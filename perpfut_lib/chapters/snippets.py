@@ -165,5 +165,6 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.outage,
         runbook.simulation,
         runbook.books,
+        runbook.executor_cases,
     )
 }
