@@ -54,6 +54,10 @@ class Account:
         """Return the equity by the books, quote currency."""
         return self.books.equity(floats(self.state.positions), self.marks)
 
+    def equity_at(self, marks: Mapping[str, float]) -> float:
+        """Return the equity by the books at the exchange's own marks, as far as it told them."""
+        return self.books.equity(floats(self.state.positions), {**self.marks, **marks})
+
     def marked(self, prices: Mapping[str, float]) -> "Account":
         """Return the account at other marks; a position's first mark changes no equity."""
         books = self.books
@@ -62,6 +66,10 @@ class Account:
             if symbol not in self.marks and held:
                 books = books.corrected(held, prices[symbol])
         return replace(self, books=books, marks={**self.marks, **prices})
+
+    def peaked(self) -> "Account":
+        """Return the account with the books' peak brought up to the marks."""
+        return replace(self, books=self.books.marked(floats(self.state.positions), self.marks))
 
     def traded(self, order_id: str, trade: Trade, now: int, fill: Fill) -> tuple["Account", dict[str, Any]]:
         """Return the account after a fill, and what the trail says of it.
@@ -126,12 +134,14 @@ class Account:
             log.warning("reading: %s", told)
             notes.append(("reading", told))
         if reading.equity is not None:
-            found, more = found.settled(reading.equity)
+            found, more = found.settled(reading.equity, reading.marks)
             notes += more
         return found, notes
 
-    def settled(self, equity: float, *, resting: bool = False) -> tuple["Account", list[Note]]:
-        """Return the books after the account's equity was read, at a moment when nothing is under way.
+    def settled(
+        self, equity: float, marks: Mapping[str, float], *, resting: bool = False
+    ) -> tuple["Account", list[Note]]:
+        """Return the books after the account's equity was read, and the marks it counts with, with nothing under way.
 
         After a change that no fill explains (a liquidation, a close by hand) the books end where the account stands.
         Otherwise a large gap is a deposit or a withdrawal: it moves start and peak alike.
@@ -139,13 +149,14 @@ class Account:
         quiet = resting or not (self.state.pending or self.state.doubtful)
         if not quiet or not math.isfinite(equity):
             return self, []
-        gap = equity - self.equity
+        booked = self.equity_at(marks)
+        gap = equity - booked
         if self.unsettled or self.state.foreign:
             log.warning("the account's equity is %s, %s more than booked: taken over as P&L", equity, gap)
             return replace(self, books=self.books.corrected(-gap, 1.0), unsettled=False), [("books", {"cash": gap})]
-        if abs(gap) <= TRANSFER_SHARE * max(abs(equity), abs(self.equity)):
+        if abs(gap) <= TRANSFER_SHARE * max(abs(equity), abs(booked)):
             return self, []
-        log.warning("equity %s instead of %s with no trade: booked as a transfer", equity, self.equity)
+        log.warning("equity %s instead of %s with no trade: booked as a transfer", equity, booked)
         return replace(self, books=self.books.transferred(gap)), [("books", {"transfer": gap})]
 
 

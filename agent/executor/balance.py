@@ -20,14 +20,20 @@ class Market:
     """Price that the signal named; none where it named none."""
     live: bool = True
     """Whether the price is of now; with an older one a leg is weighed but not traded."""
+    bid: Decimal | None = None
+    """Best price of buyers; none where it is not known."""
+    ask: Decimal | None = None
+    """Best price of sellers."""
 
     def opens(self, quantity: Decimal) -> bool:
         """Return whether an order of this size may open or add to a position."""
         return self.rule.opens(quantity, self.price)
 
-    def near(self, limits: Limits) -> bool:
-        """Return whether the market is near enough to the signal's price to open a position."""
-        return self.quoted is None or abs(self.price - self.quoted) <= limits.max_deviation * self.quoted
+    def near(self, quantity: Decimal, limits: Limits) -> bool:
+        """Return whether what a market order would pay is near enough to the signal's price to open a position."""
+        offered = self.ask if quantity > 0 else self.bid
+        price = self.price if offered is None else offered
+        return self.quoted is None or abs(price - self.quoted) <= limits.max_deviation * self.quoted
 
 
 @dataclass(frozen=True)

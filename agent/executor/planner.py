@@ -25,6 +25,8 @@ class Situation:
     """Symbols that hedge one another; every symbol that is held or wanted is in one."""
     markets: Mapping[str, Market]
     """By symbol. A leg is reduced by its own market alone; a group opens only with all of its markets."""
+    kept: frozenset[str] = frozenset()
+    """Symbols that are held without a decision: reduced, not opened."""
 
 
 def plan(state: State, situation: Situation, limits: Limits) -> tuple[State, tuple[Order, ...]]:
@@ -59,7 +61,7 @@ def plan(state: State, situation: Situation, limits: Limits) -> tuple[State, tup
         reductions = _reductions(state, legs, wanted, situation.now, limits)
         closing += reductions
         if not barred and not reductions:
-            opening.append(_openings(state, legs, wanted, situation.now, limits))
+            opening.append(_openings(state, legs, wanted, situation, limits))
     return state, _within_rate(state, closing, opening, limits)
 
 
@@ -100,9 +102,10 @@ def _reductions(
 
 
 def _openings(
-    state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], now: int, limits: Limits
+    state: State, legs: list[GroupLeg], wanted: Mapping[str, Decimal], situation: Situation, limits: Limits
 ) -> list[Order]:
     """Return opening orders of a group that has nothing left to reduce, or none if a leg cannot follow."""
+    now, kept = situation.now, situation.kept
     markets = {leg.symbol: leg.live for leg in legs}
     live = {symbol: market for symbol, market in markets.items() if market is not None}
     if len(live) < len(legs) or any(state.waits(leg.symbol, now) or leg.symbol in state.doubtful for leg in legs):
@@ -117,8 +120,8 @@ def _openings(
     crossing = [leg for leg in dust if abs(changes[leg.symbol]) > abs(leg.held)]
     moving = [leg for leg in legs if changes[leg.symbol] and leg not in backward] + crossing
     sendable = [leg for leg in moving if live[leg.symbol].opens(changes[leg.symbol])]
-    unable = any(leg.share == 0 and leg not in sendable for leg in moving)
-    if unable or not all(live[leg.symbol].near(limits) for leg in moving):
+    unable = any((leg.share == 0 and leg not in sendable) or leg.symbol in kept for leg in moving)
+    if unable or not all(live[leg.symbol].near(changes[leg.symbol], limits) for leg in moving):
         return []
     quantities = {leg.symbol: changes[leg.symbol] for leg in sendable}
     return [Order(name, size, reduce_only=False) for name, size in _slices(quantities, live, limits).items()]

@@ -94,7 +94,8 @@ class Protection:
     def begun(self, before: State, after: State, reading: Reading, book: StopBook, now: int) -> State:
         """Return the ledger after a start: what a stop has closed while nobody was alive stays closed."""
         self.book = book.resumed(now)
-        symbols = self._missing(before, reading, now + self._limits.settle_ms)
+        # Its times are of another clock, and whatever happened then lies behind this reading.
+        symbols = self._missing(replace(before, touched={}), reading, now + self._limits.settle_ms)
         return replace(after, left=tuple(dict.fromkeys([*after.left, *symbols])))
 
     def bare(self, state: State) -> dict[str, Decimal]:
@@ -103,12 +104,15 @@ class Protection:
         return {symbol: held for symbol, held in state.positions.items() if held and symbol not in covered}
 
     def _missing(self, state: State, reading: Reading, asked_at: int) -> tuple[str, ...]:
-        """Return the symbols that a stop has closed; a stop that is gone for another reason is placed again."""
+        """Return the symbols that a stop has closed; a stop that is gone for another reason is placed again.
+
+        One of which the answer was never heard, or never remembered, may have been carried out all the same.
+        """
         if reading.stops is None:
             return ()
         self.book, lost = self.book.compared(reading.stops, asked_at, self._limits)
         symbols = carried_out(lost, state, reading.positions, asked_at - self._limits.settle_ms)
-        for stop in (one.stop for one in lost):
+        for stop in (one.stop for one in lost if one.sure or one.stop.symbol in symbols):
             action = "carried out" if stop.symbol in symbols else "lost"
             log.error("the stop of %s at %s rests no more: %s", stop.symbol, stop.trigger, action)
             self._tell(action, stop)

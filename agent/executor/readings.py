@@ -3,18 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
 from agent.executor.rules import ZERO, Limits
 from agent.executor.state import State, without
 
+LONGEST_QUIET: Final = 3
+"""So many times the quiet time after a reading the next pause between orders will do, and after twice that any moment.
+
+An executor that trades at every bar would never be quiet, and would not see what others do to its positions.
+"""
+
 
 def reading_due(state: State, now: int, limits: Limits) -> bool:
-    """Return whether the exchange is to be asked for its positions."""
+    """Return whether the exchange is to be asked for its positions: in doubt, in quiet times, or when it is overdue."""
     doubts = {symbol: since for symbol, since in state.doubtful.items() if not state.busy(symbol)}
     if any(now - since >= _wait(state, symbol, limits) for symbol, since in doubts.items()):
         return True
-    latest = max([state.read_at, *state.touched.values()])
-    return not state.pending and now - latest >= limits.quiet_ms
+    touched, since = max(state.touched.values(), default=state.read_at), now - state.read_at
+    if since >= 2 * LONGEST_QUIET * limits.quiet_ms:
+        return True
+    quiet = limits.settle_ms if since >= LONGEST_QUIET * limits.quiet_ms else limits.quiet_ms
+    return not state.pending and now - max(state.read_at, touched) >= quiet
 
 
 def _wait(state: State, symbol: str, limits: Limits) -> int:

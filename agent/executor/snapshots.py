@@ -24,7 +24,7 @@ class Reading:
     liquidation: Mapping[str, float] = field(default_factory=dict)
     """Price at which a position is liquidated, by symbol."""
     marks: Mapping[str, float] = field(default_factory=dict)
-    """Mark prices of symbols that are not ours."""
+    """Mark prices of what is held: equity is counted with them."""
     stops: Mapping[str, Stop] | None = None
     """Our stops that rest, by id; none where they were not asked for."""
 

@@ -85,7 +85,7 @@ def resumed(
     if moved:
         log.warning("while nobody looked, these changed: %s; left alone: %s", _text(moved), list(state.left))
     if reading.equity is not None:
-        account = _arrived(account, _finite(reading.equity))
+        account = _arrived(account, _finite(reading.equity), reading.marks)
     return Start(account, memory.read_state, memory.base, memory.seq, _note(account, resumed=True))
 
 
@@ -97,12 +97,12 @@ def last_report(folder: AgentFolder) -> PerfSnapshot | None:
         return None
 
 
-def _arrived(account: Account, equity: float) -> Account:
-    """Return the account with books that end where the exchange says it stands."""
-    settled, notes = account.settled(equity, resting=True)
+def _arrived(account: Account, equity: float, marks: Mapping[str, float]) -> Account:
+    """Return the account with books that end where the exchange says it stands, at its marks."""
+    settled, notes = account.settled(equity, marks, resting=True)
     if notes:
         return settled
-    gap = equity - account.equity
+    gap = equity - account.equity_at(marks)
     return Account(account.state, account.books.corrected(-gap, 1.0), account.marks)
 
 

@@ -148,7 +148,7 @@ class StopBook:
     def compared(
         self, told: Mapping[str, Stop], asked_at: int, limits: Limits
     ) -> tuple["StopBook", tuple[Resting, ...]]:
-        """Return the book after a reading of the exchange's open stops, and the sure ones that are no longer there.
+        """Return the book after a reading of the exchange's open stops, and those that are not or no longer there.
 
         Stops with our ids that the book lacks are taken over; those sent too recently for the reading are left alone.
         """
@@ -158,7 +158,7 @@ class StopBook:
         for name, stop in told.items():
             known = rests.get(name, Resting(stop, asked_at, asked_at))
             rests[name] = replace(known, stop=stop, sure=True)
-        lost = tuple(one for one in missing.values() if one.sure and one.leaving_at is None)
+        lost = tuple(one for one in missing.values() if one.leaving_at is None)
         return replace(self, rests=rests), lost
 
     def to_json(self) -> list[dict[str, Any]]:

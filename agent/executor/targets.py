@@ -70,7 +70,10 @@ def markets_of(
     known: Mapping[str, Quote], live: Mapping[str, Quote], prices: Mapping[str, Decimal]
 ) -> dict[str, Market]:
     """Return the markets by symbol: those with a quote of now, and those whose last quote is older."""
-    return {name: Market(one.rule, one.price, prices.get(name), live=name in live) for name, one in known.items()}
+    return {
+        name: Market(one.rule, one.price, prices.get(name), live=name in live, bid=one.bid, ask=one.ask)
+        for name, one in known.items()
+    }
 
 
 def pairs_of(legs: tuple[Leg, ...]) -> tuple[tuple[str, ...], ...]:

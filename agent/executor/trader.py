@@ -14,16 +14,17 @@ from agent.executor.balance import groups_of
 from agent.executor.execution import Execution
 from agent.executor.intent import Intent, ReadState, look
 from agent.executor.journal import Journal
+from agent.executor.keeping import Aims
 from agent.executor.memory import Memory, MemoryFiles
 from agent.executor.performance import Fill
 from agent.executor.planner import Situation, plan
 from agent.executor.protection import Protection, StopOrders
 from agent.executor.settings import Quote, TraderSettings, middles
-from agent.executor.snapshots import Head, Reading, floats, snapshot
+from agent.executor.snapshots import Head, Reading, snapshot
 from agent.executor.start import Moment, begun, last_report, resumed
 from agent.executor.state import Order, State
 from agent.executor.stops import StopBook
-from agent.executor.targets import Base, markets_of, pairs_of, prices_of, trading_window, units_of, usable
+from agent.executor.targets import Base, markets_of, pairs_of, prices_of, trading_window, usable
 from agent.executor.trail import Trail
 from perpfut_lib.artifacts import AgentFolder, Clocks, Control, PerfSnapshot, Signal
 from perpfut_lib.errors import ArtifactError
@@ -64,7 +65,7 @@ class Trader:
         self.reading = Reading({})
         """The last reading of the exchange."""
         self._read_state, self._base, self._seq, self._now = ReadState(), Base(-1, 0.0), 0, 0
-        self.targets: Mapping[str, Decimal] = {}
+        self._aims, self.targets = Aims(), dict[str, Decimal]()
         """Signed base units that are aimed for, by symbol."""
         self.execution = Execution(settings.touch_ms)
         self._quotes: dict[str, Quote] = {}
@@ -216,14 +217,12 @@ class Trader:
 
     def report(self) -> PerfSnapshot:
         """Write the snapshot for the governor, and what must survive a restart, twice."""
-        account = self._seeded()
-        books = account.books.marked(floats(account.state.positions), account.marks)
-        self.account = account = replace(account, books=books)
+        self.account = account = self._seeded().peaked()
         self._seq += 1
         signal = self._read_state.good
         number = signal.seq if signal is not None else max(self._read_state.seen.seq, 0)
         head = Head(self._seq, self._settings.run_id, self._clock.wall(), number)
-        written = snapshot(head, books, account.state, account.marks, self.targets, self.reading)
+        written = snapshot(head, account.books, account.state, account.marks, self.targets, self.reading)
         self._journal.files.keep(self._memory())
         self._folder.write(written)
         return written
@@ -253,23 +252,23 @@ class Trader:
         """Take over the targets of what has just been heard."""
         if self.intent.signal is not None:
             self._base = self._base.moved(trading_window(self._folder), self._seeded().equity)
-        self.targets = units_of(self.intent.legs, self._base, self._settings.max_equity)
-        wanted = {symbol: f"{units:.6g}" for symbol, units in self.targets.items()}
+        self._aims = Aims.of(self.intent, self._base, self._settings.max_equity)
+        wanted = {symbol: f"{units:.6g}" for symbol, units in self._aims.units({}).items()}
         level = logging.ERROR if self.intent.reason == "no_equity" else logging.INFO
         log.log(level, "%s (%s): %s", self.intent.mode, self.intent.reason, wanted)
-        body = self._why() | {"control": self._read_state.control_seq}
+        body = self._why() | {"control": self._read_state.control_seq, "held": sorted(self._aims.held)}
         self._note("intent", body | {"targets": wanted, "equity": self._seeded().equity})
 
     def _why(self) -> dict[str, Any]:
         """Return why something is done: mode, reason, number of the signal."""
-        signal = self.intent.signal
-        number = None if signal is None else signal.seq
+        number = self.intent.signal.seq if self.intent.signal is not None else None
         return {"mode": self.intent.mode, "reason": self.intent.reason, "signal": number}
 
     def _situation(self, quotes: Mapping[str, Quote], now: int) -> Situation:
         markets = markets_of(self._quotes, quotes, prices_of(self.intent.legs))
+        self.targets, kept = self._aims.kept(self._seeded().state, markets)
         groups = groups_of(pairs_of(self.intent.legs), {*self._settings.symbols, *self.targets})
-        return Situation(now, self.targets, tuple(groups), markets)
+        return Situation(now, self.targets, tuple(groups), markets, kept)
 
     def _take(self, reading: Reading) -> None:
         """Remember a reading, and name what is held that is not ours."""

@@ -21,7 +21,8 @@ from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
 from perpfut_lib.types import HOUR_MS, MINUTE_MS
 from perpfut_lib.venue.protection import LIQUIDATION_ID
-from perpfut_lib.venue.tape import Bars, Series, Tape
+from perpfut_lib.venue.shocks import jumped
+from perpfut_lib.venue.tape import Tape
 
 PAIR: Final = ("SIM01USDT", "SIM02USDT")
 LONG, SHORT = PAIR
@@ -78,22 +79,9 @@ class Loss:
 def shocked(tape: Tape, market: Market, at: int) -> Tape:
     """Return the tape with both prices bent from ``at`` on, ms UTC."""
     factors = {LONG: market.long, SHORT: market.short}
-    bent = {name: _bent(one, factors.get(name, 1.0), at, market.gap) for name, one in tape.series.items()}
-    return Tape(bent, tape.timeframe)
-
-
-def _bent(series: Series, factor: float, at: int, gap: bool) -> Series:
-    bars, steps = series.bars, 0 if gap else FALL_BARS
-    since = (bars.open_time - at) / MINUTE_MS
-    path = np.where(since < 0, 1.0, factor) if gap else 1.0 + (factor - 1.0) * np.clip(since / steps, 0.0, 1.0)
-    after = path if gap else np.append(path[1:], path[-1])
-    opened, closed = bars.prices[:, 0] * path, bars.prices[:, 3] * after
-    high = np.maximum.reduce([bars.prices[:, 1] * path, bars.prices[:, 1] * after])
-    low = np.minimum.reduce([bars.prices[:, 2] * path, bars.prices[:, 2] * after])
-    prices = np.round(np.column_stack([opened, high, low, closed]), series.instrument.price_decimals)
-    return Series(
-        series.instrument, Bars(bars.open_time, prices, bars.volume), series.funding_time, series.funding_rate
-    )
+    steps = 0 if market.gap else FALL_BARS
+    series = {name: jumped(one, factors.get(name, 1.0), at, steps) for name, one in tape.series.items()}
+    return Tape(series, tape.timeframe)
 
 
 def die(tape: Tape, market: Market, tick: int, start: int, stops: bool) -> Loss:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
-from agent.executor import protection, readings, state, stops
+from agent.executor import planner, protection, readings, state, stops, trader
+from agent.executor.balance import Market
 from agent.executor.execution import Execution
+from agent.executor.keeping import Aims
 from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import quietly
 
@@ -66,6 +68,31 @@ def _trusting() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _eager() -> Iterator[None]:
+    with patch.object(Aims, "kept", lambda aims, *_: (aims.units({}), frozenset())):
+        yield
+
+
+@contextmanager
+def _defiant() -> Iterator[None]:
+    planned = planner.plan
+
+    def regardless(before: state.State, *rest: Any) -> Any:
+        after, orders = planned(replace(before, left=()), *rest)
+        return replace(after, left=before.left), orders
+
+    with patch.object(trader, "plan", regardless):
+        yield
+
+
+@contextmanager
+def _blind() -> Iterator[None]:
+    near = Market.near
+    with patch.object(Market, "near", lambda one, *rest: near(replace(one, bid=None, ask=None), *rest)):
+        yield
+
+
 PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "a restart forgets the orders in flight": _forgetful,
     "a restart forgets everything": _amnesic,
@@ -73,6 +100,9 @@ PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "every stop that is missing was carried out": _rash,
     "a stop does not grow with its position": _rigid,
     "an order that is called failed is taken for gone": _trusting,
+    "a pair that is merely held is opened": _eager,
+    "what the exchange closed is opened again at once": _defiant,
+    "a gap in the book is not seen": _blind,
 }
 """Each puts an executor with that fault in the place of ours."""
 

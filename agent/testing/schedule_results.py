@@ -1,6 +1,7 @@
 """What schedules of the simulation come to: one by one, and together."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ class Outcome:
     orders: int = 0
     stops: int = 0
     crashes: int = 0
+    shocks: dict[str, int] = field(default_factory=dict)
+    """What the exchange did by itself to positions and prices, by kind."""
     longest_ms: int = 0
     """Longest time for which a pair was out of proportion while the executor was up."""
     bare_ms: int = 0
@@ -35,6 +38,7 @@ class Result:
     orders: int
     stops: int
     crashes: int
+    shocks: dict[str, int]
     longest_unhedged_s: float
     bound_s: float
     longest_bare_s: float
@@ -53,6 +57,7 @@ def summed(outcomes: Sequence[Outcome], bounds_ms: tuple[int, int]) -> Result:
         sum(one.orders for one in outcomes),
         sum(one.stops for one in outcomes),
         sum(one.crashes for one in outcomes),
+        dict(sorted(sum((Counter(one.shocks) for one in outcomes), Counter[str]()).items())),
         max((one.longest_ms for one in outcomes), default=0) / 1_000,
         bounds_ms[0] / 1_000,
         max((one.bare_ms for one in outcomes), default=0) / 1_000,

@@ -10,7 +10,7 @@ import numpy as np
 from agent.clock import ReplayClock
 from agent.testing.simulated_network import Network
 from agent.testing.simulated_venue import SimulatedVenue
-from perpfut_lib.artifacts import AgentFolder, Control, Leg, PairReport, Provenance, Signal
+from perpfut_lib.artifacts import AgentFolder, Control, Leg, PairReport, Provenance, Reason, Signal
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 from perpfut_lib.artifacts.contract_io import encode
 
@@ -59,18 +59,24 @@ class SimulatedAgent:
         self._gross: dict[tuple[str, str], float] = {}
         self._seq = self._orders = 0
         self._ticks = 0
-        self._silent = self._torn = 0.0
+        self._silent = self._torn = self._late = 0.0
+        self._legs: dict[tuple[str, str], tuple[Leg, ...]] = {}
         self._killed_at: int | None = None
         self._prices: dict[str, float] = {}
         self._control(kill=False)
 
     def begin_phase(self) -> None:
-        """Choose new targets and new ways to fail; now and then the operator kills or allows."""
+        """Choose new targets and new ways to fail: silence, torn files, late data; now and then the operator kills."""
         self._silent, self._torn = float(self._rng.uniform(0, 0.3)), float(self._rng.uniform(0, 0.2))
+        self._late = float(self._rng.uniform(0, 0.5))
         for pair in PAIRS:
             self._weights[pair] = float(self._rng.choice([-0.2, 0.0, 0.1, 0.2]))
-        if self._rng.uniform() < 0.3:
-            self._control(kill=self._killed_at is None)
+        if self._rng.uniform() < 0.4:
+            self._control(kill=(self._killed_at is None) == (self._rng.uniform() < 0.75))
+
+    def allow(self) -> None:
+        """Let the operator look at what the exchange closed, and order to go on."""
+        self._control(kill=False)
 
     def ask(self, weights: Mapping[tuple[str, str], float]) -> None:
         """Ask for these weights of the pairs' first legs from now on."""
@@ -79,7 +85,7 @@ class SimulatedAgent:
     def calm(self) -> None:
         """Fail no more, ask for the same units from now on, and let the operator allow trading."""
         self._prices = {symbol: self._venue.price(symbol) for symbol in SYMBOLS}
-        self._silent = self._torn = 0.0
+        self._silent = self._torn = self._late = 0.0
         self._control(kill=False)
 
     def tick(self) -> None:
@@ -98,18 +104,9 @@ class SimulatedAgent:
 
     def _publish(self) -> None:
         self._seq += 1
-        legs, targets = [], {}
-        for pair, weight in self._weights.items():
-            sized = (weight, -PAIRS[pair] * weight)
-            self._gross[pair] = sum(abs(one) for one in sized) * self._equity
-            for symbol, part in zip(pair, sized, strict=True):
-                price = self._prices.get(symbol) or self._venue.price(symbol)
-                legs.append(Leg(pair="~".join(pair), symbol=symbol, weight=part, price=price))
-                targets[symbol] = part * self._equity / price
-                asked = abs(Decimal(str(targets[symbol]))) * CAP_SLACK + Decimal("0.01")
-                self.caps[symbol] = max(self.caps.get(symbol, Decimal(0)), asked)
-        self.targets = targets
-        reports = tuple(PairReport(pair="~".join(pair), action=0.0, status="active", reasons=()) for pair in PAIRS)
+        held = {pair for pair in PAIRS if pair in self._legs and self._rng.uniform() < self._late}
+        self._legs |= {pair: self._decided(pair) for pair in PAIRS if pair not in held}
+        reports = tuple(_report(pair, held=pair in held) for pair in PAIRS)
         now = self._clock.now
         signal = Signal(
             schema_version=SCHEMA_VERSION,
@@ -120,7 +117,7 @@ class SimulatedAgent:
             bar_close=now,
             expires_at=now + LIFE_MS,
             kill=False,
-            legs=tuple(legs),
+            legs=tuple(leg for legs in self._legs.values() for leg in legs),
             pairs=reports,
             reasons=(),
             provenance=PROVENANCE,
@@ -130,6 +127,20 @@ class SimulatedAgent:
             content = content[: int(self._rng.integers(0, len(content)))]
         path = self._folder.document(Signal)
         self._network.post("signal", lambda: _put(path, content))
+
+    def _decided(self, pair: tuple[str, str]) -> tuple[Leg, ...]:
+        """Return both legs by the weights of now, and note what they ask for."""
+        legs = []
+        sized = (self._weights[pair], -PAIRS[pair] * self._weights[pair])
+        self._gross[pair] = sum(abs(one) for one in sized) * self._equity
+        for symbol, size in zip(pair, sized, strict=True):
+            price = self._venue.price(symbol)
+            part = size * price / self._prices.get(symbol, price)
+            legs.append(Leg(pair="~".join(pair), symbol=symbol, weight=part, price=price))
+            self.targets[symbol] = part * self._equity / price
+            asked = abs(Decimal(str(self.targets[symbol]))) * CAP_SLACK + Decimal("0.01")
+            self.caps[symbol] = max(self.caps.get(symbol, Decimal(0)), asked)
+        return tuple(legs)
 
     def _control(self, *, kill: bool) -> None:
         """Write the operator's order: people look whether it has arrived."""
@@ -148,6 +159,13 @@ class SimulatedAgent:
             deny=(),
         )
         self._folder.write(control)
+
+
+def _report(pair: tuple[str, str], *, held: bool) -> PairReport:
+    """Return what is said of a pair: its data are late, or it was decided on."""
+    if held:
+        return PairReport(pair="~".join(pair), action=None, status="held", reasons=(Reason.HELD,))
+    return PairReport(pair="~".join(pair), action=0.0, status="active", reasons=())
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """The local exchange's own matching engine in the simulation, behind the network."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,8 +20,9 @@ from agent.testing.simulated_network import TICK_MS, Network
 from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Refused, Request, Side
 from perpfut_lib.venue.accounts import Order as BookOrder
 from perpfut_lib.venue.exchange import Exchange
-from perpfut_lib.venue.faults import PartialFill, Reject
+from perpfut_lib.venue.faults import BookGap, Deleverage, Fault, FundingShock, Jump, PartialFill, Reject
 from perpfut_lib.venue.matching import Matching
+from perpfut_lib.venue.protection import DELEVERAGED_ID
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
 from perpfut_lib.venue.view import Quote as BookQuote
@@ -30,6 +31,15 @@ PRICE_MS: Final = 5 * TICK_MS
 NAME: Final = "simulation"
 LOST_AT_RESTART: Final = 0.5
 """Share of news of orders from before a restart that nobody hears any more."""
+
+SHOCKS: Final[tuple[tuple[float, Callable[[np.random.Generator, str], Fault]], ...]] = (
+    (0.25, lambda rng, symbol: Deleverage(symbol=symbol, share=float(rng.uniform(0.2, 1.0)))),
+    (0.25, lambda rng, symbol: FundingShock(symbol=symbol, rate=float(rng.uniform(-0.005, 0.005)))),
+    (0.2, lambda rng, symbol: BookGap(symbol=symbol, share=float(rng.uniform(0.002, 0.08)))),
+    (0.3, lambda rng, symbol: Jump(symbol=symbol, factor=float(rng.uniform(0.78, 1.25)), bars=int(rng.integers(0, 3)))),
+)
+"""How likely each is in a phase."""
+WORDS: Final = {FundingShock: "funding shocks", BookGap: "gaps in the book", Jump: "price jumps"}
 
 
 class SteppedExchange(Exchange):
@@ -54,10 +64,15 @@ class SimulatedVenue:
     """Called with every order before it leaves."""
     unquoted: frozenset[str] = frozenset()
     """Symbols without a quote."""
+    forced: set[str] = field(default_factory=set)
+    """Symbols in which the exchange has traded by itself: a stop, a liquidation, deleveraging."""
+    shocks: Counter[str] = field(default_factory=Counter)
+    """How often it did so, and how often the market was shaken, by kind."""
 
     def __post_init__(self) -> None:
         self._past: deque[Reading] = deque(maxlen=8)
         self._taken: set[str] = set()
+        self._sent: set[str] = set()
         self._failures = 0.0
         self.matching.listeners.append(self._on_event)
 
@@ -88,7 +103,7 @@ class SimulatedVenue:
         return self.matching.account(NAME)
 
     def begin_phase(self) -> None:
-        """Choose what goes wrong: refusals, partial fills, a symbol without a quote, failures that are none."""
+        """Choose what goes wrong: refusals, partial fills, a symbol without a quote, failures that are none, shocks."""
         self.calm()
         faults, symbols = self.matching.exchange, sorted(self.matching.exchange.tape.series)
         for symbol in symbols:
@@ -100,6 +115,18 @@ class SimulatedVenue:
         if self.rng.uniform() < 0.2:
             self.unquoted = frozenset([str(self.rng.choice(symbols))])
         self._failures = float(self.rng.uniform(0, 0.2))
+        self._shake(symbols)
+
+    def _shake(self, symbols: list[str]) -> None:
+        """Let the market do something to who holds a position."""
+        shocks: list[Fault] = []
+        for chance, make in SHOCKS:
+            if self.rng.uniform() < chance:
+                shocks.append(make(self.rng, str(self.rng.choice(symbols))))
+        for shock in shocks:
+            self.matching.exchange.add_fault(shock)
+            if not isinstance(shock, Deleverage):  # counted when it happens
+                self.shocks[WORDS[type(shock)]] += 1
 
     def calm(self) -> None:
         """Let nothing go wrong."""
@@ -110,7 +137,8 @@ class SimulatedVenue:
         """Let a tick pass."""
         self.matching.exchange.clock.advance(TICK_MS)
         positions = {symbol: one.quantity for symbol, one in self.account.held()}
-        self._past.append(Reading(positions, self.equity(), stops=self.stops()))
+        marks = {symbol: float(self.matching.mark(symbol)) for symbol in positions}
+        self._past.append(Reading(positions, self.equity(), marks=marks, stops=self.stops()))
 
     def position(self, symbol: str) -> Decimal:
         """Return what is held."""
@@ -161,6 +189,7 @@ class SimulatedVenue:
         if order_id in self._taken:  # the exchange takes a client's id once
             return
         self._taken.add(order_id)
+        self._sent.add(order_id)
         side: Side = "BUY" if order.quantity > 0 else "SELL"
         size, reduce = abs(order.quantity), order.reduce_only
         request = Request(order.symbol, side, size, order.limit, reduce_only=reduce, client_id=order_id)
@@ -230,9 +259,12 @@ class SimulatedVenue:
         executor.protected(lambda one: one.end(order_id, executor.now(), failed=failed) if one.state else None)
 
     def _on_event(self, event: Event) -> None:
-        """Send the news of a fill or a funding payment."""
+        """Send the news of a fill or a funding payment; of orders that the exchange placed nobody hears."""
         what, executor = event.what, self._executor
-        if isinstance(what, Fill):
+        if isinstance(what, Fill) and what.order.request.client_id not in self._sent:
+            self.forced.add(what.order.request.symbol)
+            self.shocks[_kind(what.order.request)] += 1
+        elif isinstance(what, Fill):
             quantity = what.order.request.sign * what.quantity
             trade = Trade(quantity, what.price, {"USDT": what.fee}, str(what.number))
             order_id = what.order.request.client_id
@@ -258,3 +290,10 @@ class SimulatedVenue:
                 tell()
 
         return told
+
+
+def _kind(request: Request) -> str:
+    """Return what an order of the exchange's own was."""
+    if request.trigger is not None:
+        return "stops carried out"
+    return "deleveraged" if request.client_id.startswith(DELEVERAGED_ID) else "liquidated"

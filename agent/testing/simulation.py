@@ -1,36 +1,28 @@
 """Deterministic simulation: agent's signals, real executor and local exchange on a virtual clock, under seeded faults.
 
 One schedule is one seed: losses, repeats, delays and reordering of every message, torn and replayed files, refused and
-partial orders, quotes that go away, kills by the operator, and crashes of the executor between any two of its writes.
-Four things are checked in every tick or at the end, see :class:`Watch`; a seed that breaks one replays exactly.
+partial orders, late data, shocks of the market, kills by the operator, and crashes between any two of its writes.
+Checked in every tick and at the end is :class:`~agent.testing.invariants.Watch`; a seed that breaks it replays exactly.
 """
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from decimal import Decimal
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
 from agent.clock import ReplayClock
-from agent.executor.audit import against_ledger, against_positions, audit
-from agent.executor.state import Order
-from agent.executor.trail import events
+from agent.testing.invariants import BARE_MS, BOUND_MS, Watch
 from agent.testing.schedule_results import Outcome, Result, summed
-from agent.testing.simulated_agent import PAIRS, SYMBOLS, SimulatedAgent
-from agent.testing.simulated_executor import (
-    LIMITS,
-    LONGEST_IMBALANCE_MS,
-    SimulatedExecutor,
-    scratch_folder,
-    scratch_space,
-    settings_of,
-)
-from agent.testing.simulated_network import IN_A_ROW, TICK_MS, Network, NetworkFaults
+from agent.testing.simulated_agent import SYMBOLS, SimulatedAgent
+from agent.testing.simulated_executor import SimulatedExecutor, scratch_folder, scratch_space, settings_of
+from agent.testing.simulated_network import TICK_MS, Network, NetworkFaults
 from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.config import SimulationConfig
 from perpfut_lib.venue.tape import Tape
@@ -39,135 +31,71 @@ CALM_TICKS: Final = 120
 """Longest time to come to rest when all faults are over."""
 RESTED_TICKS: Final = 20
 """Time for which nothing may happen any more: the quiet time, a reading's way, and the doubt that it may raise."""
-BOUND_MS: Final = LONGEST_IMBALANCE_MS + (IN_A_ROW + 1) * (
-    LIMITS.pending_ms + 2 * LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
-)
-"""Longest time without a hedge: the time allowed, then an unwinding of which each try fails as slowly as it can."""
-
-BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
-    LIMITS.pending_ms + LIMITS.settle_ms + LIMITS.backoff_ms + 2 * (IN_A_ROW + 1) * 4 * TICK_MS
-)
-"""Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 TOUCH_MS: Final = 2_000
 TOUCH_SHARE: Final = 0.3
 """Share of schedules in which orders rest at the touch first."""
-FREE: Final = 60.0
-"""Notional that is too small to be ordered or hedged, with some room, quote currency."""
+OPERATOR_TICKS: Final = 5
+"""Time between two looks of an operator who orders to go on with what the exchange has closed."""
 
 
 @dataclass
-class Watch:
-    """The invariants.
+class Schedule:
+    """Everything that takes part in one schedule, on one virtual clock."""
 
-    No position beyond its cap; no unhedged leg, and no position without a stop, for longer than its bound while the
-    executor is up; nothing opened on a signal that is over, older than one that was followed, or against a kill;
-    nothing of ours taken for somebody else's.
-    """
-
+    rng: np.random.Generator
+    clock: ReplayClock
+    network: Network
     agent: SimulatedAgent
     executor: SimulatedExecutor
-    venue: SimulatedVenue
-    outcome: Outcome
-    newest: int = -1
-    exposed: dict[tuple[str, str], int] = field(default_factory=dict)
-    bare: dict[str, int] = field(default_factory=dict)
+    watch: Watch
 
-    def order(self, order: Order) -> None:
-        """Check an order that leaves."""
-        trader = self.executor.trader
-        if order.reduce_only or trader is None:
-            return
-        signal = trader.intent.signal
-        if signal is None or self.venue.now >= signal.expires_at:
-            self._broken(f"{order} on a signal that is over")
-        elif signal.seq < self.newest:
-            self._broken(f"{order} on signal {signal.seq} after {self.newest}")
-        elif self.agent.killed_for() > 1:
-            self._broken(f"{order} against a kill")
-        else:
-            self.newest = signal.seq
+    @classmethod
+    def opened(cls, rng: np.random.Generator, path: Path, venue: SimulatedVenue, outcome: Outcome) -> Self:
+        """Put them together around an exchange, with a folder below ``path``."""
+        folder, clock, network = scratch_folder(path / "agent"), ReplayClock(venue.now), Network(rng, now=venue.now)
+        agent = SimulatedAgent(folder, clock, network, venue, rng)
+        touch_ms = TOUCH_MS if rng.uniform() < TOUCH_SHARE else 0
+        executor = SimulatedExecutor(folder, settings_of(SYMBOLS, touch_ms=touch_ms), clock, network, venue)
+        venue.connect(network, executor)
+        watch = Watch(agent, executor, venue, outcome)
+        venue.listeners.append(watch.order)
+        return cls(rng, clock, network, agent, executor, watch)
 
-    def tick(self) -> None:
-        """Check positions and hedges."""
-        for symbol in SYMBOLS:
-            held, cap = self.venue.position(symbol), self.agent.caps.get(symbol, Decimal(0))
-            if abs(held) > cap:
-                self._broken(f"{symbol} ran away to {held}, beyond {cap}")
-            self._stopped(symbol, held)
-        trader = self.executor.trader
-        if trader is not None and trader.state is not None and (trader.state.left or trader.state.foreign):
-            self._broken(f"taken for somebody else's: {trader.state.left} {dict(trader.state.foreign)}")
-        for pair, ratio in PAIRS.items():
-            self._hedge(pair, ratio)
-
-    def _hedge(self, pair: tuple[str, str], ratio: float) -> None:
-        values = [float(self.venue.position(name)) * self.venue.price(name) for name in pair]
-        gap = values[1] + ratio * values[0]
-        larger = pair[0] if abs(values[0]) * ratio > abs(values[1]) else pair[1]
-        able = self._up() and larger not in self.venue.unquoted
-        free = max(0.3 * self.agent.gross(pair), FREE)
-        self.exposed[pair] = self.exposed.get(pair, 0) + TICK_MS if able and abs(gap) > free else 0
-        self.outcome.longest_ms = max(self.outcome.longest_ms, self.exposed[pair])
-        if self.exposed[pair] > BOUND_MS:
-            self._broken(f"{pair} unhedged by {gap:.0f} for {self.exposed[pair]} ms")
-
-    def _stopped(self, symbol: str, held: Decimal) -> None:
-        """Check that stops behind a position add up to it: a reduce-only order is cut to what is held."""
-        stops = [one.quantity for one in self.venue.stops().values() if one.symbol == symbol] if held else []
-        covered = abs(sum((one for one in stops if one * held < 0), Decimal(0)))
-        able = self._up() and symbol not in self.venue.unquoted
-        self.bare[symbol] = self.bare.get(symbol, 0) + TICK_MS if able and covered < abs(held) else 0
-        self.outcome.bare_ms = max(self.outcome.bare_ms, self.bare[symbol])
-        if self.bare[symbol] > BARE_MS:
-            self._broken(f"{symbol}: no stop behind {held} for {self.bare[symbol]} ms")
-
-    def _up(self) -> bool:
-        """Return whether the executor has been up for long enough to have heard of everything."""
-        since = self.executor.up_since()
-        return since is not None and self.venue.now - since > LIMITS.pending_ms
-
-    def resting(self) -> bool:
-        """Return whether the executor has nothing under way and holds the targets."""
-        state = self.executor.trader.state if self.executor.trader is not None else None
-        if state is None or state.pending or state.doubtful:
-            return False
-        return all(self._on_target(symbol) for symbol in SYMBOLS)
-
-    def _on_target(self, symbol: str) -> bool:
-        gap = float(self.venue.position(symbol)) - self.agent.targets.get(symbol, 0.0)
-        return abs(gap) * self.venue.price(symbol) <= FREE
+    def phase(self) -> None:
+        """Choose what goes wrong, and let some seconds pass."""
+        rng, network = self.rng, self.network
+        network.faults = NetworkFaults(float(rng.uniform(0, 0.3)), float(rng.uniform(0, 0.3)), int(rng.integers(0, 3)))
+        self.agent.begin_phase()
+        self.watch.venue.begin_phase()
+        if rng.uniform() < 0.6:
+            self.executor.fuse.left = int(rng.integers(1, 60))
+        for _ in range(int(rng.integers(15, 45))):
+            self._tick()
 
     def rest(self) -> None:
-        """Check, after all faults are over, that targets, ledger, audit trail and exchange agree."""
-        trader, targets = self.executor.trader, self.agent.targets
-        if trader is None or trader.account is None:
-            self._broken("not up at rest")
-            return
-        held = {name: self.venue.position(name) for name in SYMBOLS}
-        own = {name: trader.account.state.position(name) for name in SYMBOLS}
-        if held != own:
-            self._broken(f"the ledger says {own}, the exchange {held}")
-        resting = [one.number for one in self.venue.account.open_orders() if one.request.trigger is None]
-        if resting:
-            self._broken(f"orders {resting} rest although the targets are held")
-        stops = sorted((one.symbol, one.quantity) for one in self.venue.stops().values())
-        if stops != [(symbol, -units) for symbol, units in held.items() if units]:
-            self._broken(f"stops {stops} behind {held}")
-        for symbol in SYMBOLS:
-            if not self._on_target(symbol):
-                self._broken(f"{symbol}: {held[symbol]} at rest for {targets.get(symbol, 0.0):.4f}")
-        trader.report()
-        found = audit(events(self.executor.folder.trail))
-        wrong = [*found.faults, *against_positions(found, held), *against_ledger(found, self.executor.memory())]
-        for text in wrong:
-            self._broken(f"audit: {text}")
-        gap = self.venue.equity() - trader.account.equity
-        if abs(gap) > 0.006 * self.venue.equity():
-            self._broken(f"equity differs by {gap:.2f}")
+        """Let nothing go wrong any more, come to rest, and compare what must agree then."""
+        self.network.faults, self.executor.fuse.left = NetworkFaults(), None
+        self.watch.venue.calm()
+        self.agent.calm()
+        resting = 0
+        for number in range(CALM_TICKS):
+            self._tick()
+            state = self.executor.trader.state if self.executor.trader is not None else None
+            if state is not None and state.left and number % OPERATOR_TICKS == 0:
+                self.agent.allow()
+            resting = resting + 1 if self.watch.resting() else 0
+            if number >= RESTED_TICKS and resting >= RESTED_TICKS:
+                break
+        self.watch.rest()
 
-    def _broken(self, text: str) -> None:
-        if len(self.outcome.violations) < 5:
-            self.outcome.violations.append(f"tick {self.outcome.ticks}: {text}")
+    def _tick(self) -> None:
+        self.clock.now += TICK_MS
+        self.watch.venue.advance()
+        self.network.advance()
+        self.agent.tick()
+        self.executor.tick(down=int(self.rng.integers(1, 8)))
+        self.watch.outcome.ticks += 1
+        self.watch.tick()
 
 
 def simulate(seed: int) -> Outcome:
@@ -177,60 +105,21 @@ def simulate(seed: int) -> Outcome:
 
 
 def _run(seed: int, path: Path) -> Outcome:
-    rng = np.random.default_rng(seed)
-    outcome, folder = Outcome(seed), scratch_folder(path / "agent")
-    venue = SimulatedVenue.opened(_tape(), rng)
-    clock = ReplayClock(venue.now)
-    network = Network(rng, now=venue.now)
-    agent = SimulatedAgent(folder, clock, network, venue, rng)
-    touch_ms = TOUCH_MS if rng.uniform() < TOUCH_SHARE else 0
-    executor = SimulatedExecutor(folder, settings_of(SYMBOLS, touch_ms=touch_ms), clock, network, venue)
-    venue.connect(network, executor)
-    watch = Watch(agent, executor, venue, outcome)
-    venue.listeners.append(watch.order)
+    rng, outcome = np.random.default_rng(seed), Outcome(seed)
+    schedule = Schedule.opened(rng, path, SimulatedVenue.opened(market(), rng), outcome)
     for _ in range(int(rng.integers(2, 5))):
-        network.faults = NetworkFaults(float(rng.uniform(0, 0.3)), float(rng.uniform(0, 0.3)), int(rng.integers(0, 3)))
-        agent.begin_phase()
-        venue.begin_phase()
-        if rng.uniform() < 0.6:
-            executor.fuse.left = int(rng.integers(1, 60))
-        for _ in range(int(rng.integers(15, 45))):
-            _tick(rng, clock, network, agent, executor, watch)
-    network.faults, executor.fuse.left = NetworkFaults(), None
-    venue.calm()
-    agent.calm()
-    resting = 0
-    for number in range(CALM_TICKS):
-        _tick(rng, clock, network, agent, executor, watch)
-        resting = resting + 1 if watch.resting() else 0
-        if number >= RESTED_TICKS and resting >= RESTED_TICKS:
-            break
-    watch.rest()
+        schedule.phase()
+    schedule.rest()
+    executor = schedule.executor
     outcome.orders, outcome.stops, outcome.crashes = executor.orders, executor.stops, executor.crashes
-    outcome.digest = _digest(folder.trail)
+    outcome.shocks, outcome.digest = dict(schedule.watch.venue.shocks), _digest(executor.folder.trail)
     executor.close()
     return outcome
 
 
-def _tick(
-    rng: np.random.Generator,
-    clock: ReplayClock,
-    network: Network,
-    agent: SimulatedAgent,
-    executor: SimulatedExecutor,
-    watch: Watch,
-) -> None:
-    clock.now += TICK_MS
-    watch.venue.advance()
-    network.advance()
-    agent.tick()
-    executor.tick(down=int(rng.integers(1, 8)))
-    watch.outcome.ticks += 1
-    watch.tick()
-
-
 @lru_cache(maxsize=1)
-def _tape() -> Tape:
+def market() -> Tape:
+    """Return the market of every schedule."""
     return Tape.simulated(SimulationConfig(days=5, symbols=len(SYMBOLS), planted_pairs=2))
 
 
@@ -251,11 +140,18 @@ def simulate_many(first: int, count: int, jobs: int = 1) -> Result:
 
 
 def quietly(seed: int) -> Outcome:
-    """Run one schedule without the executor's warnings, of which there are thousands."""
+    """Run one schedule without the executor's warnings."""
+    with quiet():
+        return simulate(seed)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the executor's warnings back, of which there are thousands."""
     room = logging.getLogger("agent.executor")
     before = room.level
     room.setLevel(logging.CRITICAL)
     try:
-        return simulate(seed)
+        yield
     finally:
         room.setLevel(before)

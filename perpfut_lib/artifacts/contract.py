@@ -182,7 +182,8 @@ class PairReport(Part):
     action: Annotated[float, Field(ge=-1, le=1)] | None
     """What the policy asked for; none where it was not asked."""
     status: Literal["active", "held", "flat"]
-    """``active``: the legs follow the action; ``held``: the legs stay; ``flat``: a check closed it."""
+    """``active``: the legs follow the action; ``flat``: a check closed it; ``held``: nothing was decided, and the legs
+    repeat an older decision. A held pair is kept or reduced by whoever has its position, never opened or added to."""
     reasons: tuple[Reason, ...]
     """Codes of the checks that changed the target."""
 

@@ -48,7 +48,7 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Compare the symbol's candles with the exchange's page; deny the symbol if they are wrong there.",
     ),
     Reason.HELD: (
-        "This bar's data are missing: the last target stands, for a few bars at most.",
+        "This bar's data are missing: what is there of the last target stays, for a few bars; nothing is opened.",
         "Nothing, unless it comes back often: then look at the connection.",
     ),
     Reason.POLICY_MISMATCH: (

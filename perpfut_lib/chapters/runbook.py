@@ -7,14 +7,16 @@ import pandas as pd
 
 from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.artifacts.reasons import REASONS
+from perpfut_lib.chapters.executor_cases import CASES
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
-from perpfut_lib.report import alarm_table, outage_table
+from perpfut_lib.report import alarm_table, books_table, outage_table
 
 PUBLISHED: Final = "containers"
 OUTAGE: Final = "agent/outage"
 ALARMS: Final = "agent/alarms"
 SIMULATED: Final = "agent/simulation"
+BOOKS: Final = "agent/books"
 
 FRESHNESS: Final[Mapping[Freshness, str]] = {
     Freshness.FRESH: "Acted on.",
@@ -96,6 +98,7 @@ def simulation(profile: Profile, run: Run) -> str:
         "orders": f"{kept['orders']:,}",
         "stops": f"{kept['stops']:,}",
         "crashes of the executor": f"{kept['crashes']:,}",
+        **{name: f"{count:,}" for name, count in kept.get("shocks", {}).items()},
         "violations": str(len(kept["violations"])),
         "longest time without a hedge (s), and its bound": f"{kept['longest_unhedged_s']:g}, {kept['bound_s']:g}",
         "longest time without a stop (s), and its bound": f"{kept['longest_bare_s']:g}, {kept['bare_bound_s']:g}",
@@ -106,3 +109,21 @@ def simulation(profile: Profile, run: Run) -> str:
     ]
     rows = [{"what": name, "count": count} for name, count in told.items()]
     return markdown_table(pd.DataFrame([*rows, *planted]))
+
+
+def books(profile: Profile, run: Run) -> str:
+    """Return what audit trail, ledger and exchange say after a long schedule of faults."""
+    kept: dict[str, Any] = read_published(BOOKS)
+    shocks = ", ".join(f"{count} {name}" for name, count in kept["shocks"].items())
+    how = (
+        f"{kept['minutes']} minutes of the exchange's clock under random faults (seed {kept['seed']}): "
+        f"{kept['orders']:,} orders, {kept['crashes']} crashes of the executor, {shocks}; "
+        f"differences: {len(kept['differences'])}."
+    )
+    return markdown_table(books_table(kept).reset_index()) + f"\n\n{how}"
+
+
+def executor_cases(profile: Profile, run: Run) -> str:
+    """Return the cases in which the executor did wrong once, before and after."""
+    rows = [{"case": one.case, "before": one.before, "now": one.now} for one in CASES]
+    return markdown_table(pd.DataFrame(rows))

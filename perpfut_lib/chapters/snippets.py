@@ -177,5 +177,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.freshness_table,
         runbook.outage,
         runbook.simulation,
+        runbook.books,
+        runbook.executor_cases,
     )
 }

@@ -18,8 +18,12 @@ def simulate(
     jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
     json: JsonOption = False,
     keep: Annotated[bool, typer.Option("--keep", help="Publish the counts, which the book shows.")] = False,
+    minutes: Annotated[int, typer.Option(help="One schedule of so long instead, and its books compared.", min=0)] = 0,
 ) -> None:
     """Run signals, executor and exchange on a virtual clock under seeded faults; fail if an invariant breaks."""
+    if minutes:
+        _books(seed, minutes, json=json, keep=keep)
+        return
     from agent.testing.planted_faults import planted
     from agent.testing.simulation import simulate_many
     from perpfut_lib.artifacts import git_commit, publish
@@ -33,6 +37,21 @@ def simulate(
     typer.echo(json_module.dumps(result) if json else "\n".join([*lines, f"violations: {len(bad)}"]))
     if bad:
         typer.echo(f"replay one: perpfut agent simulate --schedules 1 --seed {min(bad)}", err=True)
+        raise typer.Exit(1)
+
+
+def _books(seed: int, minutes: int, *, json: bool, keep: bool) -> None:
+    """Run one long schedule and compare audit trail, ledger and exchange at its end."""
+    from agent.testing.books import compared
+    from perpfut_lib.artifacts import git_commit, publish
+    from perpfut_lib.report import books_table
+
+    result = compared(seed, minutes)
+    if keep:
+        publish("agent/books", {"git_commit": git_commit()} | result)
+    shown = json_module.dumps(result) if json else books_table(result).to_string()
+    typer.echo("\n".join([shown, *([] if json else result["differences"])]))
+    if result["differences"]:
         raise typer.Exit(1)
 
 

@@ -50,6 +50,7 @@ from perpfut_lib.report.learnability import (
 from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
     alarm_table,
+    books_table,
     closed_loop_summary,
     closed_loop_table,
     container_conditions,
@@ -97,6 +98,7 @@ __all__ = [
     "across_table",
     "alarm_table",
     "attribution_table",
+    "books_table",
     "calibration_table",
     "chapter_findings",
     "closed_loop_summary",

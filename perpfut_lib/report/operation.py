@@ -24,6 +24,7 @@ PARTS: Final = {
 }
 """Parts of the closed loop's result; the last one is the sum of the others."""
 BENCHES: Final = ("fast-tick", "slow-tick")
+BOOKS: Final = ("audit trail", "ledger", "exchange")
 
 
 def where_published(make: Callable[[], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
@@ -158,6 +159,20 @@ def alarm_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
         }
     )
     return table.set_index("fault")
+
+
+def books_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+    """Return what trail, ledger and exchange say after a long schedule of faults: published or ``kept``."""
+    result = read_published("agent/books") if kept is None else kept
+    unheard, books = result["unheard"], [result["books"][name] for name in BOOKS]
+    symbols = books[0]["positions"]
+    rows = {f"{symbol} (units)": [book["positions"][symbol] for book in books] for symbol in symbols}
+    rows["fills"] = [f"{book['fills']}" for book in books]
+    rows["fills that only readings showed"] = [str(unheard["fills"])] * 2 + ["0"]
+    for name in ("fees", "funding", "earned"):
+        rows[f"{name} (USDT)"] = [f"{book[name]:,.4f}" for book in books]
+    rows["fees of fills that only readings showed (USDT)"] = [f"{unheard['fees']:,.4f}"] * 2 + ["0.0000"]
+    return pd.DataFrame(rows, index=pd.Index(BOOKS, name="by")).T.rename_axis("what")
 
 
 def operation_hash() -> str:

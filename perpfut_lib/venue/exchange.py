@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -12,10 +12,11 @@ from perpfut_lib.errors import MissingInputError
 from perpfut_lib.types import DAY_MS
 from perpfut_lib.venue.clock import ExchangeClock
 from perpfut_lib.venue.errors import bad_request
-from perpfut_lib.venue.faults import Delist, Fault, FaultBoard, Gap, Late, Revise, Skew
+from perpfut_lib.venue.faults import BookGap, Delist, Fault, FaultBoard, FundingShock, Gap, Jump, Late, Revise, Skew
 from perpfut_lib.venue.instruments import Instrument
 from perpfut_lib.venue.limits import MINUTE, TEN_SECONDS, OrderLimiter, WeightLimiter
 from perpfut_lib.venue.settings import VenueConfig
+from perpfut_lib.venue.shocks import charged, jumped
 from perpfut_lib.venue.tape import Bars, Series, Tape
 from perpfut_lib.venue.view import Page, Quote, bars_page, last_closed, quote
 
@@ -98,15 +99,30 @@ class Exchange:
         answer = quote(self.series(symbol), self.tape.timeframe, self.moment(symbol))
         if answer is None:
             raise bad_request(-1121, "Invalid symbol.")
-        return answer
+        gap = self.faults.lasting(BookGap, symbol)
+        return answer if gap is None else answer.widened(gap.share, self.series(symbol).instrument.price_decimals)
 
     def add_fault(self, fault: Fault) -> None:
-        """Switch a fault on."""
+        """Switch a fault on; what the market does happens once, from the next bar on."""
+        if isinstance(fault, Jump | FundingShock):
+            self._shock(fault)
+            return
         if isinstance(fault, Skew):
             self.clock.skew = fault.milliseconds
         if isinstance(fault, Delist):
             self.delisted.setdefault(fault.symbol, self.clock.now())
         self.faults.add(fault)
+
+    def _shock(self, fault: Jump | FundingShock) -> None:
+        at = (self.clock.now() // self.tape.timeframe + 1) * self.tape.timeframe
+        series = dict(self.tape.series)
+        for symbol in series if fault.symbol is None else (fault.symbol,):
+            one = self.series(symbol)
+            if isinstance(fault, FundingShock):
+                series[symbol] = charged(one, at, fault.rate)
+            else:
+                series[symbol] = jumped(one, fault.factor, at, fault.bars)
+        self.tape = replace(self.tape, series=series)
 
     def clear_faults(self) -> None:
         """Switch all faults off; a delisted symbol trades again."""

@@ -100,6 +100,40 @@ class Lag(Fault):
     milliseconds: int = Field(5000, ge=0)
 
 
+class Jump(Fault):
+    """From the next bar on prices are ``factor`` times what they would be: at once, or after sliding for some bars.
+
+    It is no state that is cleared: what the market has done stays.
+    """
+
+    kind: Literal["jump"] = "jump"
+    factor: float = Field(0.8, gt=0)
+    bars: int = Field(0, ge=0)
+    """Bars within which prices slide there; zero is a gap, which goes through stops."""
+
+
+class FundingShock(Fault):
+    """The next bar opens with a settlement of funding out of turn, at this rate; it is not cleared either."""
+
+    kind: Literal["funding"] = "funding"
+    rate: float = Field(0.01, gt=-1, lt=1)
+
+
+class Deleverage(Fault):
+    """The exchange reduces a position by itself, against somebody who is bankrupt; once unless told otherwise."""
+
+    kind: Literal["deleverage"] = "deleverage"
+    share: float = Field(0.5, gt=0, le=1)
+    count: int | None = Field(1, ge=1)
+
+
+class BookGap(Fault):
+    """The book is empty around the last price: the best prices lie this share of it away."""
+
+    kind: Literal["book_gap"] = "book_gap"
+    share: float = Field(0.01, ge=0, lt=1)
+
+
 class Disconnect(Fault):
     """Websockets whose path begins with ``path`` are closed, once."""
 
@@ -107,7 +141,22 @@ class Disconnect(Fault):
 
 
 AnyFault = Annotated[
-    Latency | Drop | Status | Gap | Late | Revise | Skew | Delist | Reject | PartialFill | Lag | Disconnect,
+    Latency
+    | Drop
+    | Status
+    | Gap
+    | Late
+    | Revise
+    | Skew
+    | Delist
+    | Reject
+    | PartialFill
+    | Lag
+    | Jump
+    | FundingShock
+    | Deleverage
+    | BookGap
+    | Disconnect,
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)

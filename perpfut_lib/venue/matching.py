@@ -13,7 +13,7 @@ from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Order
 from perpfut_lib.venue.countdown import expire
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Lag, PartialFill, Reject
-from perpfut_lib.venue.protection import liquidate, reached
+from perpfut_lib.venue.protection import deleverage, liquidate, reached
 
 LEVELS: Final = 100  # levels of the book; a market order that eats them all expires with its rest
 CENT: Final = Decimal("1e-8")  # the exchange books no smaller amount
@@ -246,10 +246,11 @@ class Matching:
                 self._pay_funding(account, symbol, time, rate)
         self._match_resting(account, now)
         liquidate(self, account)
+        deleverage(self, account)
 
     def _settlements(self, account: Account, before: int, now: int) -> list[tuple[int, str, float]]:
         """Return (time, symbol, rate) of the settlements in (before, now] of all symbols that may be held."""
-        symbols = {symbol for symbol, _ in account.held()} | {one.request.symbol for one in account.open_orders()}
+        symbols = sorted({name for name, _ in account.held()} | {one.request.symbol for one in account.open_orders()})
         found = []
         for symbol in symbols:
             series, until = self.exchange.series(symbol), self.exchange.moment(symbol)

@@ -1,15 +1,16 @@
-"""What an exchange does without being asked: it triggers stops, and liquidates who has too little margin.
+"""What an exchange does without being asked: it triggers stops, liquidates who has too little margin, and deleverages.
 
 Cross margin: an account is liquidated when its equity is below the maintenance margin of all its positions. Everything
 is closed at the mark for a fee, and what is then missing the insurance fund pays.
 """
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from perpfut_lib.venue.accounts import ZERO, Account, Order, Request
+from perpfut_lib.venue.accounts import ZERO, Account, Order, Position, Request, Side
+from perpfut_lib.venue.faults import Deleverage
 from perpfut_lib.venue.view import extremes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAINTENANCE: Final = Decimal("0.025")  # maintenance margin as a share of notional
 LIQUIDATION_FEE: Final = Decimal("0.0125")  # as a share of notional
 LIQUIDATION_ID: Final = "autoclose-"
+DELEVERAGED_ID: Final = "adl_autoclose-"
 
 
 def reached(matching: "Matching", order: Order, until: int) -> Decimal | None:
@@ -75,9 +77,25 @@ def liquidate(matching: "Matching", account: Account) -> bool:
     for order in account.open_orders():
         matching.close(account, order, "CANCELED")
     for symbol, position in list(account.held()):
-        side, quantity = ("SELL" if position.quantity > 0 else "BUY"), abs(position.quantity)
-        request = Request(symbol, side, quantity, reduce_only=True, client_id=f"{LIQUIDATION_ID}{symbol}")  # type: ignore[arg-type]
+        request = _against(symbol, position, abs(position.quantity), LIQUIDATION_ID)
         matching.forced(account, request, matching.mark(symbol), LIQUIDATION_FEE)
     if account.wallet < 0:
         matching.insure(account, -account.wallet)
     return True
+
+
+def deleverage(matching: "Matching", account: Account) -> None:
+    """Reduce the positions that a fault names, at the mark and without a fee: the other side of a bankrupt account."""
+    for symbol, position in list(account.held()):
+        fault = matching.exchange.faults.use(Deleverage, "", symbol)
+        if fault is None:
+            continue
+        rules = matching.exchange.series(symbol).instrument
+        share = (abs(position.quantity) * Decimal(str(fault.share))).quantize(rules.lot, rounding=ROUND_UP)
+        matching.forced(account, _against(symbol, position, share, DELEVERAGED_ID), matching.mark(symbol), ZERO)
+
+
+def _against(symbol: str, position: Position, quantity: Decimal, name: str) -> Request:
+    """Return the exchange's own order against a position."""
+    side: Side = "SELL" if position.quantity > 0 else "BUY"
+    return Request(symbol, side, quantity, reduce_only=True, client_id=f"{name}{symbol}")

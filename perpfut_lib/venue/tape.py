@@ -65,6 +65,8 @@ class Series:
     """Settlement times, (S,), ms UTC."""
     funding_rate: Float1D
     """Rates that longs pay, (S,), fractions."""
+    extra: tuple[int, ...] = ()
+    """Settlement times that are out of turn."""
 
     @cached_property
     def mark(self) -> Bars:
@@ -80,14 +82,21 @@ class Series:
 
     @cached_property
     def hourly_funding(self) -> tuple[Int1D, Float1D]:
-        """Funding as Hyperliquid settles it: every full hour, each rate spread evenly over its own interval."""
-        times, rates = self.funding_time, self.funding_rate
+        """Funding as Hyperliquid settles it: every full hour, each rate spread evenly over its own interval.
+
+        What is settled out of turn is settled at once.
+        """
+        regular = ~np.isin(self.funding_time, self.extra)
+        times, rates = self.funding_time[regular], self.funding_rate[regular]
         if times.size < 2:
-            return times, rates
+            return self.funding_time, self.funding_rate
         hours = np.arange(times[0] // HOUR_MS, times[-1] // HOUR_MS + 1, dtype=np.int64) * HOUR_MS
         k = np.searchsorted(times, hours)
         steps = np.maximum(np.diff(times, prepend=2 * times[0] - times[1]) // HOUR_MS, 1)
-        return hours, np.round(rates[k] / steps[k], 10)
+        spread, own = np.round(rates[k] / steps[k], 10), ~np.isin(hours, self.extra)
+        merged = np.append(hours[own], self.funding_time[~regular])
+        order = np.argsort(merged)
+        return merged[order], np.append(spread[own], self.funding_rate[~regular])[order]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the tape shows at one instant: closed bars, the forming bar, the best prices, mark, index and funding."""
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class Quote:
     """Estimate of the rate of the next settlement."""
     next_funding: int
     """Time of the next settlement, ms UTC; 0 if there is none."""
+
+    def widened(self, share: float, decimals: int) -> Self:
+        """Return the quote with nothing in the book within a share of the last price."""
+        bid, ask = round(self.bid * (1 - share), decimals), round(self.ask * (1 + share), decimals)
+        return replace(self, bid=max(bid, 10.0**-decimals), ask=ask)
 
 
 def last_closed(series: Series, timeframe: int, now: int) -> int:

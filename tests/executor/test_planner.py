@@ -1,5 +1,6 @@
 """The planner's rules, one by one."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -234,3 +235,32 @@ def test_the_state_survives_its_json():
     state = finished(sent(held(A=1), Order("B", D("0.5"), True), "b", NOW), "b", NOW, LIMITS, failed=True)
     state = filled(sent(state, Order("A", D("-0.25"), False), "a", NOW), "a", D("-0.1"), NOW)
     assert State.from_json(state.to_json()) == state
+
+
+def test_nothing_is_opened_across_a_gap_in_the_book():
+    """The middle is where the signal has it, but sellers ask 6 % more: neither leg is sent; what is held can go."""
+
+    def made(held_now, targets, ask):
+        wide = Market(RULE, D(100), D(100), bid=D(94), ask=ask)
+        markets = {"A": wide, "B": Market(RULE, D(100), D(100), bid=D("99.9"), ask=D("100.1"))}
+        return plan(held_now, Situation(NOW, targets, (("A", "B"),), markets), LIMITS)[1]
+
+    wanted = {"A": D(1), "B": D(-1)}
+    assert made(State(), wanted, D(106)) == ()
+    assert [order.symbol for order in made(State(), wanted, D(104))] == ["A", "B"]
+    assert [order.quantity for order in made(held(A=1, B=-1), {}, D(106))] == [D(-1), D(1)]
+
+
+def test_positions_are_compared_even_while_something_is_traded_all_the_time():
+    """Null: orders at every bar keep the quiet time from ever passing, and a change by others is never seen.
+
+    After three quiet times a settling time without an order in flight will do; after six nothing is waited for.
+    """
+    late = NOW + 3 * LIMITS.quiet_ms
+    state = replace(held(A=1, B=-1), touched={"A": late - LIMITS.settle_ms}, read_at=NOW)
+    assert not reading_due(state, late - 1, LIMITS)
+    assert reading_due(state, late, LIMITS)
+    assert not reading_due(replace(state, touched={"A": late - LIMITS.settle_ms + 1}), late, LIMITS)
+    flying = sent(state, Order("B", D(1), False), "b", late)
+    assert not reading_due(flying, late + LIMITS.settle_ms, LIMITS)
+    assert reading_due(flying, NOW + 6 * LIMITS.quiet_ms, LIMITS)

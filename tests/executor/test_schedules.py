@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent.executor.state import State
-from tests.executor.stand import FATES, LIMITS, PAIRS, SYMBOLS, Fate, Stand, calm
+from tests.executor.stand import FATES, LIMITS, PAIRS, RULE, SYMBOLS, Fate, Stand, calm
 
 SCHEDULES = 204
 IN_A_ROW = 3
@@ -59,6 +59,12 @@ def test_no_schedule_makes_a_position_run_away_or_leaves_a_leg_unhedged(block):
     assert longest <= BOUND
 
 
+def opens(size: int) -> bool:
+    """Return whether both legs of so many hundredths are large enough to be opened, with room for prices to move."""
+    least = min(Decimal(1), *PAIRS.values()) * abs(size) / 100 * Decimal(100)
+    return size == 0 or least >= 2 * RULE.min_notional
+
+
 class Faults(RuleBasedStateMachine):
     """Hypothesis looks for the schedule that breaks an invariant, and shrinks it."""
 
@@ -67,7 +73,7 @@ class Faults(RuleBasedStateMachine):
         held = {leg: size for pair, ratio in PAIRS.items() for leg, size in zip(pair, (1, -ratio), strict=True)}
         self.stand = Stand(held={symbol: Decimal(first) * held[symbol] for symbol in SYMBOLS})
 
-    @rule(sizes=st.tuples(*[st.integers(-2_000, 2_000)] * len(PAIRS)))
+    @rule(sizes=st.tuples(*[st.integers(-2_000, 2_000).filter(opens)] * len(PAIRS)))
     def signal(self, sizes):
         self.stand.aim_pairs({pair: Decimal(size) / 100 for pair, size in zip(PAIRS, sizes, strict=True)})
 

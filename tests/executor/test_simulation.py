@@ -2,8 +2,9 @@
 
 import pytest
 
+from agent.testing.invariants import BARE_MS, BOUND_MS
 from agent.testing.planted_faults import PLANTED, SEARCH
-from agent.testing.simulation import BARE_MS, BOUND_MS, simulate, simulate_many
+from agent.testing.simulation import simulate, simulate_many
 
 BLOCKS, EACH = 10, 20
 

@@ -13,8 +13,9 @@ from agent.executor.snapshots import Reading
 from agent.executor.state import State
 from agent.executor.stops import PREFIX, Sight, Stop, StopBook, StopRules, plan_stop
 from agent.executor.trader import Trader
+from agent.executor.trail import events
 from tests.agent.documents import NOW, control
-from tests.executor.desk import QUOTES, RULE, trade
+from tests.executor.desk import QUOTES, RULE, fill, trade
 
 D = Decimal
 RULES = StopRules(D("0.2"), D("0.25"), 60_000)
@@ -184,6 +185,37 @@ def test_a_restart_knows_its_stops_and_what_they_have_done(folder):
     fired = protected(folder, held, {stops["BBB"].stop_id: stops["BBB"]}, NOW + 9_000, 9_000, reopen=True)
     assert fired.state.left == ("AAA",)
     assert all(order.reduce_only for order in fired.orders(QUOTES, 9_000))
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_stop_that_fired_is_named_although_its_answer_was_never_remembered(folder, heard):
+    """Killed before the exchange's word on a stop was written down, or long after on another clock: told either way."""
+    one = protected(folder, now=500_000)
+    for order in one.orders(QUOTES, 501_000):
+        one.sent(order, order.symbol, 501_000)
+        fill(one, order.symbol, order.quantity, QUOTES[order.symbol].price, 501_000)
+        one.end(order.symbol, 501_000, failed=False)
+    stops = {stop.symbol: stop for stop in one.protect(QUOTES, 502_000).place}
+    if heard:
+        one.protection.accepted(stops["AAA"].stop_id)
+        one.report()
+    held = {"BBB": one.state.positions["BBB"]}
+    again = protected(folder, held, {stops["BBB"].stop_id: stops["BBB"]}, NOW + 90_000, 1_000)
+    told = [event.body for event in events(folder.trail) if event.kind == "stop"]
+    assert [body["symbol"] for body in told if body["action"] == "carried out"] == ["AAA"]
+    assert again.state.left == ("AAA",)
+
+
+def test_a_stop_that_never_rested_is_not_called_lost(folder):
+    """Killed before it was heard of, and the exchange never took it: the position is there, and it is placed again."""
+    one, stops = opened(folder)
+    one.protection.book = resting()
+    one.protection.book = one.protection.book.sent(stops["AAA"], 2_000, 2_000)
+    one.report()
+    again = protected(folder, dict(one.state.positions), {}, NOW + 9_000, 9_000)
+    actions = [event.body["action"] for event in events(folder.trail) if event.kind == "stop"]
+    assert ("lost" in actions, "carried out" in actions, again.state.left) == (False, False, ())
+    assert "AAA" in {stop.symbol for stop in again.protect(QUOTES, 9_000).place}
 
 
 def test_a_memory_that_is_lost_leaves_no_stop_without_its_owner(folder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpfut_lib.artifacts import Signal
+from perpfut_lib.artifacts import PairReport, Reason, Signal
 from perpfut_lib.venue.faults import Disconnect, Drop, Lag, PartialFill, Reject, Status
 from tests.hummingbot.bot import PAIRS, Bot, until
 
@@ -59,6 +59,18 @@ def test_scale(flat: Bot):
     flat.settle(2)
     flat.signal({PAIRS[0]: (0.02, -0.016)})
     flat.settle(2)
+
+
+def test_a_held_pair_is_kept_and_never_opened(flat: Bot):
+    """The agent's data are late: its signal repeats a decision. Nothing is sent, with the position or without."""
+    held = (PairReport(pair="~".join(PAIRS[0]), action=None, status="held", reasons=(Reason.HELD,)),)
+    flat.signal(LONG, pairs=held)
+    flat.targets = {}
+    flat.rests(6.0)
+    flat.signal(LONG)
+    flat.settle(2)
+    flat.signal(LONG, pairs=held)
+    flat.rests(6.0)
 
 
 def test_a_corrupt_file_stands_for_the_hold_time_and_is_flat_then(flat: Bot):

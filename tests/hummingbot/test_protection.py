@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 
 from agent.executor.stops import PREFIX
+from agent.executor.trail import events
+from perpfut_lib.venue.faults import Deleverage, Jump
 from tests.hummingbot.bot import PAIRS, Bot, until
 
 LONG = {PAIRS[0]: (0.05, -0.04)}
@@ -72,6 +74,58 @@ def test_stops_outlive_the_engine_and_the_next_one_takes_them_over(guarded: Bot)
     guarded.signal({})
     until(guarded.at_target, "the pair is closed")
     until(lambda: not stops(guarded), "no stop without a position")
+
+
+def test_a_stop_that_fires_while_all_is_dead_closes_the_pair_until_the_operators_next_order(guarded: Bot):
+    """Killed with stops at rest; the price slides through the long leg's, which the exchange carries out.
+
+    The next engine names it, closes the other leg, and opens neither on the old signal nor on a newer one.
+    """
+    long, short = PAIRS[0]
+    guarded.signal(LONG)
+    until(guarded.at_target, "the pair is open")
+    until(lambda: covered(guarded), "a stop behind both legs")
+    triggers = {one.request.symbol: one.request.trigger for one in guarded.account.open_orders()}
+    hedge = guarded.position(short)
+    guarded.engine.kill()
+    guarded.fault(Jump(symbol=long, factor=0.7, bars=1))
+    until(lambda: guarded.position(long) == 0, "the stop is carried out", 180.0)
+    assert guarded.account.fills[-1].price == triggers[long]
+    assert guarded.position(short) == hedge
+    guarded.targets = {}
+    guarded.start(stop_distance=float(DISTANCE), stop_rest=600.0)
+    until(guarded.at_target, "the other leg is closed")
+    until(lambda: not stops(guarded), "no stop without a position")
+    told = [event.body for event in events(guarded.folder.trail) if event.kind == "stop"]
+    assert [body["symbol"] for body in told if body["action"] == "carried out"] == [long]
+    guarded.rests(8.0)
+    guarded.signal(LONG)
+    wanted, guarded.targets = guarded.targets, {}
+    guarded.rests(8.0)
+    assert guarded.at_target()
+    guarded.order_to()
+    guarded.targets = wanted
+    until(guarded.at_target, "the pair is open again")
+    until(lambda: covered(guarded), "a stop behind both legs")
+
+
+def test_deleveraging_is_noticed_and_the_other_leg_reduced(guarded: Bot):
+    """The exchange takes half of the short leg: half of the long one goes too, and neither comes back by itself."""
+    guarded.signal(LONG)
+    until(lambda: guarded.at_target() and covered(guarded), "a stop behind both legs")
+    wanted = guarded.targets
+    guarded.fault(Deleverage(symbol=PAIRS[0][1], share=0.5))
+    half = {symbol: units / 2 for symbol, units in wanted.items()}
+    guarded.targets = half
+    lots = {symbol: 2 * guarded.venue.exchange.series(symbol).instrument.lot for symbol in half}
+    until(lambda: all(abs(guarded.position(one) - half[one]) <= lots[one] for one in half), "half of both legs")
+    until(lambda: covered(guarded), "stops of the new size")
+    guarded.rests(8.0)
+    readings = [event.body for event in events(guarded.folder.trail) if event.kind == "reading"]
+    assert readings[-1]["left"] == [PAIRS[0][1]]
+    guarded.order_to()
+    guarded.targets = wanted
+    until(guarded.at_target, "the whole pair again")
 
 
 def test_stop_on_sigterm_leaves_neither_positions_nor_stops(guarded: Bot):

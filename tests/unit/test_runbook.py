@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from agent.decision.governor_rules import RULES
 from perpfut_lib.artifacts import Freshness, Reason, Run, read_published
 from perpfut_lib.chapters import runbook
+from perpfut_lib.chapters.executor_cases import CASES
 from perpfut_lib.cli.application import application
 from perpfut_lib.config import AgentConfig, AlarmConfig, GovernorConfig, load_profile
 
@@ -105,3 +106,19 @@ def test_the_simulation_is_shown_with_the_faults_that_it_finds():
     assert published["violations"] == {}
     assert published["longest_bare_s"] <= published["bare_bound_s"]
     assert all(row["found"] > 0 and row["fault"] in page for row in published["planted"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda one: one.test)
+def test_every_case_of_the_executor_has_its_test(case):
+    """A row of the table without a test that holds it cannot be written."""
+    module, function = case.test.split("::")
+    assert f"def {function}(" in (ROOT / "tests" / "executor" / f"{module}.py").read_text()
+    assert case.case in _page(runbook.executor_cases)
+
+
+def test_the_books_that_are_shown_agree():
+    """The page shows the published hour of chaos, in which nothing differs."""
+    kept = read_published(runbook.BOOKS)
+    assert kept["differences"] == []
+    assert kept["minutes"] >= 60
+    assert f"{kept['crashes']} crashes" in _page(runbook.books)
