@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from agent.executor.audit import Audit, against_ledger, against_positions, audit
+from agent.executor.memory import Memory
 from agent.executor.trail import Event, events
 from agent.testing.schedule_results import Outcome
 from agent.testing.simulated_agent import SYMBOLS
@@ -64,13 +65,7 @@ def _compared(seed: int, minutes: int, path: Path) -> dict[str, Any]:
     unheard = _unheard(venue, trail)
     books = {
         "audit trail": _by_trail(found, marks, opening),
-        "ledger": Book(
-            _text(memory.state.positions),
-            memory.books.fills,
-            memory.books.fees,
-            memory.books.funding,
-            memory.books.equity({one: float(units) for one, units in memory.state.positions.items()}, marks) - opening,
-        ),
+        "ledger": _by_ledger(memory, marks, opening),
         "exchange": _by_exchange(venue, marks, opening),
     }
     wrong += _differences(books, unheard, opening)
@@ -88,6 +83,12 @@ def _compared(seed: int, minutes: int, path: Path) -> dict[str, Any]:
         "books": {name: asdict(book) for name, book in books.items()},
         "differences": wrong,
     }
+
+
+def _by_ledger(memory: Memory, marks: dict[str, float], opening: float) -> Book:
+    books, units = memory.books, {one: float(held) for one, held in memory.state.positions.items()}
+    earned = books.equity(units, marks) - opening
+    return Book(_text(memory.state.positions), books.fills, books.fees, books.funding, earned)
 
 
 def _by_trail(found: Audit, marks: dict[str, float], opening: float) -> Book:
