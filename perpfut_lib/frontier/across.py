@@ -57,24 +57,25 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
     for number, period in enumerate(periods):
         beside = Run(scratch.path / period.profile.name)
         rows += _rows(leave_out(periods, number), beside)
-    told = {
-        one.profile.name: {
-            "start": _date(one.windows["start"].iloc[0]),
-            "end": _date(one.windows["end"].iloc[-1] - 1),
-            "windows": len(one.windows),
-            "pair_days": len(one.traded.rows),
-            "training_pair_days": len(one.trained.rows),
-            "symbols": list(one.panel.symbols),
-        }
-        for one in periods
-    }
     return {
         "latency": first.env.latency,
         "seeds": first.train.seeds,
         "total_steps": first.train.total_steps,
         "algorithm": first.train.algorithm,
-        "periods": told,
+        "periods": {period.profile.name: _described(period) for period in periods},
         "rows": rows,
+    }
+
+
+def _described(period: Period) -> dict[str, Any]:
+    """Return a period's dates, sizes and symbols."""
+    return {
+        "start": _date(period.windows["start"].iloc[0]),
+        "end": _date(period.windows["end"].iloc[-1] - 1),
+        "windows": len(period.windows),
+        "pair_days": len(period.traded.rows),
+        "training_pair_days": len(period.trained.rows),
+        "symbols": list(period.panel.symbols),
     }
 
 
