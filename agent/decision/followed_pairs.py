@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from agent.state.memory import FollowedPair, start_following
 from perpfut_lib.artifacts import ActivePairs, Clocks, Freshness, Reason, Seen, Tolerance, assess
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, ExchangeError, PerpfutError
+from perpfut_lib.types import Json, JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def clock_fault(context: TickContext, now: int) -> list[Reason]:
 
 
 def update_all(
-    context: TickContext, window: Window | None, slices: Mapping[str, Any], bar_close: int
+    context: TickContext, window: Window | None, slices: Mapping[str, Json], bar_close: int
 ) -> dict[str, UpdatedPair]:
     """Return every track whose bars are complete, at the decision, from ``slices`` as JSON; worked out once a tick."""
     if context.policy is None:
@@ -123,14 +123,14 @@ def update_all(
     return context.scratch[bar_close]
 
 
-def slices_to_json(slices: Mapping[str, Slice]) -> dict[str, Any]:
+def slices_to_json(slices: Mapping[str, Slice]) -> JsonObject:
     """Return market data as plain lists, for checkpoints."""
     return {
         name: {"bars": part.bars.tolist(), "settlements": part.settlements.tolist()} for name, part in slices.items()
     }
 
 
-def slices_from_json(tree: Mapping[str, Any]) -> dict[str, Slice]:
+def slices_from_json(tree: Mapping[str, Json]) -> dict[str, Slice]:
     """Read what :func:`slices_to_json` wrote, to the same bits."""
     return {
         name: Slice(

@@ -4,7 +4,7 @@ Nodes are thin; what they call is pure. State is plain JSON, so that a checkpoin
 read back. Nothing outside the checkpoints changes until the last node commits the memory, which holds the signal.
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -20,6 +20,7 @@ from agent.decision.signal_assembly import Proposal, assemble_signal, capital_at
 from agent.decision.standing_orders import Orders, account_view, read_orders
 from agent.state.memory import FollowedPair
 from perpfut_lib.artifacts import Reason
+from perpfut_lib.types import JsonObject
 
 
 class FastState(TypedDict, total=False):
@@ -29,19 +30,19 @@ class FastState(TypedDict, total=False):
     """Bar to decide on, ms UTC."""
     created_at: int
     """Wall clock when the tick began; a tick that is resumed keeps it, and so its signal."""
-    orders: dict[str, Any]
+    orders: JsonObject
     """What the operator, the governor and the execution side said."""
-    window: dict[str, Any] | None
+    window: JsonObject | None
     """The active pairs, by digest."""
     faults: list[str]
     """What is wrong with the whole tick."""
-    slices: dict[str, Any]
+    slices: JsonObject
     """Market data by symbol."""
     spreads: dict[str, float]
     """Every pair that can be decided on, with its spread in formation standard deviations."""
-    decisions: dict[str, Any]
+    decisions: JsonObject
     """What it asked for, by pair."""
-    risk_result: dict[str, Any]
+    risk_result: JsonObject
     """What risk allows, by pair, and why."""
 
 

@@ -4,7 +4,7 @@ A language model, where one is given, may only annotate: its text is redacted, c
 """
 
 import logging
-from typing import Any, Final, Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -22,6 +22,7 @@ from perpfut_lib.artifacts import (
 )
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION, Part
 from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +49,15 @@ class GovernorTick(TypedDict, total=False):
 
     created_at: int
     """Wall clock when the tick began."""
-    snapshot: dict[str, Any] | None
+    snapshot: JsonObject | None
     """The newest snapshot, if there is a new one."""
     faults: list[str]
     """What is wrong with the execution side's reports."""
     lost_pairs: float
     """Share of active pairs that lost their cointegration."""
-    state: dict[str, Any]
+    state: JsonObject
     """State of the rules after this tick."""
-    metrics: dict[str, Any] | None
+    metrics: JsonObject | None
     """The roll-up."""
     actions: list[str]
     """What the rules ask for."""
@@ -129,7 +130,7 @@ def concluded(memory: GovernorMemory, tick: GovernorTick, provenance: Provenance
     """Return the governor's memory after a tick, with its new order. Pure."""
     state = GovernorState.model_validate(tick["state"], strict=False) if "state" in tick else memory.state
     metrics = Metrics.model_validate(tick["metrics"], strict=False) if tick.get("metrics") else None
-    head: dict[str, Any] = {
+    head: JsonObject = {
         "schema_version": SCHEMA_VERSION,
         "seq": memory.seq + 1,
         "run_id": run_id,

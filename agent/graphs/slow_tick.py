@@ -6,7 +6,7 @@ between the active pairs are tested again. Candles and recursions travel by the 
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -17,6 +17,7 @@ from agent.selection.pair_selection import Span, opened, retested, screen, tradi
 from perpfut_lib.artifacts import ActivePair, ActivePairs, Control, GovernorOrder
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 from perpfut_lib.errors import MissingInputError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class SlowState(TypedDict, total=False):
     """Select pairs, or test the active ones again."""
     symbols: list[str]
     """Symbols to choose from."""
-    screened: dict[str, Any]
+    screened: JsonObject
     """What the screen found."""
 
 
@@ -187,7 +188,7 @@ def _histories(state: SlowState, context: TickContext) -> dict[str, SymbolHistor
     return {symbol: held[symbol] for symbol in state["symbols"] if symbol in held}
 
 
-def _publish(context: TickContext, state: SlowState, pairs: tuple[ActivePair, ...], window: dict[str, Any]) -> None:
+def _publish(context: TickContext, state: SlowState, pairs: tuple[ActivePair, ...], window: JsonObject) -> None:
     document = ActivePairs(
         schema_version=SCHEMA_VERSION,
         kind="active_pairs",

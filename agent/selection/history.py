@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from perpfut_lib.features import FeatureSpec, FeatureState, init_state
 from perpfut_lib.features.asset_scan import scan_asset
 from perpfut_lib.features.recursion import AssetTrack
 from perpfut_lib.features.spec import ASSET_COUNT
-from perpfut_lib.types import DAY_MS, Float2D
+from perpfut_lib.types import DAY_MS, Float2D, Json, JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class History:
         symbols = {symbol: self._entry(symbol, history) for symbol, history in histories.items()}
         write_sealed(self.folder / INDEX, {"schema": SCHEMA, "symbols": symbols})
 
-    def _entry(self, symbol: str, history: SymbolHistory) -> dict[str, Any]:
+    def _entry(self, symbol: str, history: SymbolHistory) -> JsonObject:
         buffer = io.BytesIO()
         np.save(buffer, history.bars, allow_pickle=False)
         write_bytes(self.folder / f"{symbol}.npy", buffer.getvalue())
@@ -128,7 +128,7 @@ class History:
             "bars": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
 
-    def _symbol(self, symbol: str, entry: Mapping[str, Any]) -> SymbolHistory | None:
+    def _symbol(self, symbol: str, entry: Mapping[str, Json]) -> SymbolHistory | None:
         try:
             content = (self.folder / f"{symbol}.npy").read_bytes()
             if hashlib.sha256(content).hexdigest() != entry["bars"]:

@@ -16,7 +16,7 @@ from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from perpfut_lib.features import FeatureSpec, FeatureState
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, Json, JsonObject
 
 SCHEMA: Final = 1
 Settlements = tuple[tuple[int, float], ...]
@@ -161,7 +161,7 @@ def decided(followed: FollowedPair, pending: Pending, expires_at: int) -> Follow
     return replace(followed, queue=(*followed.queue, pending), expires_at=expires_at)
 
 
-def _to_json(memory: Memory) -> dict[str, Any]:
+def _to_json(memory: Memory) -> JsonObject:
     return {
         "schema": SCHEMA,
         "seq": memory.seq,
@@ -174,7 +174,7 @@ def _to_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
+def _from_json(tree: Mapping[str, Json], spec: FeatureSpec | None) -> Memory:
     followed_pairs = [_followed_from_json(followed, spec) for followed in tree["tracks"]] if spec is not None else []
     signal = tree["signal"]
     return Memory(
@@ -200,7 +200,7 @@ def _numbers(followed: FollowedPair) -> Float1D:
     return np.concatenate([numbers, *(np.frombuffer(record.tobytes()) for record in records)])
 
 
-def _followed_to_json(followed: FollowedPair) -> dict[str, Any]:
+def _followed_to_json(followed: FollowedPair) -> JsonObject:
     return {
         "pair": followed.pair,
         "legs": list(followed.legs),
@@ -213,7 +213,7 @@ def _followed_to_json(followed: FollowedPair) -> dict[str, Any]:
     }
 
 
-def _followed_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> FollowedPair:
+def _followed_from_json(tree: Mapping[str, Json], spec: FeatureSpec) -> FollowedPair:
     state = tree["filter"]
     return FollowedPair(
         pair=tree["pair"],

@@ -1,13 +1,14 @@
 """The tables of the page on containers, from what docker/trials and docker/sbom.py published."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from perpfut_lib.artifacts import Run, read_published
 from perpfut_lib.chapters.tables import markdown_table
 from perpfut_lib.config import Profile
+from perpfut_lib.types import Json
 
 POSITIONS: Final = "containers_positions"
 CONTENTS: Final = "containers_contents"
@@ -47,7 +48,7 @@ def codes(reasons: Sequence[str] | None) -> str:
     return ", ".join(f"`{code}`" for code in reasons) or "none"
 
 
-def fate(row: Mapping[str, Any]) -> str:
+def fate(row: Mapping[str, Json]) -> str:
     """Return in words what became of positions while a disturbance lasted."""
     before, end = row["held_before"], row["held_at_end"]
     if row["flat_after"] is not None:
@@ -57,7 +58,7 @@ def fate(row: Mapping[str, Any]) -> str:
     return "held and traded on" if end >= (1 - SAME) * before else f"reduced to {end / before:.0%}"
 
 
-def recovery(row: Mapping[str, Any]) -> str:
+def recovery(row: Mapping[str, Json]) -> str:
     """Return in words when positions were what a fresh signal asked for again."""
     after = row["in_line_after"]
     if after is None:
@@ -83,12 +84,12 @@ def container_contents(profile: Profile, run: Run) -> str:
     return markdown_table(pd.DataFrame(rows)) + note
 
 
-def largest(told: Mapping[str, Any], count: int = 5) -> list[tuple[str, int]]:
+def largest(told: Mapping[str, Json], count: int = 5) -> list[tuple[str, int]]:
     """Return the largest distributions of an image."""
     return sorted(told["largest_python"].items(), key=lambda item: -item[1])[:count]
 
 
-def flaws(told: Mapping[str, Any]) -> str:
+def flaws(told: Mapping[str, Json]) -> str:
     """Return what was found, or why nobody could be asked."""
     if not told["asked"]:
         return f"not known: {told['why']}"

@@ -1,7 +1,7 @@
 """The runbook's tables, made from the code that raises codes and alarms: a new one without its line stops the build."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from perpfut_lib.artifacts.reasons import REASONS
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 from perpfut_lib.report import outage_table
+from perpfut_lib.types import JsonObject
 
 PUBLISHED: Final = "containers"
 OUTAGE: Final = "agent/outage"
@@ -61,14 +62,14 @@ def agent_settings(profile: Profile, run: Run) -> str:
 
 def containers(profile: Profile, run: Run) -> str:
     """Return what was measured of the agent's image."""
-    measured: dict[str, Any] = read_published(PUBLISHED)
+    measured: JsonObject = read_published(PUBLISHED)
     rows = [{"what": row["what"], "measured": f"{row['value']:g} {row['unit']}"} for row in measured["rows"]]
     return markdown_table(pd.DataFrame(rows)) + f"\n\n{measured['how']}"
 
 
 def outage(profile: Profile, run: Run) -> str:
     """Return what is lost when everything of ours is dead, with and without stops."""
-    kept: dict[str, Any] = read_published(OUTAGE)
+    kept: JsonObject = read_published(OUTAGE)
     how = (
         f"Stops at {100 * kept['distance']:g} % of the price behind a pair of {kept['gross']:g} times the equity, on "
         "the local exchange. Each row is the worst of its deaths, as a share of the equity before the market moves."
@@ -78,7 +79,7 @@ def outage(profile: Profile, run: Run) -> str:
 
 def simulation(profile: Profile, run: Run) -> str:
     """Return the counts of the deterministic simulation, and what it says of faults that were planted."""
-    kept: dict[str, Any] = read_published(SIMULATED)
+    kept: JsonObject = read_published(SIMULATED)
     told = {
         "schedules": f"{kept['schedules']:,}",
         "seconds of the virtual clock": f"{kept['ticks']:,}",

@@ -12,6 +12,7 @@ from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.frontier import CHOSEN, Row, frontier_rows
 from perpfut_lib.report.across import trained_across
 from perpfut_lib.report.style import PALETTE, bounds, decimals, figure
+from perpfut_lib.types import JsonObject
 
 FOLDER: Final = "frontier"
 UNPUBLISHED: Final = "*No cost frontier is published yet.*"
@@ -20,7 +21,7 @@ PACED: Final = 120
 FEES: Final = {"taker fee 4.50 bps": 4.5, "fee 1.44 bps": 1.44}
 
 
-def published_frontier() -> dict[str, Any]:
+def published_frontier() -> JsonObject:
     """Return every published period by name."""
     return {name.split("/")[-1]: read_published(name) for name in list_published(FOLDER)}
 

@@ -1,13 +1,12 @@
 """What the learner attains where the truth is known: tables and figures of the published trials."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import read_published
 from perpfut_lib.report.style import PALETTE, figure
+from perpfut_lib.types import JsonObject
 
 
 def learnability_table() -> pd.DataFrame:
@@ -96,6 +95,6 @@ def plot_race() -> Figure:
     return made
 
 
-def _published() -> dict[str, Any]:
-    content: dict[str, Any] = read_published("learnability")
+def _published() -> JsonObject:
+    content: JsonObject = read_published("learnability")
     return content

@@ -1,13 +1,14 @@
 """What the original study's own policies earn on other minutes than its own, and what its faults are worth to them."""
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
 from perpfut_lib.report.style import decimals
+from perpfut_lib.types import JsonObject
 
 PUBLISHED: Final = "original_weights"
 UNPUBLISHED: Final = "*No run of the original policies is published yet.*"
@@ -79,12 +80,12 @@ def original_findings() -> str:
     return "\n".join([said, "", *lines])
 
 
-def _periods() -> dict[str, Any]:
+def _periods() -> JsonObject:
     found = read_published(PUBLISHED) if PUBLISHED in list_published() else {}
     return dict(sorted(found.items(), key=lambda item: item[1]["start"]))
 
 
-def _policy(period: dict[str, Any], fee: float) -> dict[str, Any]:
+def _policy(period: JsonObject, fee: float) -> JsonObject:
     return next(entry for entry in period["policies"] if entry["fee_bps"] == fee)
 
 

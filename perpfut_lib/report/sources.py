@@ -7,7 +7,7 @@ SHA-256 and everything that they follow from. Floats are written so that they re
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from perpfut_lib.config import Profile, project_root
 from perpfut_lib.errors import ArtifactError
 from perpfut_lib.evaluate import load_costs, load_metrics
 from perpfut_lib.robustness import load_checks
+from perpfut_lib.types import JsonObject
 
 Source = Run | str
 STAGES: Final = ("evaluate", "attribution", "robustness")
@@ -91,7 +92,7 @@ def csv_tables(run: Run, stages: Sequence[str] = STAGES) -> dict[str, bytes]:
     return {name: LOADERS[name](run).to_csv(index=False).encode() for name in names}
 
 
-def provenance(profile: Profile, run: Run, through: Sequence[str] = STAGES) -> dict[str, Any]:
+def provenance(profile: Profile, run: Run, through: Sequence[str] = STAGES) -> JsonObject:
     """Return what the published tables of some stages follow from."""
     stages = {stage.name: stage for last in through for stage in pipeline.needed(last)}
     manifests = {name: run.stage(name).manifest() for name in stages}

@@ -1,7 +1,7 @@
 """The agent in fresh simulated markets, beside the best rule and a trader who knows the market."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from perpfut_lib import statistics
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED, world_values
 from perpfut_lib.report.style import NOTHING, bounds, decimals
+from perpfut_lib.types import Json
 
 MAIN: Final = "default"
 UNPUBLISHED: Final = "*No worlds are published yet.*"
@@ -108,7 +109,7 @@ def _published() -> list[str]:
     return list_published("learner")
 
 
-def _fees(content: Mapping[str, Any]) -> list[float]:
+def _fees(content: Mapping[str, Json]) -> list[float]:
     return list(dict.fromkeys(row["fee_bps"] for row in content["worlds"][0]["rows"]))
 
 

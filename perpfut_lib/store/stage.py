@@ -1,6 +1,6 @@
 """Stage "quality": the panel, the report on its defects, and the table of why each symbol is in or out."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from perpfut_lib.errors import UniverseError
 from perpfut_lib.store.build import FIELDS, build_panel
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.store.quality import QualityReport, audit
+from perpfut_lib.types import JsonObject
 
 PANEL: Final = "panel"
 SYMBOLS: Final = "panel/symbols.json"
@@ -84,7 +85,7 @@ def _optional(run: Run, name: str) -> pd.DataFrame | None:
     return folder.read_table(name) if folder.file(name).is_file() else None
 
 
-def load_truth(run: Run) -> dict[str, Any] | None:
+def load_truth(run: Run) -> JsonObject | None:
     """Return what the simulated market knows about itself, or None for recorded data."""
     folder = run.stage("acquire")
     return dict(folder.read_json(TRUTH)) if folder.file(TRUTH).is_file() else None
@@ -111,7 +112,7 @@ def _read_funding(folder: StageFolder) -> dict[str, FundingEvents]:
     }
 
 
-def _universe(window: dict[str, Any]) -> pd.DataFrame:
+def _universe(window: JsonObject) -> pd.DataFrame:
     rows = [
         {
             "symbol": symbol,
