@@ -13,7 +13,7 @@ from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.original.features import Relation, leg_features, pair_features
-from perpfut_lib.original.policy import DAY_BARS, OriginalPolicy, decide_days
+from perpfut_lib.original.policy import DAY_BARS, REGIMES, OriginalPolicy, decide_days
 from perpfut_lib.original.rules import CORRECTIONS, LEGS, Rules, account
 from perpfut_lib.original.shapley import shapley_values
 from perpfut_lib.progress import track
@@ -25,7 +25,7 @@ FORMATION: Final = 3 * DAY_BARS
 NONE: Final[frozenset[str]] = frozenset()
 ALL: Final = frozenset(CORRECTIONS)
 LATE_BARS: Final = 1
-FEES_BPS: Final = (0.0, 1.44, 4.5)
+FEES_BPS: Final = tuple(REGIMES.values())
 RELATION: Final = ("alpha", "beta", "correlation", "pvalue", "spread_mean", "spread_std")
 
 

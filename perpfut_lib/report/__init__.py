@@ -46,7 +46,6 @@ from perpfut_lib.report.learnability import (
     plot_detection_limit,
     plot_race,
 )
-from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
     closed_loop_summary,
     closed_loop_table,
@@ -66,7 +65,6 @@ from perpfut_lib.report.robustness import (
     coverage_table,
     folds_table,
     placebo_table,
-    plot_power,
     power_table,
     seeds_table,
     significance_table,
@@ -119,7 +117,6 @@ __all__ = [
     "frontier_table",
     "headline",
     "headline_picture",
-    "informed_table",
     "johansen_table",
     "kernel_check",
     "ladder_table",
@@ -131,7 +128,6 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
-    "market_table",
     "measures_table",
     "noise_table",
     "original_findings",
@@ -152,7 +148,6 @@ __all__ = [
     "plot_headline",
     "plot_ladder",
     "plot_pass_rates",
-    "plot_power",
     "plot_prices",
     "plot_race",
     "plot_risk_aversion",

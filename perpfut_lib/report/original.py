@@ -1,4 +1,4 @@
-"""What the original study's own policies earn on other minutes than its own, and what its faults are worth to them."""
+"""What the original study's own policies earn on minutes they have not seen, and what each of its faults adds."""
 
 import math
 from typing import Final
@@ -7,6 +7,7 @@ import pandas as pd
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
+from perpfut_lib.report.sources import FEES_BPS
 from perpfut_lib.report.style import decimals
 from perpfut_lib.types import JsonObject
 
@@ -51,7 +52,7 @@ def shapley_table() -> pd.DataFrame:
     for name, title in CORRECTIONS.items():
         rows[title] = {
             f"{fee:g} bps": _percent(_pooled([_policy(period, fee)["shapley"][name] for period in periods]))
-            for fee in (0.0, 1.44, 4.5)
+            for fee in (0.0, *FEES_BPS)
         }
     return pd.DataFrame(rows).T.rename_axis(index="correction")
 

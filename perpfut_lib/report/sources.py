@@ -31,7 +31,11 @@ TABLES: Final = {
 """Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
 RATIO_DAYS: Final = 20
-"""With fewer days an annual ratio says next to nothing, and none is shown."""
+"""With fewer days an annual ratio says next to nothing and is not shown."""
+LOW_FEE_BPS: Final = 1.44
+TAKER_FEE_BPS: Final = 4.5
+FEES_BPS: Final = (LOW_FEE_BPS, TAKER_FEE_BPS)
+"""Fees per side that the study's questions are about, basis points."""
 SIMULATED: Final = "sim"
 """How the names of profiles of simulated markets begin."""
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
@@ -149,5 +153,5 @@ def over_published(make: Callable[[str], pd.DataFrame], table: str, *, simulated
 
 
 def nothing_published() -> pd.DataFrame:
-    """Return an empty table that says why it is empty."""
+    """Return an empty table with the reason."""
     return pd.DataFrame(columns=["nothing of this is published yet"])

@@ -17,13 +17,13 @@ from perpfut_lib.report.across import Pooled, across_answer, across_left, across
 from perpfut_lib.report.edges import gross_edges, net_results
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
+from perpfut_lib.report.sources import FEES_BPS
 from perpfut_lib.report.style import decimals
 from perpfut_lib.report.worlds import UNPUBLISHED, learner_findings
 from perpfut_lib.types import JsonObject
 
 Rules = tuple[RuleEdges, RuleEdges]
 """The edges of rules without training, filled at the next open and one bar later."""
-FEES: Final = (1.44, 4.5)
 OPEN: Final = "Not known yet"
 """The answer while nothing is published that could give one."""
 
@@ -122,7 +122,7 @@ def left_after_fees(
     counts = (
         f"Of {total} results of agents and tuned rules {above} lie above zero, {below} below, and {idle} never traded"
     )
-    parts = [f"{counts}. The agents: {told}.", *across_left(across, FEES), *_rules_above(costs)]
+    parts = [f"{counts}. The agents: {told}.", *across_left(across, FEES_BPS), *_rules_above(costs)]
     return Verdict(question, answer, " ".join(parts))
 
 
@@ -221,7 +221,7 @@ def _published_rules() -> Rules | None:
 
 def _published_costs() -> dict[float, RuleEdges]:
     """Return the rules' edges over each fee, filled one bar later."""
-    found = {fee: rule_edges(1, fee) for fee in FEES}
+    found = {fee: rule_edges(1, fee) for fee in FEES_BPS}
     return {fee: one for fee, one in found.items() if one is not None}
 
 

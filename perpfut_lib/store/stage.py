@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.acquire.stage import CROSS_CHECK, DEFECTS, INSTRUMENTS, TRUTH, WINDOW
+from perpfut_lib.acquire.stage import DEFECTS, TRUTH, WINDOW
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import UniverseError
@@ -68,21 +68,6 @@ def load_defects(run: Run) -> pd.DataFrame:
 def load_universe(run: Run) -> pd.DataFrame:
     """Return one row per symbol of the source: ``symbol in_universe reason first_bar last_bar bars`` (times ms UTC)."""
     return run.stage("quality").read_table(UNIVERSE)
-
-
-def load_instruments(run: Run) -> pd.DataFrame | None:
-    """Return the trading rules (tick, lot, minimum notional, funding interval), None where the source tells none."""
-    return _optional(run, INSTRUMENTS)
-
-
-def load_cross_check(run: Run) -> pd.DataFrame | None:
-    """Return how an archive compared with the exchange, None for other sources."""
-    return _optional(run, CROSS_CHECK)
-
-
-def _optional(run: Run, name: str) -> pd.DataFrame | None:
-    folder = run.stage("acquire")
-    return folder.read_table(name) if folder.file(name).is_file() else None
 
 
 def load_truth(run: Run) -> JsonObject | None:
