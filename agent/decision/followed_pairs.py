@@ -1,4 +1,4 @@
-"""Which pairs a tick follows, what it needs of the market for them, and where that brings them."""
+"""The pairs that a tick follows, the market data that they need, and their update with it."""
 
 import logging
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def resolve(context: TickContext, bar_close: int, now: int) -> tuple[Window | No
 
 
 def current_pairs(context: TickContext, window: Window | None) -> dict[str, FollowedPair]:
-    """Return the tracks that a tick follows: those remembered, and new ones for pairs selected since.
+    """Return the pairs that a tick follows: those remembered, and those selected since.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def current_pairs(context: TickContext, window: Window | None) -> dict[str, Foll
 
 
 def fetch(context: TickContext, followed_pairs: Mapping[str, FollowedPair], bar_close: int) -> dict[str, Slice]:
-    """Return the market data of all tracks; while a bar is missing ask again, as long as patience lasts."""
+    """Return the market data of all followed pairs; ask again for a missing bar until patience runs out."""
     ask = merged([wanted(followed, bar_close, context.timeframe) for followed in followed_pairs.values()])
     if not ask:
         return {}
@@ -110,7 +110,7 @@ def clock_fault(context: TickContext, now: int) -> list[Reason]:
 def update_all(
     context: TickContext, window: Window | None, slices: Mapping[str, Json], bar_close: int
 ) -> dict[str, UpdatedPair]:
-    """Return every track whose bars are complete, at the decision, from ``slices`` as JSON; worked out once a tick."""
+    """Return every pair whose bars are complete, at the decision, from ``slices`` as JSON; computed once per tick."""
     if context.policy is None:
         return {}
     if bar_close not in context.scratch:

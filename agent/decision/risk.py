@@ -60,7 +60,7 @@ class AccountView:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that concerns all pairs."""
+    """Limits, account and orders that apply to all pairs."""
 
     control: Control | None
     """The operator's orders; none where they cannot be read."""

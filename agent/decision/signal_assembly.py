@@ -1,4 +1,4 @@
-"""What a tick comes to: its signal, and the memory that the next tick starts from. Pure."""
+"""The result of a tick: its signal, and the memory that the next tick starts from. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ FLAT = (0.0, 0.0)
 
 @dataclass(frozen=True)
 class Proposal:
-    """Everything that the nodes before found out."""
+    """Results of the nodes before."""
 
     bar_close: int
     created_at: int

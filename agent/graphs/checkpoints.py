@@ -32,7 +32,7 @@ FOLD_EVERY: Final = 20
 
 
 class StepSaver(SqliteSaver):
-    """One write a node: its output is in the checkpoint that follows it.
+    """One write per node: its output is in the checkpoint that follows it.
 
     LangGraph also records single outputs of nodes that run side by side. Ours run one after another, so a crash between
     a node and its checkpoint makes that node run again, as a crash in the node does.

@@ -24,7 +24,7 @@ from perpfut_lib.types import JsonObject
 
 
 class FastState(TypedDict, total=False):
-    """What travels between the nodes, all of it plain JSON."""
+    """State that the nodes pass on, as plain JSON."""
 
     bar_close: int
     """Bar to decide on, ms UTC."""
@@ -60,7 +60,7 @@ def resolve_pairs(state: FastState, runtime: Runtime[TickContext]) -> FastState:
 
 
 def fetch_market(state: FastState, runtime: Runtime[TickContext]) -> FastState:
-    """Fetch closed bars and settlements of every tracked pair."""
+    """Fetch closed bars and settlements of every followed pair."""
     context = runtime.context
     followed = followed_pairs.current_pairs(context, _window(state))
     context.scratch.clear()
@@ -88,7 +88,7 @@ def infer(state: FastState, runtime: Runtime[TickContext]) -> FastState:
 
 
 def check_risk(state: FastState, runtime: Runtime[TickContext]) -> FastState:
-    """Find out what may be held."""
+    """Check the proposed targets against every limit."""
     context = runtime.context
     risk_result = check(_targets(state, context), _situation(state, context), context.profile.agent.risk)
     return {"risk_result": risk_result.to_json()}
@@ -169,7 +169,7 @@ def _situation(state: FastState, context: TickContext) -> Situation:
 
 
 def _targets(state: FastState, context: TickContext) -> list[PairTarget]:
-    """Return what is proposed for every pair that may be traded."""
+    """Return the proposed target of every pair that may be traded."""
     window, asked = _window(state), _decisions(state)
     if window is None:
         return []
@@ -185,7 +185,7 @@ def _targets(state: FastState, context: TickContext) -> list[PairTarget]:
 
 
 def undecided(followed: FollowedPair, *, complete: bool, context: TickContext) -> Reason:
-    """Return why a pair was not decided on, which says whether its target may be held."""
+    """Return why there is no decision on a pair; the reason determines whether its target may be held."""
     if context.policy is None:
         return Reason.POLICY_MISMATCH
     if complete:

@@ -45,7 +45,7 @@ class GovernorMemory(Part):
 
 
 class GovernorTick(TypedDict, total=False):
-    """What travels between the nodes, all of it plain JSON."""
+    """State that the nodes pass on, as plain JSON."""
 
     created_at: int
     """Wall clock when the tick began."""
@@ -76,7 +76,7 @@ def load_snapshot(state: GovernorTick, runtime: Runtime[TickContext]) -> Governo
 
 
 def apply_rules(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
-    """Roll up, watch, and find out what is due."""
+    """Roll up performance, update the alarms, and find the actions that are due."""
     context, memory = runtime.context, read_memory(runtime.context)
     snapshot = PerfSnapshot.model_validate(state["snapshot"], strict=False)
     config = context.profile.agent.governor
@@ -89,7 +89,7 @@ def apply_rules(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorT
 
 
 def annotate(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
-    """Let a language model describe what happened; nothing that it says is acted on, and it may fail."""
+    """Let a language model describe the tick; its text triggers nothing, and it may fail."""
     annotator = runtime.context.annotator
     if annotator is None or not state["actions"]:
         return {"note": ""}

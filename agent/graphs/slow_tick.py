@@ -1,4 +1,4 @@
-"""The slow tick: which pairs to trade, by the very screen of the study, and whether they still hold together.
+"""The slow tick: which pairs to trade, by the screen of the study, and whether they are still cointegrated.
 
 At the start of a trading window (or when the governor asks) pairs are selected on the formation window before it; in
 between the active pairs are tested again. Candles and recursions travel by the history on disk, not by the state.
@@ -48,14 +48,14 @@ def load_control(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
 
 
 def plan(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Decide what is to be done, and on which symbols."""
+    """Choose between selecting and testing again, and the symbols for it."""
     context = runtime.context
     symbols = _allowed(context, _universe(context))
     return {"mode": _mode(context, state["bar_close"], state["reselect_seq"]), "symbols": symbols}
 
 
 def refresh_history(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Fetch what has come since the last refresh, of every symbol; what gives no answer stays as it was."""
+    """Fetch every symbol's new bars; a symbol that gives no answer keeps its history."""
     context, until = runtime.context, state["bar_close"]
     spec = context.rules.spec
     store = History(context.folder.history, spec)
@@ -88,7 +88,7 @@ def open_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
 
 
 def retest_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Test the active pairs on the latest formation length and publish what came out."""
+    """Test the active pairs on the latest formation length and publish the results."""
     context, histories = runtime.context, _histories(state, runtime.context)
     active, _ = context.active_pairs()
     settings, now = context.profile.cointegration, state["bar_close"]

@@ -54,7 +54,7 @@ class SymbolHistory:
         return cls(NO_BARS, init_state(spec, (symbol,)), (), since - EARLIER_SETTLEMENTS, since)
 
     def wanted(self, until: int) -> Wanted:
-        """Return what is to be fetched to bring it up to ``until``."""
+        """Return the request that brings the history up to ``until``."""
         due = self.checked < until - DAY_MS or settlement_due(self.checked, until)
         return Wanted(self.settled, self.checked + 1 if due else None)
 
@@ -112,7 +112,7 @@ class History:
         return {symbol: history for symbol, history in found.items() if history is not None}
 
     def write(self, histories: Mapping[str, SymbolHistory]) -> None:
-        """Replace what is kept; the index comes last and says what belongs to it."""
+        """Replace the stored history; the index is written last and lists its files."""
         symbols = {symbol: self._entry(symbol, history) for symbol, history in histories.items()}
         write_sealed(self.folder / INDEX, {"schema": SCHEMA, "symbols": symbols})
 

@@ -42,7 +42,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Screened:
-    """What the screen found."""
+    """Result of the screen."""
 
     rows: tuple[JsonObject, ...]
     """Selected pairs, best first: symbols and the numbers of their test."""
@@ -59,7 +59,7 @@ def trading_span(now: int, config: CointegrationConfig) -> Span:
 
 
 def screen(histories: Mapping[str, SymbolHistory], span: Span, profile: Profile, timeframe: int) -> Screened:
-    """Run the screen that the study was made with, eligibility included, on the formation window before ``span``.
+    """Run the study's screen, eligibility included, on the formation window before ``span``.
 
     Raises
     ------

@@ -129,7 +129,7 @@ def load(path: Path, spec: FeatureSpec | None) -> Memory:
 
 
 def start_following(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> FollowedPair:
-    """Return the track of a pair that was just selected; errors as for ``FeatureState.from_json``."""
+    """Return a pair that was just selected, as followed from now on; errors as for ``FeatureState.from_json``."""
     state = pair.filter_state
     return FollowedPair(
         pair=pair.pair,
@@ -157,7 +157,7 @@ def filter_state(
 
 
 def decided(followed: FollowedPair, pending: Pending, expires_at: int) -> FollowedPair:
-    """Return the track with one more decision in its queue."""
+    """Return the pair with one more decision in its queue."""
     return replace(followed, queue=(*followed.queue, pending), expires_at=expires_at)
 
 
@@ -189,7 +189,7 @@ def _from_json(tree: Mapping[str, Json], spec: FeatureSpec | None) -> Memory:
 
 
 def _numbers(followed: FollowedPair) -> Float1D:
-    """Return every number of a track that must be finite: the recursion, the ledger, the decisions in the queue."""
+    """Return every number of a pair that must be finite: the recursion, the ledger, the decisions in the queue."""
     ledger, numbers = followed.ledger, [*followed.closes, *followed.marks]
     numbers += [ledger.cash, ledger.quantity_y, ledger.quantity_x]
     for pending in followed.queue:

@@ -42,14 +42,14 @@ def container_positions(profile: Profile, run: Run) -> str:
 
 
 def codes(reasons: Sequence[str] | None) -> str:
-    """Return reason codes as the page shows them; what was not recorded is not called none."""
+    """Return reason codes as the page shows them; an unrecorded field is not shown as none."""
     if reasons is None:
         return "not recorded"
     return ", ".join(f"`{code}`" for code in reasons) or "none"
 
 
 def fate(row: Mapping[str, Json]) -> str:
-    """Return in words what became of positions while a disturbance lasted."""
+    """Describe what happened to positions during a disturbance."""
     before, end = row["held_before"], row["held_at_end"]
     if row["flat_after"] is not None:
         return f"closed after {row['flat_after']:.0f} s" + (", and opened again" if end else "")
@@ -59,7 +59,7 @@ def fate(row: Mapping[str, Json]) -> str:
 
 
 def recovery(row: Mapping[str, Json]) -> str:
-    """Return in words when positions were what a fresh signal asked for again."""
+    """Say when positions matched a fresh signal again."""
     after = row["in_line_after"]
     if after is None:
         return "not within ten minutes"
@@ -67,7 +67,7 @@ def recovery(row: Mapping[str, Json]) -> str:
 
 
 def container_contents(profile: Profile, run: Run) -> str:
-    """Return what the images hold, and what is known of their packages' flaws."""
+    """Return the contents of the images and the known flaws of their packages."""
     images = read_published(CONTENTS)["images"]
     rows = [
         {

@@ -1,4 +1,4 @@
-"""What is kept of an executed chapter: the notebook, whether it may be shown, its time and memory."""
+"""The record of an executed chapter: the notebook, whether it may be shown, its time and memory."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """What executing one chapter took."""
+    """Time and memory that executing one chapter took."""
 
     seconds: float
     """Wall time."""

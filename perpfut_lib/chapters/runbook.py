@@ -61,7 +61,7 @@ def agent_settings(profile: Profile, run: Run) -> str:
 
 
 def containers(profile: Profile, run: Run) -> str:
-    """Return what was measured of the agent's image."""
+    """Return the measurements of the agent's image."""
     measured: JsonObject = read_published(PUBLISHED)
     rows = [{"what": row["what"], "measured": f"{row['value']:g} {row['unit']}"} for row in measured["rows"]]
     return markdown_table(pd.DataFrame(rows)) + f"\n\n{measured['how']}"

@@ -1,4 +1,4 @@
-"""What the learner attains where the truth is known: tables and figures of the published trials."""
+"""How much of the attainable the learner reaches where the truth is known: tables and figures of published trials."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def learnability_table() -> pd.DataFrame:
 
 
 def noise_table() -> pd.DataFrame:
-    """Return what agents do that were trained where there is nothing to earn, before the rule that abstains."""
+    """Return what agents do that were trained on pure noise, before the rule that abstains."""
     rows = _published()["noise"]["trials"]
     table = pd.DataFrame(
         {

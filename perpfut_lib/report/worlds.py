@@ -55,7 +55,7 @@ def learner_table(name: str = MAIN) -> pd.DataFrame:
 
 
 def ablation_table() -> pd.DataFrame:
-    """Return the mean utility (bps per pair-day) of each variant on the worlds that all of them were tried on, by fee.
+    """Return the mean utility (bps per pair-day) of each variant on the worlds that all of them were run on, by fee.
 
     Beside it the paired difference to the shipped learner with its 95 % t interval over worlds.
     """
