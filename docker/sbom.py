@@ -56,32 +56,26 @@ def examined(image: str) -> dict[str, Any]:
 def bill_of(tag: str, held: dict[str, Any]) -> dict[str, Any]:
     """Return an inventory as CycloneDX."""
     name, _, version = tag.partition(":")
-    python = [
-        {
-            "type": "library",
-            "name": each["name"],
-            "version": each["version"],
-            "purl": f"pkg:pypi/{quote(each['name'])}@{quote(each['version'])}",
-            **({"licenses": [{"license": {"name": each["licence"]}}]} if each["licence"] else {}),
-        }
-        for each in held["python"]
-    ]
-    debian = [
-        {
-            "type": "library",
-            "name": each["name"],
-            "version": each["version"],
-            "purl": f"pkg:deb/debian/{quote(each['name'])}@{quote(each['version'])}?arch={each['architecture']}",
-        }
-        for each in held["debian"]
-    ]
     component = {"type": "container", "name": name, "version": version, "bom-ref": tag}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {"component": component},
-        "components": python + debian,
+        "components": [component_of(each) for each in held["python"] + held["debian"]],
+    }
+
+
+def component_of(package: dict[str, Any]) -> dict[str, Any]:
+    """Return a package of the inventory as CycloneDX; Debian's packages have an architecture, Python's a licence."""
+    address = f"{quote(package['name'])}@{quote(package['version'])}"
+    debian = f"pkg:deb/debian/{address}?arch={package.get('architecture')}"
+    return {
+        "type": "library",
+        "name": package["name"],
+        "version": package["version"],
+        "purl": debian if "architecture" in package else f"pkg:pypi/{address}",
+        **({"licenses": [{"license": {"name": package["licence"]}}]} if package.get("licence") else {}),
     }
 
 

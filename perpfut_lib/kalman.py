@@ -85,10 +85,8 @@ def filter_hedge_ratio(
 
     Returns
     -------
-    theta : Float2D
-        Filtered means, (T, 2): intercept, hedge ratio. Row t has seen bars 0 … t.
-    P : Float3D
-        Filtered covariances, (T, 2, 2).
+    theta, P : ndarray, (T, 2) and (T, 2, 2)
+        Filtered means (intercept, hedge ratio) and their covariances. Row t has seen bars 0 … t.
 
     Raises
     ------

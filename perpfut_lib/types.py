@@ -5,7 +5,7 @@ Conventions: time is ``int64`` milliseconds UTC; a bar is named by its open time
 unless a name ends in ``_bps``.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,11 @@ Int1D = npt.NDArray[np.int64]  # time stamps in ms UTC, or counts
 Int2D = npt.NDArray[np.int64]  # (T, N)
 Bool1D = npt.NDArray[np.bool_]
 Bool2D = npt.NDArray[np.bool_]
+
+Json = Any
+"""A value of a JSON document: null, bool, number, string, list or object. Whoever reads it checks its schema."""
+JsonObject = dict[str, Json]
+"""An object of a JSON document, or one that is about to be written."""
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS

@@ -169,7 +169,7 @@ class TickContext:
         return self.profile.sections_hash(sections)
 
     def expiry(self, bar_close: int) -> int:
-        """Return from when on a signal for the bar that closed at ``bar_close`` is worth nothing, ms UTC."""
+        """Return when a signal for the bar that closed at ``bar_close`` expires, ms UTC."""
         return bar_close + self.profile.agent.expiry_bars * self.timeframe
 
     def provenance(self, **inputs: str) -> Provenance:

@@ -1,8 +1,7 @@
-"""Which pairs a tick follows, what it needs of the market for them, and where that brings them."""
+"""The pairs that a tick follows, the market data that they need, and their update with it."""
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from agent.state.memory import FollowedPair, start_following
 from perpfut_lib.artifacts import ActivePairs, Clocks, Freshness, Reason, Seen, Tolerance, assess
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, ExchangeError, PerpfutError
+from perpfut_lib.types import Json, JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def resolve(context: TickContext, bar_close: int, now: int) -> tuple[Window | No
 
 
 def current_pairs(context: TickContext, window: Window | None) -> dict[str, FollowedPair]:
-    """Return the tracks that a tick follows: those remembered, and new ones for pairs selected since.
+    """Return the pairs that a tick follows: those remembered, and those selected since.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def current_pairs(context: TickContext, window: Window | None) -> dict[str, Foll
 
 
 def fetch(context: TickContext, followed_pairs: Mapping[str, FollowedPair], bar_close: int) -> dict[str, Slice]:
-    """Return the market data of all tracks; while a bar is missing ask again, as long as patience lasts."""
+    """Return the market data of all followed pairs; ask again for a missing bar until patience runs out."""
     ask = merged([wanted(followed, bar_close, context.timeframe) for followed in followed_pairs.values()])
     if not ask:
         return {}
@@ -108,9 +108,9 @@ def clock_fault(context: TickContext, now: int) -> list[Reason]:
 
 
 def update_all(
-    context: TickContext, window: Window | None, slices: Mapping[str, Any], bar_close: int
+    context: TickContext, window: Window | None, slices: Mapping[str, Json], bar_close: int
 ) -> dict[str, UpdatedPair]:
-    """Return every track whose bars are complete, at the decision, from ``slices`` as JSON; worked out once a tick."""
+    """Return every pair whose bars are complete, at the decision, from ``slices`` as JSON; computed once per tick."""
     if context.policy is None:
         return {}
     if bar_close not in context.scratch:
@@ -123,14 +123,14 @@ def update_all(
     return context.scratch[bar_close]
 
 
-def slices_to_json(slices: Mapping[str, Slice]) -> dict[str, Any]:
+def slices_to_json(slices: Mapping[str, Slice]) -> JsonObject:
     """Return market data as plain lists, for checkpoints."""
     return {
         name: {"bars": part.bars.tolist(), "settlements": part.settlements.tolist()} for name, part in slices.items()
     }
 
 
-def slices_from_json(tree: Mapping[str, Any]) -> dict[str, Slice]:
+def slices_from_json(tree: Mapping[str, Json]) -> dict[str, Slice]:
     """Read what :func:`slices_to_json` wrote, to the same bits."""
     return {
         name: Slice(

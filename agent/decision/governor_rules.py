@@ -87,7 +87,7 @@ RULES: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the governor came to."""
+    """Result of one run of the governor."""
 
     state: GovernorState
     """What to remember."""
@@ -100,7 +100,7 @@ class Outcome:
 def govern(
     state: GovernorState, snapshot: PerfSnapshot, lost_pairs: float, now: int, config: GovernorConfig
 ) -> Outcome:
-    """Take one new snapshot into account.
+    """Apply the rules to one new snapshot.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from perpfut_lib.features import scale
 
 
 class PairDecision(Part):
-    """What the policy asked for."""
+    """The policy's decision on one pair."""
 
     action: float
     """Signed exposure to the spread."""
@@ -58,7 +58,7 @@ def decisions(moved: Mapping[str, UpdatedPair], as_of: int, policy: TradingPolic
 def target_of(
     name: str, moved: UpdatedPair, decision: PairDecision, window: Window, policy: TradingPolicy
 ) -> PairTarget:
-    """Return what risk is to look at: the decision in shares of the account."""
+    """Return the target that risk checks: the decision in shares of the account."""
     slot = 1.0 / window.slots
     weights = (decision.weights[0] * decision.equity * slot, decision.weights[1] * decision.equity * slot)
     return PairTarget(

@@ -82,8 +82,7 @@ def update_pair(
         None if a bar is missing: nothing is stepped over and nothing filled in.
     """
     opens = range(followed.state.time + rules.timeframe, until, rules.timeframe)
-    held = [slices[symbol] for symbol in followed.legs if symbol in slices]
-    if len(held) < len(followed.legs) or not opens or any(missing_bars(part.bars, opens) for part in held):
+    if not opens or not _complete(followed, slices, opens):
         return None
     bars = {symbol: _rows(slices[symbol].bars, opens) for symbol in followed.legs}
     known = {symbol: known_settlements(followed.settlements[symbol], slices[symbol]) for symbol in followed.legs}
@@ -101,6 +100,11 @@ def update_pair(
     )
     rates = [events[-1][1] if events else 0.0 for events in (known[symbol] for symbol in followed.legs)]
     return UpdatedPair(moved, newest.pairs[followed.pair].window, moved.marks, (rates[0], rates[1]))
+
+
+def _complete(followed: FollowedPair, slices: Mapping[str, Slice], opens: range) -> bool:
+    """Return whether both legs have every bar that opened at ``opens``."""
+    return all(symbol in slices and not missing_bars(slices[symbol].bars, opens) for symbol in followed.legs)
 
 
 def _rows(bars: Float2D, opens: range) -> Float2D:

@@ -1,7 +1,7 @@
 """The end of a tick: one commit, then publication that may be repeated.
 
 The memory's file holds the signal; replacing it is the moment at which the tick has happened. ``signal.json`` and the
-log of signals follow from it, and are brought up to date again by whoever finds them behind.
+log of signals follow from it, and are brought up to date by the next reader that finds them behind.
 """
 
 import json
@@ -52,7 +52,7 @@ def publish(context: TickContext, *, new: bool = False) -> None:
 
 
 def summary(signal: Signal) -> dict[str, object]:
-    """Return what the log says of a signal."""
+    """Return a signal as the log describes it."""
     status = {report.pair: report.status for report in signal.pairs}
     gross = round(sum(abs(leg.weight) for leg in signal.legs), 6)
     reasons = [reason.value for reason in signal.reasons]

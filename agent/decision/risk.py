@@ -6,13 +6,14 @@ pairs together still holds for those that remain.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from perpfut_lib.accounting import liquidation_distance
 from perpfut_lib.artifacts import Control, Reason
 from perpfut_lib.config import RiskConfig
+from perpfut_lib.types import Json, JsonObject
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class AccountView:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that concerns all pairs."""
+    """Limits, account and orders that apply to all pairs."""
 
     control: Control | None
     """The operator's orders; none where they cannot be read."""
@@ -92,7 +93,7 @@ class RiskResult:
     closed: frozenset[str] = field(default_factory=frozenset)
     """Pairs that a check closed."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return plain JSON that :meth:`from_json` reads back."""
         return {
             "weights": {name: list(legs) for name, legs in self.weights.items()},
@@ -104,7 +105,7 @@ class RiskResult:
         }
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+    def from_json(cls, tree: Mapping[str, Json]) -> Self:
         """Read what :meth:`to_json` wrote."""
         return cls(
             weights={name: (legs[0], legs[1]) for name, legs in tree["weights"].items()},

@@ -1,8 +1,8 @@
-"""What a tick comes to: its signal, and the memory that the next tick starts from. Pure."""
+"""The result of a tick: its signal, and the memory that the next tick starts from. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from agent.decision.context import TickContext
 from agent.decision.followed_pairs import Window
@@ -14,13 +14,14 @@ from agent.state.memory import Capital, FollowedPair, Memory, decided
 from agent.state.pair_ledger import Pending
 from perpfut_lib.artifacts import Leg, PairReport, Reason, Seen, Signal
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
+from perpfut_lib.types import JsonObject
 
 FLAT = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Everything that the nodes before found out."""
+    """Results of the nodes before."""
 
     bar_close: int
     created_at: int
@@ -111,7 +112,7 @@ def _signal(context: TickContext, proposal: Proposal, expires_at: int) -> Signal
     )
 
 
-def _head(context: TickContext, created_at: int, **inputs: str) -> dict[str, Any]:
+def _head(context: TickContext, created_at: int, **inputs: str) -> JsonObject:
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "signal",

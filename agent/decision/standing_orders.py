@@ -1,4 +1,4 @@
-"""What others tell the agent at the start of a tick: the operator, the governor, the execution side."""
+"""Orders and reports at the start of a tick: from the operator, the governor and the execution side."""
 
 import logging
 
@@ -24,7 +24,7 @@ class Orders(Part):
 
 
 def read_orders(context: TickContext, now: int) -> Orders:
-    """Read all three files; whatever is wrong with one of them counts against trading, and none stops the tick."""
+    """Read all three files; a fault in one of them forbids trading, but never stops the tick."""
     return Orders(control=_control(context), governor_mode=_governor(context, now), snapshot=_snapshot(context, now))
 
 

@@ -26,11 +26,6 @@ class StopRules:
     rest_ms: int = 600_000
     """Shortest time for which a trigger stays where it is: a crash that is faster than that meets it."""
 
-    @property
-    def farthest(self) -> Decimal:
-        """Return the largest distance that a stop can have from the price after ``rest_ms`` without news."""
-        return self.distance * (1 + self.drift)
-
 
 @dataclass(frozen=True)
 class Stop:

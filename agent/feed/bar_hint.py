@@ -53,7 +53,7 @@ class BarHint:
             )
 
     def close(self) -> None:
-        """Stop following and wake whoever waits."""
+        """Stop following and wake every waiting thread."""
         self._stop.set()
         with self._news:
             self._news.notify_all()

@@ -32,7 +32,7 @@ PUBLISHED_WITHIN: Final = 5 * MINUTE_MS  # a settlement that is due is asked for
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of one symbol."""
+    """Request for one symbol."""
 
     bars_since: int
     """First open time, ms UTC."""
@@ -42,7 +42,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Slice:
-    """What is known of one symbol up to some time."""
+    """Data of one symbol up to some time."""
 
     bars: Float2D
     """Closed bars as published, (n, 6): open time (ms UTC), open, high, low, close, volume; gaps are gaps."""
@@ -62,7 +62,7 @@ class MarketData(Protocol):
         ...
 
     def fetch(self, wanted: Mapping[str, Wanted], until: int, deadline: float | None = None) -> dict[str, Slice]:
-        """Return what is known of each symbol before ``until``; a symbol that gives no answer is absent.
+        """Return the data of each symbol before ``until``; a symbol that gives no answer is absent.
 
         Bars open in [``bars_since``, ``until``) and are closed; settlements lie in [``settlements_since``, ``until``].
         With a ``deadline`` (seconds from now), what has not come by then is absent too.
@@ -112,7 +112,7 @@ class LiveMarket:
         return {name: answer for name, answer in answers.items() if answer is not None}
 
     def close(self) -> None:
-        """Give up what is being asked for and stop the threads."""
+        """Cancel pending requests and stop the threads."""
         self._exchange.stopped.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

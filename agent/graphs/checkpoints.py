@@ -23,6 +23,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.decision.context import PairsChangedError, TickContext
 from agent.observation.tracing import by_no_other_client
 from perpfut_lib.errors import ArtifactError
+from perpfut_lib.types import Json
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ FOLD_EVERY: Final = 20
 
 
 class StepSaver(SqliteSaver):
-    """One write a node: its output is in the checkpoint that follows it.
+    """One write per node: its output is in the checkpoint that follows it.
 
     LangGraph also records single outputs of nodes that run side by side. Ours run one after another, so a crash between
     a node and its checkpoint makes that node run again, as a crash in the node does.
@@ -63,7 +64,7 @@ class Checkpoints:
         return graph.compile(checkpointer=self.saver)
 
     def run(
-        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Any], context: TickContext
+        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Json], context: TickContext
     ) -> None:
         """Run a graph to its end, from its last checkpoint if it was cut short, and forget its checkpoints.
 

@@ -4,7 +4,7 @@ Nodes are thin; what they call is pure. State is plain JSON, so that a checkpoin
 read back. Nothing outside the checkpoints changes until the last node commits the memory, which holds the signal.
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -20,28 +20,29 @@ from agent.decision.signal_assembly import Proposal, assemble_signal, capital_at
 from agent.decision.standing_orders import Orders, account_view, read_orders
 from agent.state.memory import FollowedPair
 from perpfut_lib.artifacts import Reason
+from perpfut_lib.types import JsonObject
 
 
 class FastState(TypedDict, total=False):
-    """What travels between the nodes, all of it plain JSON."""
+    """State that the nodes pass on, as plain JSON."""
 
     bar_close: int
     """Bar to decide on, ms UTC."""
     created_at: int
     """Wall clock when the tick began; a tick that is resumed keeps it, and so its signal."""
-    orders: dict[str, Any]
+    orders: JsonObject
     """What the operator, the governor and the execution side said."""
-    window: dict[str, Any] | None
+    window: JsonObject | None
     """The active pairs, by digest."""
     faults: list[str]
     """What is wrong with the whole tick."""
-    slices: dict[str, Any]
+    slices: JsonObject
     """Market data by symbol."""
     spreads: dict[str, float]
     """Every pair that can be decided on, with its spread in formation standard deviations."""
-    decisions: dict[str, Any]
+    decisions: JsonObject
     """What it asked for, by pair."""
-    risk_result: dict[str, Any]
+    risk_result: JsonObject
     """What risk allows, by pair, and why."""
 
 
@@ -59,7 +60,7 @@ def resolve_pairs(state: FastState, runtime: Runtime[TickContext]) -> FastState:
 
 
 def fetch_market(state: FastState, runtime: Runtime[TickContext]) -> FastState:
-    """Fetch closed bars and settlements of every tracked pair."""
+    """Fetch closed bars and settlements of every followed pair."""
     context = runtime.context
     followed = followed_pairs.current_pairs(context, _window(state))
     context.scratch.clear()
@@ -87,7 +88,7 @@ def infer(state: FastState, runtime: Runtime[TickContext]) -> FastState:
 
 
 def check_risk(state: FastState, runtime: Runtime[TickContext]) -> FastState:
-    """Find out what may be held."""
+    """Check the proposed targets against every limit."""
     context = runtime.context
     risk_result = check(_targets(state, context), _situation(state, context), context.profile.agent.risk)
     return {"risk_result": risk_result.to_json()}
@@ -168,7 +169,7 @@ def _situation(state: FastState, context: TickContext) -> Situation:
 
 
 def _targets(state: FastState, context: TickContext) -> list[PairTarget]:
-    """Return what is proposed for every pair that may be traded."""
+    """Return the proposed target of every pair that may be traded."""
     window, asked = _window(state), _decisions(state)
     if window is None:
         return []
@@ -184,7 +185,7 @@ def _targets(state: FastState, context: TickContext) -> list[PairTarget]:
 
 
 def undecided(followed: FollowedPair, *, complete: bool, context: TickContext) -> Reason:
-    """Return why a pair was not decided on, which says whether its target may be held."""
+    """Return why there is no decision on a pair; the reason determines whether its target may be held."""
     if context.policy is None:
         return Reason.POLICY_MISMATCH
     if complete:

@@ -4,7 +4,7 @@ A language model, where one is given, may only annotate: its text is redacted, c
 """
 
 import logging
-from typing import Any, Final, Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -22,6 +22,7 @@ from perpfut_lib.artifacts import (
 )
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION, Part
 from perpfut_lib.errors import ArtifactError, MissingInputError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +45,19 @@ class GovernorMemory(Part):
 
 
 class GovernorTick(TypedDict, total=False):
-    """What travels between the nodes, all of it plain JSON."""
+    """State that the nodes pass on, as plain JSON."""
 
     created_at: int
     """Wall clock when the tick began."""
-    snapshot: dict[str, Any] | None
+    snapshot: JsonObject | None
     """The newest snapshot, if there is a new one."""
     faults: list[str]
     """What is wrong with the execution side's reports."""
     lost_pairs: float
     """Share of active pairs that lost their cointegration."""
-    state: dict[str, Any]
+    state: JsonObject
     """State of the rules after this tick."""
-    metrics: dict[str, Any] | None
+    metrics: JsonObject | None
     """The roll-up."""
     actions: list[str]
     """What the rules ask for."""
@@ -75,7 +76,7 @@ def load_snapshot(state: GovernorTick, runtime: Runtime[TickContext]) -> Governo
 
 
 def apply_rules(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
-    """Roll up, watch, and find out what is due."""
+    """Roll up performance, update the alarms, and find the actions that are due."""
     context, memory = runtime.context, read_memory(runtime.context)
     snapshot = PerfSnapshot.model_validate(state["snapshot"], strict=False)
     config = context.profile.agent.governor
@@ -88,7 +89,7 @@ def apply_rules(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorT
 
 
 def annotate(state: GovernorTick, runtime: Runtime[TickContext]) -> GovernorTick:
-    """Let a language model describe what happened; nothing that it says is acted on, and it may fail."""
+    """Let a language model describe the tick; its text triggers nothing, and it may fail."""
     annotator = runtime.context.annotator
     if annotator is None or not state["actions"]:
         return {"note": ""}
@@ -129,7 +130,7 @@ def concluded(memory: GovernorMemory, tick: GovernorTick, provenance: Provenance
     """Return the governor's memory after a tick, with its new order. Pure."""
     state = GovernorState.model_validate(tick["state"], strict=False) if "state" in tick else memory.state
     metrics = Metrics.model_validate(tick["metrics"], strict=False) if tick.get("metrics") else None
-    head: dict[str, Any] = {
+    head: JsonObject = {
         "schema_version": SCHEMA_VERSION,
         "seq": memory.seq + 1,
         "run_id": run_id,

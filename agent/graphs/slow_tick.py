@@ -1,4 +1,4 @@
-"""The slow tick: which pairs to trade, by the very screen of the study, and whether they still hold together.
+"""The slow tick: which pairs to trade, by the screen of the study, and whether they are still cointegrated.
 
 At the start of a trading window (or when the governor asks) pairs are selected on the formation window before it; in
 between the active pairs are tested again. Candles and recursions travel by the history on disk, not by the state.
@@ -6,7 +6,7 @@ between the active pairs are tested again. Candles and recursions travel by the 
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -17,6 +17,7 @@ from agent.selection.pair_selection import Span, opened, retested, screen, tradi
 from perpfut_lib.artifacts import ActivePair, ActivePairs, Control, GovernorOrder
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 from perpfut_lib.errors import MissingInputError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class SlowState(TypedDict, total=False):
     """Select pairs, or test the active ones again."""
     symbols: list[str]
     """Symbols to choose from."""
-    screened: dict[str, Any]
+    screened: JsonObject
     """What the screen found."""
 
 
@@ -47,14 +48,14 @@ def load_control(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
 
 
 def plan(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Decide what is to be done, and on which symbols."""
+    """Choose between selecting and testing again, and the symbols for it."""
     context = runtime.context
     symbols = _allowed(context, _universe(context))
     return {"mode": _mode(context, state["bar_close"], state["reselect_seq"]), "symbols": symbols}
 
 
 def refresh_history(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Fetch what has come since the last refresh, of every symbol; what gives no answer stays as it was."""
+    """Fetch every symbol's new bars; a symbol that gives no answer keeps its history."""
     context, until = runtime.context, state["bar_close"]
     spec = context.rules.spec
     store = History(context.folder.history, spec)
@@ -87,7 +88,7 @@ def open_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
 
 
 def retest_pairs(state: SlowState, runtime: Runtime[TickContext]) -> SlowState:
-    """Test the active pairs on the latest formation length and publish what came out."""
+    """Test the active pairs on the latest formation length and publish the results."""
     context, histories = runtime.context, _histories(state, runtime.context)
     active, _ = context.active_pairs()
     settings, now = context.profile.cointegration, state["bar_close"]
@@ -187,7 +188,7 @@ def _histories(state: SlowState, context: TickContext) -> dict[str, SymbolHistor
     return {symbol: held[symbol] for symbol in state["symbols"] if symbol in held}
 
 
-def _publish(context: TickContext, state: SlowState, pairs: tuple[ActivePair, ...], window: dict[str, Any]) -> None:
+def _publish(context: TickContext, state: SlowState, pairs: tuple[ActivePair, ...], window: JsonObject) -> None:
     document = ActivePairs(
         schema_version=SCHEMA_VERSION,
         kind="active_pairs",

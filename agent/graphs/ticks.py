@@ -85,7 +85,7 @@ class Ticks:
 
     @staticmethod
     def settle() -> None:
-        """Take everything that the first tick loaded out of the collector's sight: scanning it would hold up a tick."""
+        """Exempt what the first tick loaded from garbage collection, which would delay a tick."""
         gc.collect()
         gc.freeze()
 

@@ -17,9 +17,6 @@ ONE_WAY: Final = "one-way mode: one position per symbol"
 LIMIT_ROOM: Final = Decimal("0.1")
 """How far beyond its trigger Hyperliquid may fill a stop, as a share of it: no order there is without a price."""
 
-APART_MS: Final = 1_000
-"""Our nonces are so far from those of the connector's own orders: no two may be equal."""
-
 
 class Venue(Protocol):
     """One exchange as the executor needs it beside Hummingbot's orders."""

@@ -10,7 +10,7 @@ from perpfut_lib.errors import ConfigError, PerpfutError
 
 @dataclass(frozen=True)
 class Orders:
-    """What is to be done, and on which symbols."""
+    """Orders, and the symbols that they apply to."""
 
     order: str
     """``run``, ``pause`` or ``kill``."""

@@ -1,6 +1,6 @@
 """What the exchange itself says, line by line: its address, clock, limits, symbols, candles, funding, websocket.
 
-Public endpoints only, a dozen requests at most. A question that got no answer is told as one that could not be asked,
+Public endpoints only, a dozen requests at most. An unanswered question is reported as one that could not be asked,
 so that a machine without a network is not taken for a healthy one.
 """
 

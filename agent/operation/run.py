@@ -42,16 +42,16 @@ class SlowProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, bar_close: int) -> None:
-        """Start one, unless one is still at work."""
+        """Start one, unless one is still running."""
         if not self.busy():
             self._process = subprocess.Popen([*self._command, "--at", str(bar_close)], stdin=subprocess.DEVNULL)
 
     def busy(self) -> bool:
-        """Return whether one is at work."""
+        """Return whether one is running."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it: gently, then not."""
+        """Terminate it, and kill it if it does not end."""
         if self._process is None:
             return
         self._process.terminate()
@@ -96,7 +96,7 @@ class Scheduler:
                 settled = True
 
     def _tick(self, bar_close: int) -> None:
-        """Do everything that one closed bar asks for."""
+        """Run the ticks that one closed bar calls for."""
         self._select(bar_close)
         self._beat(bar_close, "ticking")
         self._session.ticks.fast_tick(bar_close)
@@ -107,7 +107,7 @@ class Scheduler:
             )
 
     def _select(self, bar_close: int) -> None:
-        """Start a slow tick if one is due, and wait for it where this bar cannot do without."""
+        """Start a slow tick if one is due, and wait for it if this bar needs its pairs."""
         selection = selection_due(self._context, bar_close)
         if selection or bar_close - self._tested >= self._context.profile.agent.retest:
             self._slow.start(bar_close)
@@ -181,7 +181,7 @@ def slow_command(profile: str, settings: Sequence[str]) -> list[str]:
 
 
 def leave() -> NoReturn:
-    """End the process at once: everything is on disk, and taking the interpreter apart can take seconds."""
+    """End the process at once: everything is on disk, and an orderly exit of the interpreter can take seconds."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

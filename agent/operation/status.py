@@ -1,6 +1,6 @@
-"""What a person, or a health check, wants to know: the state of an agent told from its folder.
+"""The state of an agent, read from its folder, for people and health checks.
 
-A health check runs every minute beside the agent: nothing is imported here that it can do without.
+A health check runs every minute beside the agent: imports are kept to what it needs.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def heartbeat_age(folder: AgentFolder, now: int) -> int | None:
 
 
 def told(name: str, tell: Callable[[], str], missing: str = "bad") -> Line:
-    """Return a line of what is told, or of the error that stands in its way."""
+    """Return a line with the answer, or with the error that prevents one."""
     try:
         return Line(name, "ok", tell())
     except PerpfutError as error:

@@ -1,4 +1,4 @@
-"""Compile ahead: a pair that does not exist goes through one bar and one decision before the first real one does."""
+"""Compile ahead: a made-up pair goes through one bar and one decision before the first real one."""
 
 import logging
 from dataclasses import replace
@@ -23,7 +23,7 @@ PRICES: Final = (1.0, 1.0)
 
 
 def compile_ahead(context: TickContext) -> None:
-    """Run everything of a fast tick that is compiled, while the first bar is waited for.
+    """Run all compiled code of a fast tick while the agent waits for the first bar.
 
     The first process after an update compiles for half a minute; later ones load what that one left on disk. Without a
     policy nothing is decided, and there is nothing to compile. A policy that cannot decide on the made-up pair is
@@ -38,7 +38,7 @@ def compile_ahead(context: TickContext) -> None:
 
 
 def _decide_once(policy: TradingPolicy, rules: UpdateRules) -> None:
-    """Take a pair that does not exist through a bar and a decision; types are those of real ones."""
+    """Take a made-up pair through a bar and a decision, with the types of a real one."""
     bar = rules.timeframe
     pair = Pair(0.0, 1.0, 0.5, 0.0, 1.0, 0.0, 1.0, 0.0, float(bar), float(DAY_MS), float(bar))
     start = replace(init_state(rules.spec, LEGS), time=0)

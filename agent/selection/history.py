@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from perpfut_lib.features import FeatureSpec, FeatureState, init_state
 from perpfut_lib.features.asset_scan import scan_asset
 from perpfut_lib.features.recursion import AssetTrack
 from perpfut_lib.features.spec import ASSET_COUNT
-from perpfut_lib.types import DAY_MS, Float2D
+from perpfut_lib.types import DAY_MS, Float2D, Json, JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class SymbolHistory:
         return cls(NO_BARS, init_state(spec, (symbol,)), (), since - EARLIER_SETTLEMENTS, since)
 
     def wanted(self, until: int) -> Wanted:
-        """Return what is to be fetched to bring it up to ``until``."""
+        """Return the request that brings the history up to ``until``."""
         due = self.checked < until - DAY_MS or settlement_due(self.checked, until)
         return Wanted(self.settled, self.checked + 1 if due else None)
 
@@ -112,11 +112,11 @@ class History:
         return {symbol: history for symbol, history in found.items() if history is not None}
 
     def write(self, histories: Mapping[str, SymbolHistory]) -> None:
-        """Replace what is kept; the index comes last and says what belongs to it."""
+        """Replace the stored history; the index is written last and lists its files."""
         symbols = {symbol: self._entry(symbol, history) for symbol, history in histories.items()}
         write_sealed(self.folder / INDEX, {"schema": SCHEMA, "symbols": symbols})
 
-    def _entry(self, symbol: str, history: SymbolHistory) -> dict[str, Any]:
+    def _entry(self, symbol: str, history: SymbolHistory) -> JsonObject:
         buffer = io.BytesIO()
         np.save(buffer, history.bars, allow_pickle=False)
         write_bytes(self.folder / f"{symbol}.npy", buffer.getvalue())
@@ -128,7 +128,7 @@ class History:
             "bars": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
 
-    def _symbol(self, symbol: str, entry: Mapping[str, Any]) -> SymbolHistory | None:
+    def _symbol(self, symbol: str, entry: Mapping[str, Json]) -> SymbolHistory | None:
         try:
             content = (self.folder / f"{symbol}.npy").read_bytes()
             if hashlib.sha256(content).hexdigest() != entry["bars"]:

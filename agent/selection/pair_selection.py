@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from perpfut_lib.config import CointegrationConfig, Profile
 from perpfut_lib.errors import ArtifactError, DegenerateSeriesError, NoPairsError
 from perpfut_lib.features import FeatureState, Pair, open_pair
 from perpfut_lib.store.halts import halted_bars
-from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.types import Float1D, Float2D, Json, JsonObject
 from perpfut_lib.universe import daily_turnover
 
 _NUMBERS: Final = ("alpha", "beta", "correlation", "stat", "pvalue", "spread_mean", "spread_std")
@@ -42,9 +42,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Screened:
-    """What the screen found."""
+    """Result of the screen."""
 
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[JsonObject, ...]
     """Selected pairs, best first: symbols and the numbers of their test."""
     tested: int
     """Pairs tested."""
@@ -59,7 +59,7 @@ def trading_span(now: int, config: CointegrationConfig) -> Span:
 
 
 def screen(histories: Mapping[str, SymbolHistory], span: Span, profile: Profile, timeframe: int) -> Screened:
-    """Run the screen that the study was made with, eligibility included, on the formation window before ``span``.
+    """Run the study's screen, eligibility included, on the formation window before ``span``.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _halts(bars: Float2D, halt: int, timeframe: int) -> bool:
 
 
 def opened(
-    row: Mapping[str, Any], histories: Mapping[str, SymbolHistory], span: Span, rules: UpdateRules
+    row: Mapping[str, Json], histories: Mapping[str, SymbolHistory], span: Span, rules: UpdateRules
 ) -> ActivePair:
     """Return a selected pair with its features warmed on the formation window, up to the last bar but one.
 

@@ -16,7 +16,7 @@ from perpfut_lib.artifacts import ActivePair, Seen, Signal
 from perpfut_lib.artifacts.contract import Part
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from perpfut_lib.features import FeatureSpec, FeatureState
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, Json, JsonObject
 
 SCHEMA: Final = 1
 Settlements = tuple[tuple[int, float], ...]
@@ -129,7 +129,7 @@ def load(path: Path, spec: FeatureSpec | None) -> Memory:
 
 
 def start_following(pair: ActivePair, valid_from: int, spec: FeatureSpec) -> FollowedPair:
-    """Return the track of a pair that was just selected; errors as for ``FeatureState.from_json``."""
+    """Return a pair that was just selected, as followed from now on; errors as for ``FeatureState.from_json``."""
     state = pair.filter_state
     return FollowedPair(
         pair=pair.pair,
@@ -157,11 +157,11 @@ def filter_state(
 
 
 def decided(followed: FollowedPair, pending: Pending, expires_at: int) -> FollowedPair:
-    """Return the track with one more decision in its queue."""
+    """Return the pair with one more decision in its queue."""
     return replace(followed, queue=(*followed.queue, pending), expires_at=expires_at)
 
 
-def _to_json(memory: Memory) -> dict[str, Any]:
+def _to_json(memory: Memory) -> JsonObject:
     return {
         "schema": SCHEMA,
         "seq": memory.seq,
@@ -174,7 +174,7 @@ def _to_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
+def _from_json(tree: Mapping[str, Json], spec: FeatureSpec | None) -> Memory:
     followed_pairs = [_followed_from_json(followed, spec) for followed in tree["tracks"]] if spec is not None else []
     signal = tree["signal"]
     return Memory(
@@ -189,7 +189,7 @@ def _from_json(tree: Mapping[str, Any], spec: FeatureSpec | None) -> Memory:
 
 
 def _numbers(followed: FollowedPair) -> Float1D:
-    """Return every number of a track that must be finite: the recursion, the ledger, the decisions in the queue."""
+    """Return every number of a pair that must be finite: the recursion, the ledger, the decisions in the queue."""
     ledger, numbers = followed.ledger, [*followed.closes, *followed.marks]
     numbers += [ledger.cash, ledger.quantity_y, ledger.quantity_x]
     for pending in followed.queue:
@@ -200,7 +200,7 @@ def _numbers(followed: FollowedPair) -> Float1D:
     return np.concatenate([numbers, *(np.frombuffer(record.tobytes()) for record in records)])
 
 
-def _followed_to_json(followed: FollowedPair) -> dict[str, Any]:
+def _followed_to_json(followed: FollowedPair) -> JsonObject:
     return {
         "pair": followed.pair,
         "legs": list(followed.legs),
@@ -213,7 +213,7 @@ def _followed_to_json(followed: FollowedPair) -> dict[str, Any]:
     }
 
 
-def _followed_from_json(tree: Mapping[str, Any], spec: FeatureSpec) -> FollowedPair:
+def _followed_from_json(tree: Mapping[str, Json], spec: FeatureSpec) -> FollowedPair:
     state = tree["filter"]
     return FollowedPair(
         pair=tree["pair"],

@@ -1,4 +1,4 @@
-"""The agent's own ledger of one pair: the very arithmetic of the evaluation, one bar later.
+"""The agent's own ledger of one pair: the arithmetic of the evaluation, one bar later.
 
 A decision fills at the open of the bar that follows it. That price is known when the bar has closed, so each tick
 first books what the previous one decided. Nothing here waits for the exchange: what was really filled is the
@@ -46,7 +46,7 @@ class PairLedger(Part):
 
 
 class Fill(NamedTuple):
-    """What a decision met: prices of legs y and x."""
+    """Prices and funding that a decision met, for legs y and x."""
 
     prices: tuple[float, float]
     """Open prices of the bar that opened when the decision was made."""
@@ -55,7 +55,7 @@ class Fill(NamedTuple):
 
 
 def fill(ledger: PairLedger, pending: Pending, met: Fill, costs: Costs, timeframe: int) -> PairLedger:
-    """Return the book after a decision was filled and held to the next one, a bar later."""
+    """Return the ledger after a decision was filled and held to the next one, a bar later."""
     if pending.weights is None:
         return hold(ledger, met, timeframe)
     (open_y, open_x), (funding_y, funding_x) = met.prices, met.funding
@@ -67,13 +67,13 @@ def fill(ledger: PairLedger, pending: Pending, met: Fill, costs: Costs, timefram
 
 
 def hold(ledger: PairLedger, met: Fill, timeframe: int) -> PairLedger:
-    """Return the book after one bar without a trade: funding alone moves cash."""
+    """Return the ledger after one bar without a trade: funding alone moves cash."""
     paid = ledger.quantity_y * met.funding[0] + ledger.quantity_x * met.funding[1]
     return ledger.model_copy(update={"time": ledger.time + timeframe, "cash": ledger.cash - paid})
 
 
 def flatten(ledger: PairLedger, prices: tuple[float, float], costs: Costs, timeframe: int) -> PairLedger:
-    """Return the book after everything was sold at ``prices``: its signal had run out, or its window ended."""
+    """Return the ledger after everything was sold at ``prices``: its signal had run out, or its window ended."""
     price_y, price_x = prices
     step = StepPrices(price_y, price_x, price_y, price_x, price_y, price_x, 0.0, 0.0, 0.0, 0.0)
     after, _ = flatten_step(ledger.holding(), step, costs)

@@ -1,4 +1,4 @@
-"""The key that seals documents, shared by the agent and whoever reads them."""
+"""The key that seals documents, shared by the agent and its readers."""
 
 import os
 from pathlib import Path

@@ -3,15 +3,15 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from perpfut_lib.artifacts import write_bytes
 from perpfut_lib.artifacts.atomic import parse_json
 from perpfut_lib.artifacts.contract_io import read_content
 from perpfut_lib.errors import ArtifactError
+from perpfut_lib.types import Json
 
 
-def write_sealed(path: Path, tree: Any) -> None:
+def write_sealed(path: Path, tree: Json) -> None:
     """Replace a file by ``tree``: atomic, floats to the last bit, NaN refused."""
     seal_content(path, json.dumps(tree, separators=(",", ":"), allow_nan=False).encode())
 
@@ -21,7 +21,7 @@ def seal_content(path: Path, content: bytes) -> None:
     write_bytes(path, b'{"seal":"%s","content":%s}\n' % (hashlib.sha256(content).hexdigest().encode(), content))
 
 
-def read_sealed(path: Path) -> Any:
+def read_sealed(path: Path) -> Json:
     """Return what :func:`write_sealed` wrote.
 
     Raises

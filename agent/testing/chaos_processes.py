@@ -11,12 +11,13 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import ExchangeError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 SOURCES: Final = Path(__file__).resolve().parents[2]
 PACED: Final = Path(__file__).with_name("paced")
@@ -89,20 +90,20 @@ class ExchangeProcess:
                 raise ExchangeError("a local exchange that does not start", "one that answers", "run: perpfut venue")
             time.sleep(0.1)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Return its settings: the profile's market, and the time."""
         market = self.profile.data.simulation.model_dump(mode="json")
-        settings: dict[str, Any] = {f"simulation.{name}": value for name, value in market.items() if name != "days"}
+        settings: JsonObject = {f"simulation.{name}": value for name, value in market.items() if name != "days"}
         settings["history_days"] = 1
         if not self.pace.real:
             settings |= {"start": self.pace.shown, "epoch": self.pace.epoch, "speed": self.pace.speed}
         return settings
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> JsonObject | None:
         """Return what its control endpoint tells, or none if it does not answer."""
         try:
             with urllib.request.urlopen(f"{self.url}/control/state", timeout=5.0) as answer:
-                state: dict[str, Any] = json.load(answer)
+                state: JsonObject = json.load(answer)
                 return state
         except (OSError, ValueError):
             return None

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent.testing.chaos import Trial
 from agent.testing.undisturbed import UNSELECTED, Past, content, log_lines, unanswered, undisturbed
 from perpfut_lib.artifacts import AgentFolder, Reason, Signal
+from perpfut_lib.types import JsonObject
 
 RESUMED: Final = "going on with a tick that was cut short"
 SIGNALLED: Final = "signal"
@@ -110,7 +111,7 @@ def _signals(folder: AgentFolder) -> list[Signal]:
     return [Signal.model_validate_json(line) for file in files for line in file.read_text().splitlines()]
 
 
-def counted(trial: Trial) -> list[dict[str, Any]]:
+def counted(trial: Trial) -> list[JsonObject]:
     """Return the number of kills by victim and aim."""
     kinds = Counter((kill.victim, kill.aim) for kill in trial.kills)
     return [{"victim": victim, "aim": aim, "kills": number} for (victim, aim), number in sorted(kinds.items())]

@@ -29,6 +29,8 @@ from perpfut_lib.venue.faults import AnyFault, Delist, Drop, Gap, Late, Latency,
 BARS_BEFORE: Final = 4
 KLINES: Final = "/fapi/v1/klines"
 
+ChosenCase = tuple[tuple[str, AnyFault | None], FaultInjection]
+
 
 @dataclass(frozen=True)
 class Case:
@@ -97,20 +99,21 @@ def drill(
         symbol = next(iter(stand.context.memory.followed_pairs.values())).legs[0]
         stand.clock.reach(bar_close + profile.agent.grace_ms)
         honest = {forget: _honest(stand, healthy, bar_close, forget=forget) for forget in (False, True)}
-        cases = []
-        for (name, fault), bad in track(_chosen(exchange_faults(symbol), share), label="drill", unit="case"):
-            expected = Expected(
-                honest[bad.forgets], stand.context.memory.signal, bad.allowed, isinstance(fault, Revise)
-            )
-            with _fault(stand, fault):
-                signal = _ticked(bad.apply(_copied(stand.context, scratch / "case")), bar_close)
-            cases.append(Case(name, bad.name, judge(signal, expected), " ".join(signal.reasons if signal else ())))
+        chosen = track(_chosen(exchange_faults(symbol), share), label="drill", unit="case")
+        cases = [_run(stand, case, honest[case[1].forgets], scratch / "case", bar_close) for case in chosen]
     return pd.DataFrame([vars(case) for case in cases])
 
 
-def _chosen(
-    faults: dict[str, AnyFault | None], share: float
-) -> list[tuple[tuple[str, AnyFault | None], FaultInjection]]:
+def _run(stand: Stand, case: ChosenCase, honest: Signal, folder: Path, bar_close: int) -> Case:
+    """Run one case in a copy of the agent's folder and judge its signal."""
+    (name, fault), bad = case
+    expected = Expected(honest, stand.context.memory.signal, bad.allowed, isinstance(fault, Revise))
+    with _fault(stand, fault):
+        signal = _ticked(bad.apply(_copied(stand.context, folder)), bar_close)
+    return Case(name, bad.name, judge(signal, expected), " ".join(signal.reasons if signal else ()))
+
+
+def _chosen(faults: dict[str, AnyFault | None], share: float) -> list[ChosenCase]:
     """Return the cases to run: all single faults, and every 1/share-th of the double ones."""
     work = [(fault, bad) for fault in faults.items() for bad in FAULT_INJECTIONS]
     single = [case for case in work if case[0][1] is None or case[1] is FAULT_INJECTIONS[0]]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent.decision.context import TickContext, open_policy
 from agent.feed.market import LiveMarket, MarketData, Slice, Wanted
@@ -16,7 +16,7 @@ from perpfut_lib.acquire.exchange import Exchange
 from perpfut_lib.acquire.wires import BINANCE
 from perpfut_lib.artifacts import AgentFolder, Reason, Run, Signal
 from perpfut_lib.config import Profile
-from perpfut_lib.types import DAY_MS
+from perpfut_lib.types import DAY_MS, JsonObject
 from perpfut_lib.venue.server import serve
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
@@ -39,7 +39,7 @@ class Past:
     """One per bar, oldest first."""
 
 
-def content(signal: Signal) -> dict[str, Any]:
+def content(signal: Signal) -> JsonObject:
     """Return what a signal asks for, without what says when and by whom it was written."""
     return signal.model_dump(mode="json", include={"bar_close", "legs", "pairs", "reasons", "kill"})
 
@@ -123,7 +123,7 @@ def _patient(profile: Profile) -> Profile:
     return profile.model_copy(update={"agent": profile.agent.model_copy(update={"patience_ms": 0})})
 
 
-def log_lines(folder: AgentFolder, kind: str = "fast") -> Iterable[dict[str, Any]]:
+def log_lines(folder: AgentFolder, kind: str = "fast") -> Iterable[JsonObject]:
     """Yield the lines of the agent's log, oldest first."""
     for file in sorted(folder.log(kind).parent.glob(f"{kind}.jsonl*"), reverse=True):
         for line in file.read_text().splitlines():

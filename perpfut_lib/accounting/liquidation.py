@@ -1,15 +1,16 @@
 """How far prices may move against a position before the exchange liquidates it."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from perpfut_lib.types import Float1D
 
 MAINTENANCE_MARGIN: Final = 0.05  # cautious: by symbol and bracket, exchanges ask from 0.4 % of notional upwards
 
 
-def liquidation_distance(longs: Any, shorts: Any, maintenance: float) -> Float1D:
+def liquidation_distance(longs: npt.ArrayLike, shorts: npt.ArrayLike, maintenance: float) -> Float1D:
     r"""Return the adverse move of every leg, as a fraction, at which equity meets the maintenance margin.
 
     After a move :math:`d` against every leg, longs :math:`L` have lost :math:`dL` and shorts :math:`S` have lost

@@ -13,7 +13,7 @@ from perpfut_lib.acquire.budget import WeightBudget
 from perpfut_lib.acquire.wires import Wire
 from perpfut_lib.config import ExchangeConfig, format_duration, format_time
 from perpfut_lib.errors import ExchangeError, MissingInputError
-from perpfut_lib.types import Float2D
+from perpfut_lib.types import Float2D, JsonObject
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Exchange:
         per_minute = config.weight_per_minute or wire.weight_per_minute * 5 // 6
         self.budget = budget or WeightBudget(per_minute, sleep=self.stopped.wait)
         self._client = wire.client(config.url, config.timeout)
-        self._markets: dict[str, Any] = {}
+        self._markets: JsonObject = {}
         self._answered = threading.Event()
 
     def another(self) -> Self:
@@ -71,7 +71,7 @@ class Exchange:
         clone._client.set_markets(self._client.markets, self._client.currencies)
         return clone
 
-    def markets(self) -> dict[str, Any]:
+    def markets(self) -> JsonObject:
         """Return the perpetual futures by our symbol, as ccxt describes them."""
         if not self._markets:
             loaded = self._ask("markets", self._client.load_markets, 40, lambda found: None)
@@ -103,7 +103,7 @@ class Exchange:
             It does not answer, refuses, or its answers cannot be true.
         """
         page = self.wire.candles
-        params: dict[str, Any] = {"price": "mark"} if mark else {}
+        params: JsonObject = {"price": "mark"} if mark else {}
         until = since + page.rows * timeframe
         if not self.wire.from_start:
             params["until"] = until - 1

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -24,7 +24,7 @@ import pandas as pd
 from perpfut_lib.acquire.market import BAR_COLUMNS
 from perpfut_lib.artifacts import file_sha256, read_json, write_bytes, write_json
 from perpfut_lib.errors import ArtifactError
-from perpfut_lib.types import FUNDING_COLUMNS, Float2D
+from perpfut_lib.types import FUNDING_COLUMNS, Float2D, JsonObject
 
 MANIFEST: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
@@ -39,7 +39,7 @@ class Series:
     unit: str
     """``M`` for months, ``Y`` for years: a page of funding rates spans most of a year."""
 
-    def records(self, rows: int = 0) -> npt.NDArray[Any]:
+    def records(self, rows: int = 0) -> npt.NDArray[np.void]:
         """Return journal records, all zero: an int64 time and float64 values each."""
         kinds = ["<i8", *["<f8"] * (len(self.columns) - 1)]
         return np.zeros(rows, dtype=list(zip(self.columns, kinds, strict=True)))
@@ -97,7 +97,7 @@ class History:
         """Return whether a unit is entered in the manifest."""
         return unit.label in self.manifest(series, symbol)
 
-    def manifest(self, series: Series, symbol: str) -> dict[str, Any]:
+    def manifest(self, series: Series, symbol: str) -> JsonObject:
         """Return ``rows first last sha256`` (and what else was noted) by unit."""
         path = self._folder(series, symbol) / MANIFEST
         return dict(read_json(path)["units"]) if path.is_file() else {}
@@ -107,7 +107,7 @@ class History:
         return Journal(self._folder(series, symbol) / f"{unit.label}.journal", series)
 
     def commit(
-        self, series: Series, symbol: str, unit: Unit, rows: pd.DataFrame, note: dict[str, Any] | None = None
+        self, series: Series, symbol: str, unit: Unit, rows: pd.DataFrame, note: JsonObject | None = None
     ) -> None:
         """Make a unit complete with these rows, and drop its journal.
 
@@ -210,7 +210,7 @@ class Journal:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def _records(self) -> npt.NDArray[Any]:
+    def _records(self) -> npt.NDArray[np.void]:
         kind = self.series.records().dtype
         if not self.path.is_file():
             return self.series.records()

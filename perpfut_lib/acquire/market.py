@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS
+from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS, Json
 
 BAR_COLUMNS: Final = CANDLE_COLUMNS[1:]  # one symbol's table: the symbol is the key it is found under
 SETTLEMENT_COLUMNS: Final = (*FUNDING_COLUMNS[1:], "jitter_ms")
@@ -21,7 +21,7 @@ class Market:
     funding: Mapping[str, pd.DataFrame] | None
     """Settlements by symbol: ``funding_time`` (int64, ms UTC, whole minutes), ``funding_rate`` (float64, fraction),
     ``jitter_ms`` (int64, what rounding down took off). None where no funding is paid on purpose."""
-    truth: Mapping[str, Any] | None = None
+    truth: Mapping[str, Json] | None = None
     """What a simulated market knows about itself; None for recorded ones."""
     instruments: pd.DataFrame | None = None
     """Trading rules, one row per symbol, where the source tells them; see :mod:`perpfut_lib.acquire.online`."""

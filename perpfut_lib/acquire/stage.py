@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ from perpfut_lib.artifacts import Run, StageFolder, settled_sha256
 from perpfut_lib.calendar import Grid, split_spans
 from perpfut_lib.config import DataConfig, Profile, hash_json
 from perpfut_lib.progress import track
-from perpfut_lib.types import DAY_MS
+from perpfut_lib.types import DAY_MS, Json, JsonObject
 
 WINDOW = "window.json"
 TRUTH = "truth.json"
@@ -96,7 +95,7 @@ def _settled(settlements: pd.DataFrame, window: Window) -> pd.DataFrame:
     return settlements.iloc[low:high]
 
 
-def _window_json(market: Market, window: Window, reasons: Mapping[str, str]) -> dict[str, Any]:
+def _window_json(market: Market, window: Window, reasons: Mapping[str, str]) -> JsonObject:
     return {
         "start": window.start,
         "end": window.end,
@@ -108,7 +107,7 @@ def _window_json(market: Market, window: Window, reasons: Mapping[str, str]) -> 
     }
 
 
-def _held(bars: pd.DataFrame, reason: str) -> Mapping[str, Any]:
+def _held(bars: pd.DataFrame, reason: str) -> Mapping[str, Json]:
     """Return what the source holds of one symbol, and why it is in or out."""
     time = bars["open_time"]
     return {"first": int(time.iloc[0]), "last": int(time.iloc[-1]), "bars": len(bars), "reason": reason}

@@ -8,7 +8,7 @@ import ccxt
 import numpy as np
 
 from perpfut_lib.acquire.budget import Page, cheapest_page
-from perpfut_lib.types import Float2D
+from perpfut_lib.types import Float2D, Json, JsonObject
 
 BINANCE_KLINE_TIERS: Final = (Page(99, 1), Page(499, 2), Page(1000, 5))
 """ccxt asks for 1,000 rows at most, whatever it is told; 1,500 would be the dearest tier anyway."""
@@ -19,7 +19,7 @@ class BinanceUsdm(ccxt.binanceusdm):  # type: ignore[misc]  # ccxt has no types
 
     def parse_ohlcvs(
         self,
-        ohlcvs: Any,
+        ohlcvs: list[list[float]],
         market: object = None,
         timeframe: str = "1m",
         since: int | None = None,
@@ -52,7 +52,7 @@ class Wire:
 
     def client(self, url: str | None, timeout: float) -> Any:
         """Return a ccxt client; pacing is left to the budget."""
-        options: dict[str, Any] = {"timeout": int(timeout * 1000), "enableRateLimit": False}
+        options: JsonObject = {"timeout": int(timeout * 1000), "enableRateLimit": False}
         if self.name == "hyperliquid":
             options["options"] = {"fetchMarkets": {"types": ["swap"]}}
         if url is not None:
@@ -61,7 +61,7 @@ class Wire:
             options["urls"] = {"api": api}
         return BinanceUsdm(options) if self.name == "binanceusdm" else getattr(ccxt, self.name)(options)
 
-    def symbol_of(self, market: Mapping[str, Any]) -> str:
+    def symbol_of(self, market: Mapping[str, Json]) -> str:
         """Return our name of a ccxt market: ``BTCUSDT`` on Binance, ``BTC`` or ``kPEPE`` on Hyperliquid."""
         return str(market["baseName"] if self.name == "hyperliquid" else market["id"])
 

@@ -4,9 +4,10 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.types import Json, JsonObject
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,12 +27,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Json) -> None:
     """Write ``value`` as indented JSON with sorted keys; NaN and infinities are refused."""
     write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """Read strict JSON: NaN and duplicate keys are refused.
 
     Raises
@@ -49,7 +50,7 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path}: {error}", "strict JSON", "delete the file and run its stage again") from error
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes) -> Json:
     """Parse strict JSON: a :class:`ValueError` on NaN, duplicate keys, bad UTF-8 or nesting without end."""
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
@@ -66,11 +67,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refuse_constant(text: str) -> Any:
+def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"the constant {text} is not JSON")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
     keys = [key for key, _ in pairs]
     if len(set(keys)) != len(keys):
         raise ValueError(f"duplicate keys in {sorted({key for key in keys if keys.count(key) > 1})}")

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from perpfut_lib.artifacts.atomic import parse_json, write_bytes
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION, ActivePairs, Control, Document, Signal
 from perpfut_lib.artifacts.contract_feedback import GovernorOrder, PerfSnapshot, RetrainRequest
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.types import Json
 
 D = TypeVar("D", bound=Document)
 
@@ -122,7 +123,7 @@ def content_digest(document: Document) -> str:
     return _seal(document.model_dump(mode="json"), None)
 
 
-def _seal(content: Mapping[str, Any], key: bytes | None) -> str:
+def _seal(content: Mapping[str, Json], key: bytes | None) -> str:
     unsealed = {name: value for name, value in content.items() if name != "seal"}
     text = json.dumps(unsealed, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     return hashlib.sha256(text).hexdigest() if key is None else hmac.new(key, text, hashlib.sha256).hexdigest()

@@ -1,14 +1,14 @@
 """JSON Schemas of the contract, for readers in other languages: ``artifacts/schema/<kind>.json``."""
 
 from pathlib import Path
-from typing import Any
 
 from perpfut_lib.artifacts.atomic import write_json
 from perpfut_lib.artifacts.contract_io import KINDS
 from perpfut_lib.config import project_root
+from perpfut_lib.types import JsonObject
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas() -> dict[str, JsonObject]:
     """Return the JSON Schema (draft 2020-12) of every kind of document."""
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {kind: {"$schema": draft, **model.model_json_schema()} for model, kind in KINDS.items()}

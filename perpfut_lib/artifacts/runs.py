@@ -22,6 +22,7 @@ from perpfut_lib.artifacts.atomic import read_json, sync_folder, write_bytes, wr
 from perpfut_lib.artifacts.provenance import file_sha256, git_commit, package_versions, settled_sha256
 from perpfut_lib.config import hash_json, project_root
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.types import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,11 +64,11 @@ class StageFolder:
         """Return the path of a file in this folder."""
         return self.path / name
 
-    def write_json(self, name: str, value: Any) -> None:
+    def write_json(self, name: str, value: Json) -> None:
         """Write strict JSON."""
         write_json(self.file(name), value)
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str) -> Json:
         """Read strict JSON."""
         return read_json(self.file(name))
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from perpfut_lib.policies import RandomSwitch
 from perpfut_lib.policies.informed import informed_episodes, informed_policy
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.agents import load_policies
+from perpfut_lib.types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,21 @@ class Account:
     """Annualised Sharpe ratio of its daily returns; 0 if it never varied, or there is one day only."""
     turnover: float
     """Notional traded per pair-day, in equities."""
-    more: dict[str, Any] = field(default_factory=dict)
+    more: JsonObject = field(default_factory=dict)
 
 
-def kept_world(world: World) -> dict[str, Any]:
+def kept_world(world: World) -> JsonObject:
     """Return what a world gave, from its file where there is one."""
     path = world.folder / f"world-{world.seed}.json"
     if not path.is_file():
         run = Run(world.folder / f"run-{world.seed}")
         write_json(path, {"seed": world.seed, "rows": list(judge(world.profile, run))})
         shutil.rmtree(run.path)  # a hundred worlds would fill the disk; the seed makes it again
-    kept: dict[str, Any] = read_json(path)
+    kept: JsonObject = read_json(path)
     return kept
 
 
-def judge(profile: Profile, run: Run) -> Iterator[dict[str, Any]]:
+def judge(profile: Profile, run: Run) -> Iterator[JsonObject]:
     """Yield one row per fee and policy, the pipeline's stages up to training run first."""
     pipeline.ensure("train", profile, run)
     span = load_test_span(profile, run)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Final
+
+from perpfut_lib.types import JsonObject
 
 _PART: Final = re.compile(rb'name="(?:post|patch)\.([0-9a-f-]+)(?:\.(\w+))?"\r\n.*?\r\n\r\n([^\r]*)\r\n', re.DOTALL)
 """A part of a request: the start or the end of a run, or one field of it, as JSON."""
@@ -31,16 +33,16 @@ class Receiver(ThreadingHTTPServer):
         """Return its address."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[JsonObject]:
         """Return what came of every run, its start and its end in one, in the order of the starts."""
-        found: dict[bytes, dict[str, Any]] = {}
+        found: dict[bytes, JsonObject] = {}
         for _, _, body in self.got:
             for run, field, content in _PART.findall(body):
                 part = json.loads(content)
                 found.setdefault(run, {}).update({field.decode(): part} if field else part)
         return sorted(found.values(), key=lambda run: str(run["dotted_order"]))
 
-    def roots(self) -> list[dict[str, Any]]:
+    def roots(self) -> list[JsonObject]:
         """Return those that have no other above them: one a graph."""
         return [run for run in self.runs() if run.get("parent_run_id") is None]
 

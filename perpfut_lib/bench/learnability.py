@@ -20,6 +20,7 @@ from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, TrainConfig, project_root
 from perpfut_lib.env.planted import Planted
 from perpfut_lib.train.trials import Trial, run_trial
+from perpfut_lib.types import JsonObject
 
 TRIED: Final = 70
 """Trainings by which learner and settings were found on this task, before these trials; see decision 9."""
@@ -86,14 +87,12 @@ def keep() -> None:
     publish("learnability", results())
 
 
-def results() -> dict[str, Any]:
+def results() -> JsonObject:
     """Return settings, trials and summaries; what is not kept yet is trained."""
     planned = groups()
     trials = [trial for group in planned.values() for trial in group]
     answers = iter(run_tasks(kept_trial, trials, ComputeConfig(), label="trials"))
-    found: dict[str, dict[str, Any]] = {
-        name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()
-    }
+    found: dict[str, JsonObject] = {name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()}
     found["shares"]["summary"] = share_summary(found["shares"]["trials"])
     found["race"]["summary"] = race_summary(*found["race"]["trials"])
     settings = SETTINGS.model_dump(mode="json")
@@ -101,7 +100,7 @@ def results() -> dict[str, Any]:
     return about | {"settings_sha256": _digest(settings)} | found
 
 
-def share_summary(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def share_summary(trials: list[JsonObject]) -> list[JsonObject]:
     """Return, by fee, mean utilities and the mean share of the oracle's with its 95 % t-interval over seeds."""
     rows = []
     for fee, target in TARGETS.items():
@@ -115,11 +114,11 @@ def share_summary(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def race_summary(own: dict[str, Any], stock: dict[str, Any]) -> dict[str, Any]:
+def race_summary(own: JsonObject, stock: JsonObject) -> JsonObject:
     """Return when each first had the best score that stock training ever had, in seconds of training."""
     best = max(stock["validation_utility"])
 
-    def reached(trial: dict[str, Any]) -> float:
+    def reached(trial: JsonObject) -> float:
         points = zip(trial["seconds"], trial["validation_utility"], strict=True)
         return next((second for second, utility in points if utility >= best), float("inf"))
 
@@ -127,7 +126,7 @@ def race_summary(own: dict[str, Any], stock: dict[str, Any]) -> dict[str, Any]:
     return {"utility": best, "seconds": seconds, "stock_seconds": stock_seconds, "ratio": stock_seconds / seconds}
 
 
-def kept_trial(trial: Trial) -> dict[str, Any]:
+def kept_trial(trial: Trial) -> JsonObject:
     """Return what a trial gave, from the last run where it is kept."""
     content = {"task": asdict(trial.task), "settings": trial.settings.model_dump(mode="json"), "fee_bps": trial.fee_bps}
     key = content | {"seed": trial.seed, "source": source_hash("perpfut_lib.train.trials")}
@@ -135,7 +134,7 @@ def kept_trial(trial: Trial) -> dict[str, Any]:
     if not path.is_file():
         write_json(path, {"std_bps": trial.task.std_bps, "noise_bps": trial.task.noise_bps} | run_trial(trial))
         gc.collect()  # model, callback and episodes refer to each other in a circle, gigabytes of it
-    kept: dict[str, Any] = read_json(path)
+    kept: JsonObject = read_json(path)
     return kept
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from perpfut_lib import statistics
 from perpfut_lib.artifacts import git_commit, publish, source_hash
@@ -19,7 +19,7 @@ from perpfut_lib.config import Profile, load_profile, project_root
 from perpfut_lib.config.base import hash_json
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate.fresh_worlds import AGENT, world_values
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, JsonObject
 
 MEASURES: Final = {"utility": "bps a pair-day", "return": "1"}
 
@@ -72,7 +72,7 @@ def run(order: Order | None = None) -> Iterator[BenchRow]:
                     yield compare(own, world_values(worlds, name, fee, measure), fee, measure, name)
 
 
-def results(order: Order) -> list[dict[str, Any]]:
+def results(order: Order) -> list[JsonObject]:
     """Return what every world gave; worlds that are not kept yet are made, side by side."""
     base = load_profile(order.profile, order.settings)
     if base.data.source not in ("sim", "venue"):
@@ -121,7 +121,7 @@ def published_name(order: Order) -> str:
     return "-".join([order.profile, *(re.sub(r"[^\w.=-]+", "_", setting) for setting in order.settings)])
 
 
-def _brief(row: dict[str, Any]) -> dict[str, Any]:
+def _brief(row: JsonObject) -> JsonObject:
     """Return a row without the hundred draws of the random trader."""
     return {name: value for name, value in row.items() if name != "utility_by_seed" or row["policy"] == AGENT}
 

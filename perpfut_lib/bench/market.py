@@ -28,7 +28,7 @@ from perpfut_lib.policies.stopping import OrnsteinUhlenbeck
 from perpfut_lib.protocol.worlds import World, prepare, simulated_panel
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, Json, JsonObject
 from perpfut_lib.venue.market import simulate
 
 RULE: Final = (1.0, 0.0)
@@ -72,7 +72,7 @@ def published() -> list[str]:
 
 
 @cache
-def results(order: Order) -> dict[str, Any]:
+def results(order: Order) -> JsonObject:
     """Return the figures of a profile's market: means over worlds, Sharpe ratios of all their days together."""
     base = load_profile(order.profile, order.settings)
     simulated = base.data.source in SIMULATED
@@ -98,7 +98,7 @@ def results(order: Order) -> dict[str, Any]:
     }
 
 
-def simulated_world(task: tuple[Profile, int]) -> dict[str, Any]:
+def simulated_world(task: tuple[Profile, int]) -> JsonObject:
     """Return the figures of one fresh market."""
     base, seed = task
     profile = base.changed({"data.simulation.seed": seed}, name=base.name)
@@ -106,14 +106,14 @@ def simulated_world(task: tuple[Profile, int]) -> dict[str, Any]:
     return measure(profile, simulated_panel(config), simulate(config).truth)
 
 
-def measure(profile: Profile, panel: Panel, truth: Mapping[str, Any] | None) -> dict[str, Any]:
+def measure(profile: Profile, panel: Panel, truth: Mapping[str, Json] | None) -> JsonObject:
     """Return ``statistics`` of the pair-days of a panel, and the informed trader's daily returns by fee, ``days``."""
     world = prepare(panel, profile.changed({"features.only": ["spread_z"]}, name=profile.name))
     days = {} if truth is None else {fee: informed_days(world, panel, truth, fee) for fee in profile.costs.fees_bps}
     return {"statistics": edge_statistics(world), "days": days}
 
 
-def informed_days(world: World, panel: Panel, truth: Mapping[str, Any], fee: float) -> Float1D:
+def informed_days(world: World, panel: Panel, truth: Mapping[str, Json], fee: float) -> Float1D:
     """Return the daily net returns of the informed trader over all windows; it is fitted to none of them."""
     profile = world.profile
     rules, costs = make_rules(profile.env), make_costs(fee, profile.costs)

@@ -97,7 +97,7 @@ def _made_before(folder: Path, made_from: str) -> set[Format] | None:
 
 
 def refuse_typed_results(pages: dict[str, bytes]) -> None:
-    """Refuse a prose page that includes results and also states figures of its own, which could come to differ.
+    """Refuse a prose page that includes results and also states figures of its own, which could drift apart.
 
     Raises
     ------

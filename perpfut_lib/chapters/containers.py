@@ -1,13 +1,14 @@
 """The tables of the page on containers, from what docker/trials and docker/sbom.py published."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from perpfut_lib.artifacts import Run, read_published
 from perpfut_lib.chapters.tables import markdown_table
 from perpfut_lib.config import Profile
+from perpfut_lib.types import Json
 
 POSITIONS: Final = "containers_positions"
 CONTENTS: Final = "containers_contents"
@@ -41,14 +42,14 @@ def container_positions(profile: Profile, run: Run) -> str:
 
 
 def codes(reasons: Sequence[str] | None) -> str:
-    """Return reason codes as the page shows them; what was not recorded is not called none."""
+    """Return reason codes as the page shows them; an unrecorded field is not shown as none."""
     if reasons is None:
         return "not recorded"
     return ", ".join(f"`{code}`" for code in reasons) or "none"
 
 
-def fate(row: Mapping[str, Any]) -> str:
-    """Return in words what became of positions while a disturbance lasted."""
+def fate(row: Mapping[str, Json]) -> str:
+    """Describe what happened to positions during a disturbance."""
     before, end = row["held_before"], row["held_at_end"]
     if row["flat_after"] is not None:
         return f"closed after {row['flat_after']:.0f} s" + (", and opened again" if end else "")
@@ -57,8 +58,8 @@ def fate(row: Mapping[str, Any]) -> str:
     return "held and traded on" if end >= (1 - SAME) * before else f"reduced to {end / before:.0%}"
 
 
-def recovery(row: Mapping[str, Any]) -> str:
-    """Return in words when positions were what a fresh signal asked for again."""
+def recovery(row: Mapping[str, Json]) -> str:
+    """Say when positions matched a fresh signal again."""
     after = row["in_line_after"]
     if after is None:
         return "not within ten minutes"
@@ -66,7 +67,7 @@ def recovery(row: Mapping[str, Any]) -> str:
 
 
 def container_contents(profile: Profile, run: Run) -> str:
-    """Return what the images hold, and what is known of their packages' flaws."""
+    """Return the contents of the images and the known flaws of their packages."""
     images = read_published(CONTENTS)["images"]
     rows = [
         {
@@ -83,12 +84,12 @@ def container_contents(profile: Profile, run: Run) -> str:
     return markdown_table(pd.DataFrame(rows)) + note
 
 
-def largest(told: Mapping[str, Any], count: int = 5) -> list[tuple[str, int]]:
+def largest(told: Mapping[str, Json], count: int = 5) -> list[tuple[str, int]]:
     """Return the largest distributions of an image."""
     return sorted(told["largest_python"].items(), key=lambda item: -item[1])[:count]
 
 
-def flaws(told: Mapping[str, Any]) -> str:
+def flaws(told: Mapping[str, Json]) -> str:
     """Return what was found, or why nobody could be asked."""
     if not told["asked"]:
         return f"not known: {told['why']}"

@@ -62,7 +62,7 @@ def execute(executed: Executed, source_profile: str, overrides: Sequence[str]) -
 
 
 def _cell_failed(executed: Executed, error: PapermillExecutionError) -> errors.ChapterError:
-    """Name the chapter, the cell and the error; a failure that was not on purpose brings its traceback."""
+    """Name the chapter, the cell and the error; an unexpected failure comes with its traceback."""
     first_line = error.source.strip().splitlines()[0]
     found = f"chapter {executed.chapter.name} failing in cell [{error.exec_count}] `{first_line}`: "
     found += f"{error.ename}: {error.evalue}"

@@ -1,4 +1,4 @@
-"""The how-to guides: notebooks outside the chapters, executed as they stand and kept with their outputs."""
+"""The how-to guides: notebooks outside the chapters, executed unchanged and kept with their outputs."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ TIMEOUT: Final = 600  # seconds per cell; compiling for the first time takes mos
 
 
 def keep_how_to(path: Path) -> None:
-    """Execute a guide and write it over itself, with its outputs."""
+    """Execute a guide and overwrite it with its outputs."""
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}  # where nbval executes it, too
     environment = os.environ | {"PERPFUT_PROGRESS": ""}  # a bar would be an output that no two runs share

@@ -1,4 +1,4 @@
-"""Keep the outputs of executed chapters in the repository, freed of everything that changes from run to run."""
+"""Keep the outputs of executed chapters in the repository, without anything that changes from run to run."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def keep_outputs(executed: Executed) -> None:
 
 
 def tidy(notebook: nbformat.NotebookNode, **marks: str) -> None:
-    """Take from an executed notebook what belongs to one run, and mark it with ``marks`` and this processor's kind."""
+    """Remove what belongs to one run from an executed notebook, and mark it with ``marks`` and the processor's kind."""
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
@@ -68,7 +68,7 @@ def tidy(notebook: nbformat.NotebookNode, **marks: str) -> None:
 
 
 def renew_ids(notebook: nbformat.NotebookNode, taken: set[str], number: int) -> None:
-    """Name anew the cells whose name is ``taken`` by an earlier chapter, as those of a copied chapter are."""
+    """Rename the cells whose name is ``taken`` by an earlier chapter, as those of a copied chapter are."""
     for place, cell in enumerate(notebook.cells):
         if cell.id in taken:
             cell.id = f"chapter-{number:02d}-cell-{place:02d}"

@@ -33,7 +33,7 @@ class Monitor:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -50,7 +50,7 @@ class Monitor:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Copy what is new: as it is to a terminal, the latest state now and then to a log."""
+        """Copy new progress: all of it to a terminal, only the latest state at intervals to a log."""
         with self._bars.open(encoding="utf-8", errors="replace", newline="") as bars:
             bars.seek(self._position)
             text = _MOVES.sub("", bars.read())  # nested bars share the one line

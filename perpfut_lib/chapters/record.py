@@ -1,9 +1,8 @@
-"""What is kept of an executed chapter: the notebook, whether it may be shown, its time and memory."""
+"""The record of an executed chapter: the notebook, whether it may be shown, its time and memory."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
@@ -12,6 +11,7 @@ from perpfut_lib.artifacts import Run, read_json, write_bytes, write_json
 from perpfut_lib.chapters.catalogue import Chapter
 from perpfut_lib.config import Profile, hash_json
 from perpfut_lib.errors import ChapterError
+from perpfut_lib.types import JsonObject
 
 REPORT_FILE = "run_report.json"
 PATH_KEYS = ("input_path", "output_path")
@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """What executing one chapter took."""
+    """Time and memory that executing one chapter took."""
 
     seconds: float
     """Wall time."""
@@ -115,7 +115,7 @@ def record(profile: Profile, name: str, measured: Measured) -> None:
     write_json(path, {"profile": profile.name, "chapters": chapters, "total": total})
 
 
-def read_report(profile: Profile) -> dict[str, Any]:
+def read_report(profile: Profile) -> JsonObject:
     """Return the run's report, empty before the first chapter."""
     path = Run.named(profile.name).path / REPORT_FILE
     return dict(read_json(path)) if path.is_file() else {}

@@ -9,7 +9,7 @@ from perpfut_lib.chapters.record import Executed, read_report
 
 
 class ChapterReporter(ZeroReporter):  # type: ignore[misc]  # doit is untyped
-    """Write ``2/7 02_data_quality … 12.3 s, peak 812 MiB``; failures are told by the command."""
+    """Write ``2/7 02_data_quality … 12.3 s, peak 812 MiB``; the command reports failures."""
 
     def __init__(self, stream: TextIO, executed: list[Executed]) -> None:
         super().__init__(stream, {})

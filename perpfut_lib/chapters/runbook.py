@@ -1,7 +1,7 @@
 """The runbook's tables, made from the code that raises codes and alarms: a new one without its line stops the build."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from perpfut_lib.chapters.executor_cases import CASES
 from perpfut_lib.chapters.tables import markdown_table, settings_table
 from perpfut_lib.config import AlarmConfig, GovernorConfig, Profile
 from perpfut_lib.report import alarm_table, books_table, outage_table
+from perpfut_lib.types import JsonObject
 
 PUBLISHED: Final = "containers"
 OUTAGE: Final = "agent/outage"
@@ -63,15 +64,15 @@ def agent_settings(profile: Profile, run: Run) -> str:
 
 
 def containers(profile: Profile, run: Run) -> str:
-    """Return what was measured of the agent's image."""
-    measured: dict[str, Any] = read_published(PUBLISHED)
+    """Return the measurements of the agent's image."""
+    measured: JsonObject = read_published(PUBLISHED)
     rows = [{"what": row["what"], "measured": f"{row['value']:g} {row['unit']}"} for row in measured["rows"]]
     return markdown_table(pd.DataFrame(rows)) + f"\n\n{measured['how']}"
 
 
 def outage(profile: Profile, run: Run) -> str:
     """Return what is lost when everything of ours is dead, with and without stops."""
-    kept: dict[str, Any] = read_published(OUTAGE)
+    kept: JsonObject = read_published(OUTAGE)
     how = (
         f"Stops at {100 * kept['distance']:g} % of the price behind a pair of {kept['gross']:g} times the equity, on "
         "the local exchange. Each row is the worst of its deaths, as a share of the equity before the market moves."
@@ -81,7 +82,7 @@ def outage(profile: Profile, run: Run) -> str:
 
 def alarm_times(profile: Profile, run: Run) -> str:
     """Return how long after each fault people are told of it."""
-    kept: dict[str, Any] = read_published(ALARMS)
+    kept: JsonObject = read_published(ALARMS)
     how = (
         f"Seconds of the loop's own time, from the fault to the message; `perpfut console watch` looks every "
         f"{kept['watch_s']:g} s. Silence is told when its limit has passed, and a decision when its bar has closed."
@@ -91,7 +92,7 @@ def alarm_times(profile: Profile, run: Run) -> str:
 
 def simulation(profile: Profile, run: Run) -> str:
     """Return the counts of the deterministic simulation, and what it says of faults that were planted."""
-    kept: dict[str, Any] = read_published(SIMULATED)
+    kept: JsonObject = read_published(SIMULATED)
     told = {
         "schedules": f"{kept['schedules']:,}",
         "seconds of the virtual clock": f"{kept['ticks']:,}",
@@ -113,7 +114,7 @@ def simulation(profile: Profile, run: Run) -> str:
 
 def books(profile: Profile, run: Run) -> str:
     """Return what audit trail, ledger and exchange say after a long schedule of faults."""
-    kept: dict[str, Any] = read_published(BOOKS)
+    kept: JsonObject = read_published(BOOKS)
     shocks = ", ".join(f"{count} {name}" for name, count in kept["shocks"].items())
     how = (
         f"{kept['minutes']} minutes of the exchange's clock under random faults (seed {kept['seed']}): "

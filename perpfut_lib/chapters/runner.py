@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
@@ -15,6 +15,7 @@ from perpfut_lib.chapters.record import Executed, Status, record
 from perpfut_lib.chapters.reporter import ChapterReporter
 from perpfut_lib.config import Profile, load_profile
 from perpfut_lib.errors import ChapterError, PerpfutError
+from perpfut_lib.types import JsonObject
 
 DATABASE = ".doit.db.json"
 
@@ -62,7 +63,7 @@ def run_chapters(order: Order, stream: TextIO | None = None) -> None:
         raise ChapterError(f"doit ending with code {code}", "0", "read its message above")
 
 
-def chapter_tasks(order: Order, failures: list[PerpfutError] | None = None) -> Iterator[dict[str, Any]]:
+def chapter_tasks(order: Order, failures: list[PerpfutError] | None = None) -> Iterator[JsonObject]:
     """Yield one doit task per chapter; errors raised on purpose are appended to ``failures``.
 
     Notes

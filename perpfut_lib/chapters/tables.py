@@ -56,7 +56,7 @@ def prose(text: str) -> Markdown:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as text, a file by its name only: where it lies on this machine is nobody's business."""
+    """Return a value as text, a file by its name only, without its folder on this machine."""
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
     if isinstance(value, float) and len(str(value)) > LONGEST_FIGURE:

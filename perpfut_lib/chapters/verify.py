@@ -38,7 +38,7 @@ class Cell:
     """Decimals that the table rounds to."""
 
     def agrees(self) -> bool:
-        """Return whether the cell is what the ledgers say, rounded; two that are not numbers agree."""
+        """Return whether the cell equals the ledgers' value, rounded; two that are not numbers agree."""
         if np.isnan(self.shown) or np.isnan(self.recomputed):
             return bool(np.isnan(self.shown) and np.isnan(self.recomputed))
         return abs(self.shown - self.recomputed) <= 0.5000001 * 10.0**-self.digits

@@ -1,4 +1,4 @@
-"""``perpfut agent simulate`` and ``perpfut agent audit``: the executor under seeded faults, and what it has done."""
+"""``perpfut agent simulate`` and ``audit``: the executor under seeded faults, and an audit of its trades."""
 
 import json as json_module
 from dataclasses import asdict

@@ -80,10 +80,15 @@ def engle_granger(
     (y_centred, y_mean), (x_centred, x_mean) = _demean_checked("y", y), _demean_checked("x", x)
     products = (dot(x_centred, y_centred), dot(x_centred, x_centred), dot(y_centred, y_centred))
     stat, pvalue, beta, lag, half_life, hurst, _ = pair_test(y_centred, x_centred, products, lags, CRITERIA[autolag])
+    _require_noise(stat)
+    return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life, hurst)
+
+
+def _require_noise(stat: float) -> None:
+    """Raise if the residual regression was singular."""
     if math.isnan(stat):
         found = "residuals that follow a linear recurrence without noise"
         raise DegenerateSeriesError(found, "a residual with noise", "leave this pair out")
-    return EngleGranger(stat, pvalue, y_mean - beta * x_mean, beta, lag, half_life, hurst)
 
 
 def resolve_maxlag(count: int, maxlag: int | None) -> int:

@@ -25,7 +25,8 @@ class Screen(NamedTuple):
     top: int | None = None
     """Pairs kept per window, the most correlated first; all by default."""
     direction: Direction = "best"
-    """Which regression a pair is judged by."""
+    """Which regression a pair is judged by: the one with the smaller statistic (``best``), ``both`` (each must pass),
+    or the one of the columns' order (``listed``)."""
 
     @classmethod
     def of(cls, config: CointegrationConfig) -> Self:
@@ -51,43 +52,42 @@ def scan(  # noqa: PLR0913 (all keyword-only: this is the public signature)
     Parameters
     ----------
     log_prices : DataFrame
-        Log prices, one column per symbol, one row per bar, or any table that speaks Arrow (such as a polars frame,
-        whose rows are then numbered). A symbol with a NaN in a window, or constant there, is left
-        out of that window.
+        Log prices, one column per symbol, one row per bar, or any Arrow table, such as a polars frame, whose rows are
+        then numbered. A symbol that has a NaN in a window, or is constant there, is left out of that window.
     window, step : int
         Bars in a window, and from one window to the next.
-    min_corr : float
-        Least Pearson correlation of log prices inside the window.
-    max_pvalue : float
-        Largest p-value of the Engle-Granger test.
-    fdr : float, optional
-        Benjamini-Yekutieli false-discovery rate over all tests of a window, the uncorrelated pairs' included.
-    top : int, optional
-        Pairs kept per window, the most correlated first; all by default.
-    direction : {"best", "both", "listed"}
-        Which regression a pair is judged by: the one with the smaller statistic, both (each must pass), or the one of
-        the columns' order.
-    rule : LagRule
-        Choice of the lag of the residual regression.
-    compute : ComputeConfig, optional
-        Where the windows are shared out to; by default this process does them all.
+    min_corr, max_pvalue, fdr, top, direction
+        What a pair has to pass: the fields of :class:`Screen`.
+    rule, compute : LagRule and ComputeConfig, optional
+        How the residuals' lag is chosen, and where windows are shared out to; by default this process does them all.
 
     Returns
     -------
     DataFrame
-        One row per selected pair: ``first`` and ``last`` (index labels of the window's bars), ``y``, ``x``,
-        ``correlation``, ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``hurst``,
-        ``spread_mean``, ``spread_std``, ``rank`` (from 1), sorted by window and rank.
+        One row per selected pair, by window and rank: ``first``, ``last`` (index labels of the window's bars), ``y``,
+        ``x``, ``correlation``, ``alpha``, ``beta``, ``stat``, ``pvalue``, ``lag``, ``half_life`` (bars), ``hurst``,
+        ``spread_mean``, ``spread_std``, ``rank`` (from 1).
 
     Raises
     ------
     DegenerateSeriesError
         The window is too short for the lags.
     """
-    log_prices = as_frame(log_prices)
+    return _screened(log_prices, (window, step), Screen(min_corr, max_pvalue, fdr, top, direction), rule, compute)
+
+
+def _screened(
+    prices: pd.DataFrame | ArrowTable,
+    rolling: tuple[int, int],
+    screen: Screen,
+    rule: LagRule,
+    compute: ComputeConfig | None,
+) -> pd.DataFrame:
+    """Return the pairs that pass ``screen``; ``rolling`` is the window and the step of :func:`scan`."""
+    log_prices, (window, step) = as_frame(prices), rolling
     stops = np.arange(window, len(log_prices) + 1, step, dtype=np.int64)
     tests = scan_windows(log_prices.to_numpy(np.float64), stops, window, rule, compute)
-    return _labelled(select(tests, Screen(min_corr, max_pvalue, fdr, top, direction)), log_prices, stops, window)
+    return _labelled(select(tests, screen), log_prices, stops, window)
 
 
 def _labelled(chosen: pd.DataFrame, log_prices: pd.DataFrame, stops: Int1D, window: int) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The screen against the truth of a simulated market: which passes are right, and which bonds are found."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +8,11 @@ import pandas as pd
 from perpfut_lib.cointegration.placebo import screening_rules
 from perpfut_lib.cointegration.scan import candidates
 from perpfut_lib.config import CointegrationConfig
+from perpfut_lib.types import Json
 
 
 def bonds(
-    truth: Mapping[str, Any], names: list[str], windows: pd.DataFrame, config: CointegrationConfig
+    truth: Mapping[str, Json], names: list[str], windows: pd.DataFrame, config: CointegrationConfig
 ) -> pd.DataFrame:
     """Return one row per window and planted pair: ``window``, ``low``, ``high`` (numbers in ``names``) and ``bonded``.
 

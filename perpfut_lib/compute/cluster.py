@@ -9,12 +9,14 @@ from distributed import Client, KilledWorker, as_completed
 
 from perpfut_lib.errors import WorkerLostError
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 T = TypeVar("T")
 
 
 def run_on_cluster(
-    function: Callable[[Any], Any], tasks: Sequence[Any], scheduler: str | None, workers: int
-) -> Iterator[tuple[int, Any]]:
+    function: Callable[[Task], Result], tasks: Sequence[Task], scheduler: str | None, workers: int
+) -> Iterator[tuple[int, Result]]:
     """Yield the number and the result of every task as it is done; see :func:`perpfut_lib.compute.run_tasks`.
 
     A thread gets its next task when its last result is here, so a worker that dies takes no finished task with it.

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import joblib
 
 from perpfut_lib.errors import WorkerLostError
 from perpfut_lib.progress import PROGRESS_STREAM
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 ATTEMPTS: Final = 3
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -111,7 +114,9 @@ class Shift:
         self.waiting.appendleft(number)
 
 
-def run_on_processes(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[tuple[int, Any]]:
+def run_on_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[tuple[int, Result]]:
     """Yield the number and the result of every task as it is done; see :func:`perpfut_lib.compute.run_tasks`."""
     with tempfile.TemporaryDirectory(prefix="perpfut-tasks-") as folder:
         file = Path(folder) / "tasks"

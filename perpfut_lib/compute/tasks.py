@@ -1,7 +1,7 @@
 """The one function that runs tasks, wherever the configuration says."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import joblib
 
@@ -48,7 +48,7 @@ def run_tasks(
     each, so that cores are not shared out twice.
     """
     listed = list(tasks)
-    done: Iterator[tuple[int, Any]] = _results(function, listed, compute)
+    done: Iterable[tuple[int, Result]] = _results(function, listed, compute)
     if label:
         done = track(done, label=label, total=len(listed))
     results = dict(done)
@@ -60,7 +60,9 @@ def worker_count(compute: ComputeConfig) -> int:
     return compute.workers or int(joblib.cpu_count())
 
 
-def _results(function: Callable[[Any], Any], tasks: Sequence[Any], compute: ComputeConfig) -> Iterator[tuple[int, Any]]:
+def _results(
+    function: Callable[[Task], Result], tasks: Sequence[Task], compute: ComputeConfig
+) -> Iterator[tuple[int, Result]]:
     """Yield the number and the result of every task as it is done."""
     workers = min(worker_count(compute), len(tasks))
     if compute.backend == "dask" and tasks:

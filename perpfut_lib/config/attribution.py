@@ -1,12 +1,13 @@
 """Settings of the attribution: from the original study's rules to correct ones, one step at a time."""
 
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from perpfut_lib.config.base import Section
+from perpfut_lib.types import JsonObject
 
-SEED_RULES: Final[dict[str, Any]] = {
+SEED_RULES: Final[JsonObject] = {
     "env.fill": "same_close",
     "env.legs": "equal",
     "env.pay_funding": False,
@@ -27,7 +28,7 @@ class Rung(Section):
     """What is corrected, in a few words."""
     fault: int = Field(ge=1, le=14)
     """Number of the fault in the list of the original study's faults."""
-    settings: dict[str, Any]
+    settings: JsonObject
     """Dotted settings and the values that they take from this rung on."""
 
     @property
@@ -53,7 +54,7 @@ RUNGS: Final = (
 class AttributionConfig(Section):
     """The ladder. Every rung trains its own agents as the study does, or has none."""
 
-    start: dict[str, Any] = SEED_RULES
+    start: JsonObject = SEED_RULES
     """Settings of the lowest rung: the original study's rules."""
     rungs: tuple[Rung, ...] = RUNGS
     """Corrections in order; several seeds (fault 14) are always the last one."""

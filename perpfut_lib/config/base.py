@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
-from perpfut_lib.types import DAY_MS, HOUR_MS, MINUTE_MS
+from perpfut_lib.types import DAY_MS, HOUR_MS, MINUTE_MS, Json
 
 _UNITS = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"(\d+)\s*([mhd])")
 
 
-def parse_duration(text: Any) -> int:
+def parse_duration(text: object) -> int:
     """Return milliseconds from text such as ``"1m"``, ``"8h"`` or ``"3d"``; integers pass through as milliseconds."""
     if isinstance(text, int) and not isinstance(text, bool):
         return text
@@ -75,7 +75,7 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     return tree
 
 
-def hash_json(value: Any) -> str:
+def hash_json(value: Json) -> str:
     """Return the SHA-256 (hex) of ``value`` written as canonical JSON: sorted keys, no spaces, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,11 +1,13 @@
 """Values that training takes for settings nobody gave: tuned ones per algorithm, and those of the original study."""
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
+
+from perpfut_lib.types import JsonObject
 
 Algorithm = Literal["counterfactual-ppo", "sb3-ppo", "a2c", "sac", "dqn", "recurrent-ppo"]
 Preset = Literal["batched", "study"]
 
-STUDY: Final[dict[str, Any]] = {
+STUDY: Final[JsonObject] = {
     "algorithm": "sb3-ppo",
     "total_steps": 2_000_000,
     "first_seed": 42,
@@ -32,7 +34,7 @@ STUDY: Final[dict[str, Any]] = {
 """The original study's report: PPO of Stable-Baselines3 with its MLP policy; the fee is charged from the start."""
 
 # Off-policy algorithms learn from old rewards, so their fee must not move; on-policy ones need some look-ahead.
-BATCHED: Final[dict[Algorithm, dict[str, Any]]] = {
+BATCHED: Final[dict[Algorithm, JsonObject]] = {
     "counterfactual-ppo": {},
     "sb3-ppo": {},
     "a2c": {"n_steps": 8, "gae_lambda": 0.8, "learning_rate": 7e-4},
@@ -42,7 +44,7 @@ BATCHED: Final[dict[Algorithm, dict[str, Any]]] = {
 }
 
 
-def preset_values(preset: Preset, algorithm: Algorithm) -> dict[str, Any]:
+def preset_values(preset: Preset, algorithm: Algorithm) -> JsonObject:
     """Return what a preset sets; another algorithm than the study's takes the tuned values with the study's budget."""
     if preset == "batched":
         return BATCHED[algorithm]

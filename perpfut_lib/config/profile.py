@@ -25,6 +25,7 @@ from perpfut_lib.config.research import (
 )
 from perpfut_lib.config.robustness import RobustnessConfig
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.types import Json, JsonObject
 
 ROOT_VARIABLE = "PERPFUT_ROOT"
 _SEVERAL = re.compile(r"[\s,;]+(?=[A-Za-z_][\w.]*=)")  # a space inside a value, such as a list's, parts nothing
@@ -53,7 +54,7 @@ class Profile(Section):
     compute: ComputeConfig = ComputeConfig()
     agent: AgentConfig = AgentConfig()
 
-    def changed(self, settings: Mapping[str, Any], *, name: str | None = None) -> Self:
+    def changed(self, settings: Mapping[str, Json], *, name: str | None = None) -> Self:
         """Return this profile with dotted settings replaced, such as ``{"env.fill": "next_open"}``.
 
         Raises
@@ -122,7 +123,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) 
     path = profile_folder() / f"{profile}.yaml"
     if not path.is_file():
         raise ConfigError(f"no profile {profile!r}", f"one of {', '.join(profile_names())}", "choose one of these")
-    tree: dict[str, Any] = {"name": profile, **_read_yaml(path)}
+    tree: JsonObject = {"name": profile, **_read_yaml(path)}
     settings = settings_of(overrides)
     for override in settings:
         _apply(tree, override)
@@ -151,7 +152,7 @@ def settings_of(overrides: Sequence[str] | str) -> list[str]:
     return [part for part in _SEVERAL.split(overrides.strip()) if part]
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> JsonObject:
     """Read one YAML mapping, with ``${NAME:-default}`` taken from the environment."""
     text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[2] or ""), path.read_text(encoding="utf-8"))
     try:
@@ -164,7 +165,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return dict(tree)
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def _apply(tree: JsonObject, override: str) -> None:
     """Set one ``section.key=value`` in ``tree``."""
     key, separator, text = override.partition("=")
     if not separator or not key:
@@ -172,7 +173,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     _put(tree, key.strip(), yaml.safe_load(text))
 
 
-def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+def _put(tree: JsonObject, key: str, value: Any) -> None:
     """Set a dotted key in nested dictionaries."""
     *parents, leaf = key.split(".")
     node = tree

@@ -97,7 +97,7 @@ def run_stage(profile: Profile, run: Run, folder: StageFolder) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one trial came to."""
+    """Results of one trial."""
 
     row: dict[str, Any]
     """Measures, for the metrics."""
@@ -110,7 +110,7 @@ class Outcome:
 
 
 def outcome(trial: Trial, result: Rollout, span: TestSpan, profile: Profile) -> Outcome:
-    """Return what a trial's rollout came to."""
+    """Return the results of a trial's rollout."""
     portfolio, named = span.portfolio_of(result.ledger), asdict(trial)
     priced = trial.priced_anew(profile.costs.fees_bps)
     return Outcome(

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from perpfut_lib.features.pair import Pair, second_leg_std
 from perpfut_lib.features.spec import FeatureSpec
 from perpfut_lib.kalman import corrected
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.types import Float1D, Float2D, JsonObject
 
 LOG_2_PI: Final = math.log(2.0 * math.pi)
 
@@ -39,7 +39,7 @@ class NoiseFit:
     windows: int
     """Formation windows that it was fitted to."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object for the record."""
         return {"noise": self.noise._asdict(), "log_likelihood": list(self.log_likelihood), "windows": self.windows}
 
@@ -67,7 +67,7 @@ def fitted(
     first = Noise(start.level_noise, start.cross_noise, start.hedge_noise, start.observation_noise)
     fit = fit_noise(windows, first, iterations)
     level, cross, hedge, observation = fit.noise
-    noise: dict[str, Any] = {
+    noise: JsonObject = {
         "level_noise": level,
         "cross_noise": cross,
         "hedge_noise": hedge,

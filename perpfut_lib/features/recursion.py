@@ -14,7 +14,7 @@ from perpfut_lib.features.asset_scan import step_asset
 from perpfut_lib.features.pair import Pair, advance_pair, describe_pair, empty_pair, filter_noise, pair_dtype
 from perpfut_lib.features.spec import ASSET_COUNT, FeatureSpec, assemble
 from perpfut_lib.indicators import blank
-from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.types import Float1D, Float2D, Json, JsonObject
 
 SCHEMA: Final = 1
 
@@ -53,7 +53,7 @@ class FeatureState:
     pairs: Mapping[str, PairTrack]
     """By a key that the caller chooses."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object; floats are written so that they read back to the same bits."""
         assets = {
             name: {"state": dump(track.state), "recent": _rows(track.recent)} for name, track in self.assets.items()
@@ -71,7 +71,7 @@ class FeatureState:
         return {"schema": SCHEMA, "time": self.time, "assets": assets, "pairs": pairs}
 
     @classmethod
-    def from_json(cls, spec: FeatureSpec, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, spec: FeatureSpec, data: Mapping[str, Json]) -> Self:
         """Read what :meth:`to_json` wrote of a state of the same specification.
 
         Raises
@@ -194,13 +194,13 @@ def open_pair(
     return replace(state, pairs={**state.pairs, key: track})
 
 
-def dump(record: Any) -> dict[str, Any]:
+def dump(record: Any) -> JsonObject:
     """Return a (nested) record of float64 fields as JSON."""
     fields = ((name, record[name]) for name in record.dtype.names or ())
     return {name: dump(value) if value.dtype.names else value.tolist() for name, value in fields}
 
 
-def load(dtype: np.dtype[np.void], data: Mapping[str, Any]) -> Any:
+def load(dtype: np.dtype[np.void], data: Mapping[str, Json]) -> Any:
     """Read what :func:`dump` wrote of a record; KeyError or ValueError if a field is missing or of another shape."""
     record = blank(dtype)
     for name in dtype.names or ():

@@ -10,7 +10,7 @@ from numba import njit
 
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.features.spec import FeatureSpec
-from perpfut_lib.types import Float1D, Float3D, Float32
+from perpfut_lib.types import Float1D, Float3D, Float32, JsonObject
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Scaler:
     """(F,), positive."""
     clip: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object that reads back to the same bits."""
         arrays = {"center": self.center.tolist(), "scale": self.scale.tolist()}
         return {"names": list(self.names), **arrays, "clip": self.clip}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: JsonObject) -> Self:
         """Read what :meth:`to_json` wrote."""
         return cls(tuple(data["names"]), np.array(data["center"]), np.array(data["scale"]), float(data["clip"]))
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from numba import njit
 
 from perpfut_lib.features.asset import AssetQuantities, Indicators
 from perpfut_lib.features.pair import PairQuantities
-from perpfut_lib.types import Float1D, Float2D
+from perpfut_lib.types import Float1D, Float2D, JsonObject
 
 IntTable = npt.NDArray[np.int64]
 Block = Literal["pair", "y", "x", "both"]
@@ -85,14 +85,14 @@ class FeatureSpec:
         """Return the least scale of each feature."""
         return np.array([feature.least_scale for feature in self.features])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object that :meth:`from_json` reads back."""
         features = [asdict(feature) for feature in self.features]
         head = {"name": self.name, "lookback": self.lookback, "indicators": self.indicators._asdict()}
         return {**head, "features": features}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: JsonObject) -> Self:
         """Read what :meth:`to_json` wrote."""
         features = tuple(Feature(**feature) for feature in data["features"])
         return cls(data["name"], data["lookback"], Indicators(**data["indicators"]), features)

@@ -8,6 +8,7 @@ import numpy as np
 
 from perpfut_lib.frontier.sums import BPS_PER_UNIT, Sums
 from perpfut_lib.statistics import Interval
+from perpfut_lib.types import Json
 
 CHOSEN: Final = "chosen on other periods"
 TEXTBOOK: Final = "entry 2, exit 0.5"
@@ -43,7 +44,7 @@ class Row:
     """Entry and exit that were used, block by block."""
 
 
-def frontier_rows(periods: Mapping[str, Any]) -> Iterator[Row]:
+def frontier_rows(periods: Mapping[str, Json]) -> Iterator[Row]:
     """Yield the rows of every kind of period, interval, delay and rule.
 
     Parameters

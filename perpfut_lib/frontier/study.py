@@ -20,7 +20,7 @@ from perpfut_lib.frontier.sums import BPS_PER_UNIT, Sums
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
-from perpfut_lib.types import DAY_MS, MINUTE_MS, Float1D, Float2D, Int1D
+from perpfut_lib.types import DAY_MS, MINUTE_MS, Float1D, Float2D, Int1D, JsonObject
 
 INTERVALS: Final = (1, 5, 15, 60)
 """Minutes from one decision to the next; those shorter than a bar are left out."""
@@ -39,7 +39,7 @@ BLOCK_WINDOWS: Final = 20
 MOST_BLOCKS: Final = 4
 
 
-def study_period(profile: Profile, run: Run) -> dict[str, Any]:
+def study_period(profile: Profile, run: Run) -> JsonObject:
     """Return what the rule earns and trades before costs on all trading windows of a run's data.
 
     Nothing is fitted, so that training, validation and test windows all count.

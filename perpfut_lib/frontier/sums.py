@@ -1,7 +1,7 @@
 """What a rule earned and traded in each trading window, as the sums that a ratio with its interval is made from."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from scipy.special import stdtrit
@@ -38,7 +38,7 @@ class Sums:
         """Return the sums over all windows of several periods."""
         return cls(*(sum(column) for column in zip(*(part.values() for part in parts), strict=True)))
 
-    def values(self) -> tuple[Any, ...]:
+    def values(self) -> tuple[float, ...]:
         """Return the fields in order."""
         return tuple(asdict(self).values())
 

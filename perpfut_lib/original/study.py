@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, combinations
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,19 +13,19 @@ from perpfut_lib.cointegration.windows import LagRule, scan_windows
 from perpfut_lib.config import CointegrationConfig
 from perpfut_lib.errors import NoPairsError
 from perpfut_lib.original.features import Relation, leg_features, pair_features
-from perpfut_lib.original.policy import DAY_BARS, OriginalPolicy, decide_days
+from perpfut_lib.original.policy import DAY_BARS, REGIMES, OriginalPolicy, decide_days
 from perpfut_lib.original.rules import CORRECTIONS, LEGS, Rules, account
 from perpfut_lib.original.shapley import shapley_values
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Interval, total_interval
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import DAY_MS, MINUTE_MS, Float1D, Float2D, Float32, Int1D
+from perpfut_lib.types import DAY_MS, MINUTE_MS, Float1D, Float2D, Float32, Int1D, JsonObject
 
 FORMATION: Final = 3 * DAY_BARS
 NONE: Final[frozenset[str]] = frozenset()
 ALL: Final = frozenset(CORRECTIONS)
 LATE_BARS: Final = 1
-FEES_BPS: Final = (0.0, 1.44, 4.5)
+FEES_BPS: Final = tuple(REGIMES.values())
 RELATION: Final = ("alpha", "beta", "correlation", "pvalue", "spread_mean", "spread_std")
 
 
@@ -36,7 +36,7 @@ class _Decided(NamedTuple):
     actions: dict[bool, Float2D]
 
 
-def run_study(panel: Panel, policies: Sequence[OriginalPolicy]) -> dict[str, Any]:
+def run_study(panel: Panel, policies: Sequence[OriginalPolicy]) -> JsonObject:
     """Return what the policies earn on a panel of one-minute candles.
 
     Parameters
@@ -62,12 +62,7 @@ def run_study(panel: Panel, policies: Sequence[OriginalPolicy]) -> dict[str, Any
     features = {made: _features(panel, days) for made, days in screens.items()}
     entries = []
     for policy in track(policies, label="original policies", unit="policy"):
-        decided = {
-            made: _Decided(
-                screens[made], {flag: decide_days(policy, features[made], carried=flag) for flag in (True, False)}
-            )
-            for made in screens
-        }
+        decided = {made: _decided(policy, days, features[made]) for made, days in screens.items()}
         entries.append(_entry(panel, windows, policy, decided))
     dates = [str(np.datetime64(int(time), "ms").astype("datetime64[D]")) for time in (windows[0], windows[-1])]
     return {
@@ -80,9 +75,11 @@ def run_study(panel: Panel, policies: Sequence[OriginalPolicy]) -> dict[str, Any
     }
 
 
-def _entry(
-    panel: Panel, windows: Int1D, policy: OriginalPolicy, decided: dict[frozenset[str], _Decided]
-) -> dict[str, Any]:
+def _decided(policy: OriginalPolicy, pair_days: pd.DataFrame, features: Float32) -> _Decided:
+    return _Decided(pair_days, {flag: decide_days(policy, features, carried=flag) for flag in (True, False)})
+
+
+def _entry(panel: Panel, windows: Int1D, policy: OriginalPolicy, decided: dict[frozenset[str], _Decided]) -> JsonObject:
     def growth(made: frozenset[str], fee: float, latency: int = 0) -> Float1D:
         chosen = decided[made & {"correlation", "critical"}]
         actions = chosen.actions["calendar" not in made]

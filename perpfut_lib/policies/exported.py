@@ -3,7 +3,7 @@
 import hashlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import safetensors.numpy
@@ -14,7 +14,7 @@ from perpfut_lib.accounting import Sizing
 from perpfut_lib.artifacts import read_json
 from perpfut_lib.errors import ArtifactError, MissingInputError, PolicyError
 from perpfut_lib.policies.network import Lstm, Network, correct_base, forward, make_network
-from perpfut_lib.types import Float1D, Float32
+from perpfut_lib.types import Float1D, Float32, JsonObject
 
 Tensors = dict[str, Float32]
 Layers = list[tuple[Float32, Float32]]
@@ -32,9 +32,9 @@ class PolicyCard(BaseModel):
     """Features of one row, in order."""
     lookback: int
     """Rows stacked into an observation, oldest first."""
-    feature_spec: dict[str, Any]
+    feature_spec: JsonObject
     """JSON of the feature specification, which live features are computed from."""
-    scaler: dict[str, Any]
+    scaler: JsonObject
     """JSON of the scaler that was fitted on training data."""
     hidden: tuple[int, ...]
     """Widths of the hidden layers."""
@@ -56,7 +56,7 @@ class PolicyCard(BaseModel):
     weights_file: str
     """Name of the safetensors file beside the card."""
     weights_sha256: str
-    training: dict[str, Any]
+    training: JsonObject
     """Fee, seed, steps, hashes of configuration, data and code, package versions."""
 
     @property

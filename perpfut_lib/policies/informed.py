@@ -30,7 +30,7 @@ from perpfut_lib.env import Episodes, Rules
 from perpfut_lib.env.stage import decision_rows
 from perpfut_lib.policies.dynamic_program import SpreadProcess, solve
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float32
+from perpfut_lib.types import MINUTE_MS, Float1D, Float2D, Float32, Json
 from perpfut_lib.venue.structure import MINUTES_PER_YEAR, Contract, PlantedPair
 
 NAMES: Final = ("lower", "upper", "side")
@@ -64,7 +64,7 @@ class Truth:
     sector_share: float
 
     @classmethod
-    def of(cls, truth: Mapping[str, Any]) -> "Truth":
+    def of(cls, truth: Mapping[str, Json]) -> "Truth":
         """Read ``truth.json`` of the stage ``acquire``."""
         contracts = {one["symbol"]: Contract(**one) for one in truth["contracts"]}
         followers = {one["y"]: PlantedPair(**one) for one in truth["pairs"]}
@@ -104,7 +104,7 @@ class Estimate:
 
 
 def informed_episodes(
-    episodes: Episodes, panel: Panel, truth: Mapping[str, Any], rules: Rules, costs: Costs, *, latency: int = 0
+    episodes: Episodes, panel: Panel, truth: Mapping[str, Json], rules: Rules, costs: Costs, *, latency: int = 0
 ) -> Episodes:
     """Return the same episodes with the informed trader's region in place of the features.
 

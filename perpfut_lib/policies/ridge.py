@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from perpfut_lib.env import Episodes
 from perpfut_lib.errors import PolicyError
 from perpfut_lib.policies.fitting import Fitting, spread_returns, walk
 from perpfut_lib.policies.network import Network, forward
-from perpfut_lib.types import Float1D, Float2D, Float32
+from perpfut_lib.types import Float1D, Float2D, Float32, JsonObject
 
 HORIZONS: Final = (15, 60, 240)
 PENALTIES: Final = (1e-4, 1e-2, 1.0)
@@ -50,14 +50,14 @@ class RidgePolicy:
         parameters = np.append(self.coefficients, self.intercept)
         return Network(parameters, np.array([len(self.coefficients), 1]), False, False)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object that reads back to the same bits."""
         plain = {"lookback": self.lookback, "intercept": self.intercept, "horizon": self.horizon}
         fitted = {"coefficients": self.coefficients.tolist(), "penalty": self.penalty}
         return {"names": list(self.names), **plain, **fitted, "sizing": self.sizing._asdict()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: JsonObject) -> Self:
         """Read what :meth:`to_json` wrote."""
         changed = {
             "names": tuple(data["names"]),

@@ -1,12 +1,13 @@
 """How often intervals and tests are right over so many days: measured on days whose truth is known."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from perpfut_lib import statistics
 from perpfut_lib.progress import track
 from perpfut_lib.statistics import Resampling
+from perpfut_lib.types import JsonObject
 
 DAYS: Final = (9, 12, 26, 49, 60, 78, 120)
 WORLDS: Final = 2000
@@ -15,7 +16,7 @@ TAILS: Final = 4
 MEAN, SCALE = 0.002, 0.01
 
 
-def measured_coverage(worlds: int = WORLDS, seed: int = 0) -> dict[str, Any]:
+def measured_coverage(worlds: int = WORLDS, seed: int = 0) -> JsonObject:
     """Return, for each number of days, what 95 % intervals cover and how often true hypotheses are rejected at 5 %.
 
     Daily log growth is drawn from Student's distribution with four degrees of freedom, which has the fat tails of

@@ -14,8 +14,9 @@ from perpfut_lib.progress import track
 from perpfut_lib.protocol.trial import judge_world
 from perpfut_lib.protocol.worlds import coarser, prepare, simulated_panel
 from perpfut_lib.statistics import Resampling
+from perpfut_lib.types import JsonObject
 
-BASE: Final[dict[str, Any]] = {
+BASE: Final[JsonObject] = {
     "data.simulation": {"days": 40, "symbols": 8, "planted_pairs": 3},
     "split.train": 0.4,
     "split.validate": 0.1,
@@ -56,7 +57,7 @@ class Plan:
         return Resampling(self.block, self.reps, self.level)
 
 
-def run_plan(plan: Plan) -> dict[str, Any]:
+def run_plan(plan: Plan) -> JsonObject:
     """Return the verdicts on all worlds of a plan, and how often an edge was reported by kind of world and fee."""
     rows = [row for one in track(list(_kinds(plan)), label="worlds", unit="world") for row in world_rows(plan, *one)]
     table = pd.DataFrame(rows)
@@ -73,7 +74,7 @@ def run_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def world_rows(plan: Plan, policy: str, edge: float, seed: int) -> list[dict[str, Any]]:
+def world_rows(plan: Plan, policy: str, edge: float, seed: int) -> list[JsonObject]:
     """Return the verdict on one world at every fee, a row each; a world without pairs has nothing to report."""
     profile = world_profile(policy, edge, seed)
     named = {"policy": policy, "spread_std_bps": edge, "seed": seed}

@@ -47,7 +47,6 @@ from perpfut_lib.report.learnability import (
     plot_detection_limit,
     plot_race,
 )
-from perpfut_lib.report.market import informed_table, market_table
 from perpfut_lib.report.operation import (
     alarm_table,
     books_table,
@@ -70,7 +69,6 @@ from perpfut_lib.report.robustness import (
     coverage_table,
     folds_table,
     placebo_table,
-    plot_power,
     power_table,
     seeds_table,
     significance_table,
@@ -127,7 +125,6 @@ __all__ = [
     "frontier_table",
     "headline",
     "headline_picture",
-    "informed_table",
     "johansen_table",
     "kernel_check",
     "ladder_table",
@@ -139,7 +136,6 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
-    "market_table",
     "measures_table",
     "noise_table",
     "original_findings",
@@ -161,7 +157,6 @@ __all__ = [
     "plot_ladder",
     "plot_pass_rates",
     "plot_policy",
-    "plot_power",
     "plot_prices",
     "plot_race",
     "plot_risk_aversion",

@@ -71,7 +71,7 @@ def _dates(milliseconds: Any) -> Any:
 
 
 def _strips(axes: Axes, signals: pd.DataFrame) -> None:
-    """Draw one line of dots a pair, coloured by status."""
+    """Draw one line of dots per pair, coloured by status."""
     colors = {"active": PALETTE[2], "held": PALETTE[1], "flat": PALETTE[3]}
     pairs = sorted(signals["pair"].unique(), reverse=True)
     for status, rows in signals.groupby("status"):

@@ -9,10 +9,11 @@ from perpfut_lib.artifacts import Run, list_published, read_published
 from perpfut_lib.config import Profile
 from perpfut_lib.report.agent import parity_table, replay_obstacle
 from perpfut_lib.report.cointegration import discovery_table, survival_table
-from perpfut_lib.report.environment import FEE_BPS, kernel_check, liquidation_table
+from perpfut_lib.report.environment import kernel_check, liquidation_table
 from perpfut_lib.report.features import feature_list
 from perpfut_lib.report.quality import findings_table, quality_table, universe_table
 from perpfut_lib.report.result_findings import attribution, evaluation, robustness, training
+from perpfut_lib.report.sources import LOW_FEE_BPS
 from perpfut_lib.report.style import decimals
 from perpfut_lib.report.tables import data_summary, environment_check, feature_table, window_table
 from perpfut_lib.store.stage import load_panel
@@ -95,7 +96,7 @@ def environment(profile: Profile, run: Run) -> Sentences:
     reach = liquidation_table(MAINTENANCE).loc[1.0, "hedged pair, cross (%)"]
     return (
         f"The run has {int(size['episodes'].sum())} episodes with {int(size['decisions'].sum()):,} decisions.",
-        f"The compiled step equals the readable loop under {same} of {len(agree)} rules, charged {FEE_BPS:g} basis "
+        f"The compiled step equals the readable loop under {same} of {len(agree)} rules, charged {LOW_FEE_BPS:g} basis "
         f"points.",
         f"Without leverage both legs would have to move {reach:g} % against a hedged pair before it is liquidated.",
     )

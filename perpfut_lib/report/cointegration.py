@@ -1,4 +1,4 @@
-"""Tables and figures on what the screen is worth: chance, truth, persistence, a second test, and its cost."""
+"""Tables and figures on how good the screen is: chance, truth, persistence, a second test, and its cost."""
 
 import re
 from typing import Final

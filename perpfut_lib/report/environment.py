@@ -18,11 +18,11 @@ from perpfut_lib.env.reference import ReferenceEpisode
 from perpfut_lib.env.stage import decision_rows
 from perpfut_lib.policies.fitting import Fitting, walk
 from perpfut_lib.policies.oracle import solve_oracle
+from perpfut_lib.report.sources import LOW_FEE_BPS
 from perpfut_lib.report.style import PALETTE, figure
 from perpfut_lib.store.stage import load_panel
 
 TOLERANCE: Final = 1e-12
-FEE_BPS: Final = 1.44
 LEVERAGES: Final = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
 RISK_AVERSIONS: Final = (0.0, 0.0006, 0.003, 0.01, 0.03, 0.1)
 STUDY: Final = 0.0006
@@ -30,7 +30,7 @@ STUDY: Final = 0.0006
 
 
 def kernel_check(run: Run, profile: Profile) -> pd.DataFrame:
-    """Return, by rule, whether the compiled step equals the readable loop over the first episode.
+    """Return, for each rule, whether the compiled step equals the readable loop over the first episode.
 
     Holdings and rewards (as returns) agree where no difference exceeds 1e-12; actions are drawn at random.
     """
@@ -47,7 +47,7 @@ def kernel_check(run: Run, profile: Profile) -> pd.DataFrame:
 
 
 def _differences(episodes: Episodes, rules: Rules, costs: CostsConfig) -> tuple[int, bool, bool]:
-    charged, world, generator = make_costs(FEE_BPS, costs), episodes.world(), np.random.default_rng(0)
+    charged, world, generator = make_costs(LOW_FEE_BPS, costs), episodes.world(), np.random.default_rng(0)
     slow, holding = ReferenceEpisode(episodes, 0, rules, charged), Holding(0.0, 0.0, 1.0)
     holdings, rewards, levels = [], [], np.linspace(-1.0, 1.0, rules.choices or 2)
     for step in range(episodes.length):
@@ -95,10 +95,10 @@ def risk_aversion_table(count: int = 60) -> pd.DataFrame:
 
     Mean gross exposure, and gain after costs and utility a day, measured on ``count`` episodes.
     """
-    task, costs = Planted(features=1), make_costs(FEE_BPS, CostsConfig())
+    task, costs = Planted(features=1), make_costs(LOW_FEE_BPS, CostsConfig())
     episodes, rows = planted_episodes(task, count, seed=1), []
     for risk_aversion in RISK_AVERSIONS:
-        policy = solve_oracle(task, FEE_BPS, risk_aversion, z_count=81, position_count=41).policy
+        policy = solve_oracle(task, LOW_FEE_BPS, risk_aversion, z_count=81, position_count=41).policy
         rules = make_rules(EnvConfig(risk_aversion=risk_aversion))
         rewarded = walk(policy, Fitting(episodes, episodes, rules, costs))
         neutral = walk(policy, Fitting(episodes, episodes, rules._replace(risk_aversion=0.0), costs))

@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.frontier import CHOSEN, Row, frontier_rows
 from perpfut_lib.report.across import trained_across
+from perpfut_lib.report.sources import LOW_FEE_BPS, TAKER_FEE_BPS
 from perpfut_lib.report.style import PALETTE, bounds, decimals, figure
+from perpfut_lib.types import JsonObject
 
 FOLDER: Final = "frontier"
 UNPUBLISHED: Final = "*No cost frontier is published yet.*"
 PACED: Final = 120
 """Minutes of the memory that is shown against the decision interval."""
-FEES: Final = {"taker fee 4.50 bps": 4.5, "fee 1.44 bps": 1.44}
+FEES: Final = {f"taker fee {TAKER_FEE_BPS:.2f} bps": TAKER_FEE_BPS, f"fee {LOW_FEE_BPS:.2f} bps": LOW_FEE_BPS}
 
 
-def published_frontier() -> dict[str, Any]:
+def published_frontier() -> JsonObject:
     """Return every published period by name."""
     return {name.split("/")[-1]: read_published(name) for name in list_published(FOLDER)}
 

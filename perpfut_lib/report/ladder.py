@@ -34,7 +34,7 @@ def agents(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def climbers(ladder: pd.DataFrame) -> list[str]:
-    """Return the names of those that climbed the ladder, the learned agent first."""
+    """Return the names of the policies on the ladder, the learned agent first."""
     return [name for name in agents(ladder) if name in set(ladder["agent"])]
 
 

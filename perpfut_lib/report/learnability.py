@@ -1,6 +1,4 @@
-"""What the learner attains where the truth is known: tables and figures of the published trials."""
-
-from typing import Any
+"""How much of the attainable the learner reaches where the truth is known: tables and figures of published trials."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +6,7 @@ from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import read_published
 from perpfut_lib.report.style import PALETTE, figure
+from perpfut_lib.types import JsonObject
 
 
 def learnability_table() -> pd.DataFrame:
@@ -33,7 +32,7 @@ def learnability_table() -> pd.DataFrame:
 
 
 def noise_table() -> pd.DataFrame:
-    """Return what agents do that were trained where there is nothing to earn, before the rule that abstains."""
+    """Return what agents do that were trained on pure noise, before the rule that abstains."""
     rows = _published()["noise"]["trials"]
     table = pd.DataFrame(
         {
@@ -96,6 +95,6 @@ def plot_race() -> Figure:
     return made
 
 
-def _published() -> dict[str, Any]:
-    content: dict[str, Any] = read_published("learnability")
+def _published() -> JsonObject:
+    content: JsonObject = read_published("learnability")
     return content

@@ -105,7 +105,7 @@ def closed_loop_table() -> pd.DataFrame:
 
 @where_published
 def closed_loop_summary() -> pd.DataFrame:
-    """Return what the published closed loop came to, in one column."""
+    """Return the totals of the published closed loop, in one column."""
     kept = read_published("closed_loop")
     told = {
         "bars": kept["bars"],

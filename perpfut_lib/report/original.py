@@ -1,13 +1,15 @@
-"""What the original study's own policies earn on other minutes than its own, and what its faults are worth to them."""
+"""What the original study's own policies earn on minutes they have not seen, and what each of its faults adds."""
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
+from perpfut_lib.report.sources import FEES_BPS
 from perpfut_lib.report.style import decimals
+from perpfut_lib.types import JsonObject
 
 PUBLISHED: Final = "original_weights"
 UNPUBLISHED: Final = "*No run of the original policies is published yet.*"
@@ -50,7 +52,7 @@ def shapley_table() -> pd.DataFrame:
     for name, title in CORRECTIONS.items():
         rows[title] = {
             f"{fee:g} bps": _percent(_pooled([_policy(period, fee)["shapley"][name] for period in periods]))
-            for fee in (0.0, 1.44, 4.5)
+            for fee in (0.0, *FEES_BPS)
         }
     return pd.DataFrame(rows).T.rename_axis(index="correction")
 
@@ -79,12 +81,12 @@ def original_findings() -> str:
     return "\n".join([said, "", *lines])
 
 
-def _periods() -> dict[str, Any]:
+def _periods() -> JsonObject:
     found = read_published(PUBLISHED) if PUBLISHED in list_published() else {}
     return dict(sorted(found.items(), key=lambda item: item[1]["start"]))
 
 
-def _policy(period: dict[str, Any], fee: float) -> dict[str, Any]:
+def _policy(period: JsonObject, fee: float) -> JsonObject:
     return next(entry for entry in period["policies"] if entry["fee_bps"] == fee)
 
 

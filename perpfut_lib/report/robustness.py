@@ -1,11 +1,10 @@
 """Tables and figures of the robustness checks, from a run's artifacts or from a profile's published results."""
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.report.sources import Source, nothing_published, read_result
-from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
+from perpfut_lib.report.style import NOTHING, bounds, decimals
 
 PROTOCOL = "protocol"
 COVERAGE = "coverage"
@@ -80,22 +79,6 @@ def power_table() -> pd.DataFrame:
     shown = rows.assign(share=[f"{one.reported} of {one.worlds}" for one in rows.itertuples()])
     wide = shown.pivot(index=["policy", "spread_std_bps"], columns="fee_bps", values="share").fillna(NOTHING)
     return wide.rename_axis(index=["policy", "planted spread (bps)"], columns="fee (bps)")
-
-
-def plot_power() -> Figure:
-    """Plot the share of worlds in which the protocol reports an edge over the size of the planted spread."""
-    rows = pd.DataFrame(read_published(PROTOCOL)["summary"])
-    rows = rows[rows["policy"] == "rules"]
-    with figure() as (made, (axes,)):
-        for color, (fee, group) in zip(PALETTE, rows.groupby("fee_bps"), strict=False):
-            share = 100 * group["reported"] / group["worlds"]
-            axes.plot(group["spread_std_bps"], share, color=color, marker="o", label=f"{fee:g} bps")
-        axes.axhline(5.0, color="0.4", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("standard deviation of the planted spread (bps); 0: noise")
-        axes.set_ylabel("worlds with an edge reported (%)")
-        axes.set_title("Noise is left alone, and an edge is found once it is large enough")
-        axes.legend(title="fee per side")
-    return made
 
 
 def coverage_table() -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What rules without training earn before costs on recorded minutes, from the published cost frontier.
 
-Their thresholds were chosen on other periods. The best of many looks good by chance, so an edge is told twice: by its
-own 95 % interval, and by one that is widened for the number of rules (Bonferroni).
+Their thresholds were chosen on other periods. The best of many looks good by chance, so an edge is reported twice: with
+its own 95 % interval, and with one that is widened for the number of rules (Bonferroni).
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a run, or the published runs on recorded and simulated markets, found, in sentences made from their figures."""
+"""Findings of a run, or of the published runs on recorded and simulated markets, in sentences made of figures."""
 
 import math
 from collections.abc import Hashable
@@ -26,7 +26,7 @@ HOPELESS: Final = "It lost before costs: no fee is low enough."
 
 
 def headline(source: Source) -> str:
-    """Return one sentence per fee regime: what the agent made of the test span, and whether it could be chance."""
+    """Return one sentence per fee regime: the agent's return on the test span, and whether it could be chance."""
     return "\n".join(map(_sentence, _own(source)))
 
 
@@ -52,7 +52,7 @@ def findings(source: Source) -> str:
 
 
 def critical_sharpe(days: float) -> float:
-    """Return the annual Sharpe ratio from which on one of so many days differs from zero at 5 %, two-sided."""
+    """Return the least annual Sharpe ratio over so many days that differs from zero at 5 %, two-sided."""
     return TWO_SIDED * math.sqrt(DAYS_A_YEAR / days)
 
 

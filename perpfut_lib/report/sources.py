@@ -7,7 +7,7 @@ SHA-256 and everything that they follow from. Floats are written so that they re
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from perpfut_lib.config import Profile, project_root
 from perpfut_lib.errors import ArtifactError
 from perpfut_lib.evaluate import load_costs, load_metrics
 from perpfut_lib.robustness import load_checks
+from perpfut_lib.types import JsonObject
 
 Source = Run | str
 STAGES: Final = ("evaluate", "attribution", "robustness")
@@ -30,7 +31,11 @@ TABLES: Final = {
 """Names of the tables of each of these stages."""
 MANIFEST: Final = "manifest"
 RATIO_DAYS: Final = 20
-"""With fewer days an annual ratio says next to nothing, and none is shown."""
+"""With fewer days an annual ratio says next to nothing and is not shown."""
+LOW_FEE_BPS: Final = 1.44
+TAKER_FEE_BPS: Final = 4.5
+FEES_BPS: Final = (LOW_FEE_BPS, TAKER_FEE_BPS)
+"""Fees per side that the study's questions are about, basis points."""
 SIMULATED: Final = "sim"
 """How the names of profiles of simulated markets begin."""
 LOADERS: Final[dict[str, Callable[[Run], pd.DataFrame]]] = {
@@ -91,7 +96,7 @@ def csv_tables(run: Run, stages: Sequence[str] = STAGES) -> dict[str, bytes]:
     return {name: LOADERS[name](run).to_csv(index=False).encode() for name in names}
 
 
-def provenance(profile: Profile, run: Run, through: Sequence[str] = STAGES) -> dict[str, Any]:
+def provenance(profile: Profile, run: Run, through: Sequence[str] = STAGES) -> JsonObject:
     """Return what the published tables of some stages follow from."""
     stages = {stage.name: stage for last in through for stage in pipeline.needed(last)}
     manifests = {name: run.stage(name).manifest() for name in stages}
@@ -148,5 +153,5 @@ def over_published(make: Callable[[str], pd.DataFrame], table: str, *, simulated
 
 
 def nothing_published() -> pd.DataFrame:
-    """Return an empty table that says why it is empty."""
+    """Return an empty table with the reason."""
     return pd.DataFrame(columns=["nothing of this is published yet"])

@@ -1,4 +1,4 @@
-"""What the benchmarks measured: ours beside what one would use instead."""
+"""What the benchmarks measured: ours beside the library that one would use instead."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from perpfut_lib.report.style import NOTHING
 
 
 def speed_table() -> pd.DataFrame:
-    """Return every published benchmark, a row per metric: ours, the peer, ratio, largest difference."""
+    """Return every published benchmark, one row per metric: ours, the peer, ratio, largest difference."""
     rows = [
         {
             "benchmark": kept["bench"],

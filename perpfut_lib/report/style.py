@@ -35,7 +35,7 @@ SETTINGS: Final[Any] = {
 
 
 def decimals(value: float, digits: int, *, sign: str = "-") -> str:
-    """Return a figure as text with so many decimals: a dash where it is none, and no zero that is negative."""
+    """Return a figure as text with so many decimals: a dash for NaN, and never a negative zero."""
     return NOTHING if pd.isna(value) else f"{round(value, digits) + 0.0:{sign}.{digits}f}"
 
 

@@ -17,12 +17,13 @@ from perpfut_lib.report.across import Pooled, across_answer, across_left, across
 from perpfut_lib.report.edges import gross_edges, net_results
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
+from perpfut_lib.report.sources import FEES_BPS
 from perpfut_lib.report.style import decimals
 from perpfut_lib.report.worlds import UNPUBLISHED, learner_findings
+from perpfut_lib.types import JsonObject
 
 Rules = tuple[RuleEdges, RuleEdges]
 """The edges of rules without training, filled at the next open and one bar later."""
-FEES: Final = (1.44, 4.5)
 OPEN: Final = "Not known yet"
 """The answer while nothing is published that could give one."""
 
@@ -121,11 +122,11 @@ def left_after_fees(
     counts = (
         f"Of {total} results of agents and tuned rules {above} lie above zero, {below} below, and {idle} never traded"
     )
-    parts = [f"{counts}. The agents: {told}.", *across_left(across, FEES), *_rules_above(costs)]
+    parts = [f"{counts}. The agents: {told}.", *across_left(across, FEES_BPS), *_rules_above(costs)]
     return Verdict(question, answer, " ".join(parts))
 
 
-def replicated(study: dict[str, Any] | None = None, periods: dict[str, Any] | None = None) -> Verdict:
+def replicated(study: JsonObject | None = None, periods: JsonObject | None = None) -> Verdict:
     """Say whether the original study's own policies give its figures again by its own rules, on other days."""
     question = "Was the original study replicated?"
     study, periods = study or _published("original_study"), periods or _published("original_weights")
@@ -150,7 +151,7 @@ def replicated(study: dict[str, Any] | None = None, periods: dict[str, Any] | No
     )
 
 
-def explained(study: dict[str, Any] | None = None, periods: dict[str, Any] | None = None) -> Verdict:
+def explained(study: JsonObject | None = None, periods: JsonObject | None = None) -> Verdict:
     """Say which correction takes most from the original policies' return without fees, and whether it shows."""
     study, periods = study or _published("original_study"), periods or _published("original_weights")
     first = study["results"][0]
@@ -174,7 +175,7 @@ def explained(study: dict[str, Any] | None = None, periods: dict[str, Any] | Non
     )
 
 
-def learns(content: dict[str, Any] | None = None) -> Verdict:
+def learns(content: JsonObject | None = None) -> Verdict:
     """Say whether the agent attains what can be attained where the truth is known."""
     question = "Can the agent learn where there is something to learn?"
     content = content or _published("learnability")
@@ -208,7 +209,7 @@ QUESTIONS: Final[tuple[Callable[[], Verdict], ...]] = (
 )
 
 
-def _published(name: str) -> dict[str, Any]:
+def _published(name: str) -> JsonObject:
     return dict(read_published(name)) if name in list_published() else {}
 
 
@@ -220,7 +221,7 @@ def _published_rules() -> Rules | None:
 
 def _published_costs() -> dict[float, RuleEdges]:
     """Return the rules' edges over each fee, filled one bar later."""
-    found = {fee: rule_edges(1, fee) for fee in FEES}
+    found = {fee: rule_edges(1, fee) for fee in FEES_BPS}
     return {fee: one for fee, one in found.items() if one is not None}
 
 
@@ -262,11 +263,11 @@ def _percent(row: Any) -> str:
     return f"{value} % ({lower} to {upper})"
 
 
-def _own_fee(entry: dict[str, Any], rules: str) -> dict[str, float]:
+def _own_fee(entry: JsonObject, rules: str) -> dict[str, float]:
     return next(row for row in entry[rules] if row["fee_bps"] == entry["fee_bps"])
 
 
-def _shapley(periods: dict[str, Any], name: str) -> tuple[float, float, float]:
+def _shapley(periods: JsonObject, name: str) -> tuple[float, float, float]:
     """Return a correction's Shapley value without fees over all periods, which share no day, with its interval."""
     rows = [entry["shapley"][name] for one in periods.values() for entry in one["policies"] if entry["fee_bps"] == 0.0]
     value = sum(row["estimate"] for row in rows)

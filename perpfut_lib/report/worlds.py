@@ -1,7 +1,7 @@
 """The agent in fresh simulated markets, beside the best rule and a trader who knows the market."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from perpfut_lib import statistics
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED, world_values
 from perpfut_lib.report.style import NOTHING, bounds, decimals
+from perpfut_lib.types import Json
 
 MAIN: Final = "default"
 UNPUBLISHED: Final = "*No worlds are published yet.*"
@@ -54,7 +55,7 @@ def learner_table(name: str = MAIN) -> pd.DataFrame:
 
 
 def ablation_table() -> pd.DataFrame:
-    """Return the mean utility (bps per pair-day) of each variant on the worlds that all of them were tried on, by fee.
+    """Return the mean utility (bps per pair-day) of each variant on the worlds that all of them were run on, by fee.
 
     Beside it the paired difference to the shipped learner with its 95 % t interval over worlds.
     """
@@ -108,7 +109,7 @@ def _published() -> list[str]:
     return list_published("learner")
 
 
-def _fees(content: Mapping[str, Any]) -> list[float]:
+def _fees(content: Mapping[str, Json]) -> list[float]:
     return list(dict.fromkeys(row["fee_bps"] for row in content["worlds"][0]["rows"]))
 
 

@@ -16,7 +16,6 @@ from perpfut_lib.robustness.tests import seeds_table, significance_table
 from perpfut_lib.store.placebo import placebo_panel
 from perpfut_lib.store.stage import load_panel
 
-CHECKS: Final = ("seeds", "significance", "folds", "placebos")
 PLACEBO_FEATURES: Final = ("spread_z",)
 
 

@@ -43,8 +43,11 @@ def spa_pvalue(benchmark: Float1D, candidates: Float2D, resampling: Resampling) 
         raise SchemaError(f"candidates of shape {candidates.shape}", f"({len(benchmark)}, N)", "align the returns")
     excess = candidates - benchmark[:, None]
     excess = excess[:, np.ptp(excess, axis=0) > 0.0]
-    if not excess.size:
-        return 1.0
+    return _sign_test(excess, resampling) if excess.size else 1.0
+
+
+def _sign_test(excess: Float2D, resampling: Resampling) -> float:
+    """Return how often the largest t ratio under random signs of the days (n, N) is at least the one found."""
     signs = np.random.default_rng(resampling.seed).choice((-1.0, 1.0), (resampling.reps, len(excess)))
     squares = (excess**2).sum(axis=0)  # no sign changes them
     found, drawn = (_largest_ratio(rows @ excess, squares, len(excess)) for rows in (np.ones(len(excess)), signs))

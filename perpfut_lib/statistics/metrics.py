@@ -77,13 +77,6 @@ def max_drawdown(equity: Float1D) -> Float1D:
     return np.min(equity / np.maximum.accumulate(equity, axis=-1) - 1.0, axis=-1)
 
 
-def longest_drawdown(equity: Float1D) -> int:
-    """Return the most steps in a row that one equity curve (T,) spends below an earlier peak."""
-    below = equity < np.maximum.accumulate(equity)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], below, [False]))))
-    return int(np.max(edges[1::2] - edges[::2], initial=0))
-
-
 def drawdown_duration(time: Int1D, equity: Float1D) -> int:
     """Return the longest time that one equity curve (T,) takes from a peak to its recovery, or to the end.
 

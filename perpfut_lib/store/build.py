@@ -1,11 +1,12 @@
 """From candles on disk to the panel: one grid, missing bars forward-filled with a mask, never silently."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from perpfut_lib.acquire.market import Market
 from perpfut_lib.progress import track
@@ -13,6 +14,7 @@ from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.types import PRICE_COLUMNS, Bool1D, Float1D, Int1D
 
 FIELDS: Final = (*PRICE_COLUMNS, "volume")
+COLUMNS: Final = ("open_time", *FIELDS)
 READERS: Final = 4
 """Symbols read at once."""
 
@@ -43,49 +45,60 @@ def build_panel(
     """
     from perpfut_lib.acquire.partitions import candle_months  # pyarrow, which tables in memory do without
 
-    names = tuple(sorted(symbols))
-    open_time = np.arange(start, end, timeframe, dtype=np.int64)
-    shape = (len(names), len(open_time))  # a symbol's bars lie together while they are read; views are transposed
-    values = {field: np.full(shape, np.nan) for field in FIELDS}
-    filled = np.zeros(shape, dtype=np.bool_)
+    grid = _Grid(symbols, start, end, timeframe)
 
     def read(column: int) -> None:
-        own = {field: values[field][column] for field in FIELDS}
-        for month in candle_months(root, names[column], start, end):
-            rows, inside = _rows(month.column("open_time").to_numpy(), start, end, timeframe)
-            for field in FIELDS:
-                own[field][rows] = month.column(field).to_numpy()[inside]
-        fill_forward(own, filled[column])
+        for month in candle_months(root, grid.names[column], start, end):
+            grid.place(column, {name: month.column(name).to_numpy() for name in COLUMNS})
+        grid.fill(column)
 
     with ThreadPoolExecutor(READERS) as pool:  # decompression and copies release the interpreter's lock
-        done = pool.map(read, range(len(names)))
-        for _ in track(done, label=label, total=len(names), unit="symbol") if label else done:
+        done = pool.map(read, range(len(grid.names)))
+        for _ in track(done, label=label, total=len(grid.names), unit="symbol") if label else done:
             pass
-    columns = {field: np.ascontiguousarray(values.pop(field).T) for field in FIELDS}
-    funding = {name: events for name in names if (events := _funding(root, name)) is not None}
-    return Panel(open_time, names, timeframe, filled=np.ascontiguousarray(filled.T), funding=funding, **columns)
+    return grid.panel({name: events for name in grid.names if (events := _funding(root, name)) is not None})
 
 
 def panel_of(market: Market, timeframe: int) -> Panel:
     """Return the panel of a checked market, over all that its symbols cover; see :func:`build_panel`."""
-    names = tuple(sorted(market.candles))
     start = min(int(bars["open_time"].iloc[0]) for bars in market.candles.values())
     end = max(int(bars["open_time"].iloc[-1]) for bars in market.candles.values()) + timeframe
-    open_time = np.arange(start, end, timeframe, dtype=np.int64)
-    values = {field: np.full((len(names), len(open_time)), np.nan) for field in FIELDS}
-    filled = np.zeros((len(names), len(open_time)), dtype=np.bool_)
-    for column, name in enumerate(names):
-        bars, own = market.candles[name], {field: values[field][column] for field in FIELDS}
-        rows, _ = _rows(bars["open_time"].to_numpy(), start, end, timeframe)
+    grid = _Grid(list(market.candles), start, end, timeframe)
+    for column, name in enumerate(grid.names):
+        grid.place(column, {field: market.candles[name][field].to_numpy() for field in COLUMNS})
+        grid.fill(column)
+    rates = {name: table for name, table in (market.funding or {}).items() if name in grid.names}
+    return grid.panel(
+        {name: FundingEvents(t["funding_time"].to_numpy(), t["funding_rate"].to_numpy()) for name, t in rates.items()}
+    )
+
+
+class _Grid:
+    """Arrays of a panel while it is read: the bars of a symbol lie together, and are transposed at the end."""
+
+    def __init__(self, symbols: Sequence[str], start: int, end: int, timeframe: int) -> None:
+        self.names = tuple(sorted(symbols))
+        self.window = (start, end, timeframe)
+        self.open_time = np.arange(start, end, timeframe, dtype=np.int64)
+        shape = (len(self.names), len(self.open_time))
+        self.values = {field: np.full(shape, np.nan) for field in FIELDS}
+        self.filled = np.zeros(shape, dtype=np.bool_)
+
+    def place(self, column: int, bars: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write bars of one symbol, given by :data:`COLUMNS`."""
+        rows, inside = _rows(bars["open_time"], *self.window)
         for field in FIELDS:
-            own[field][rows] = bars[field].to_numpy()
-        fill_forward(own, filled[column])
-    columns = {field: np.ascontiguousarray(values[field].T) for field in FIELDS}
-    rates = {name: table for name, table in (market.funding or {}).items() if name in names}
-    funding = {
-        name: FundingEvents(t["funding_time"].to_numpy(), t["funding_rate"].to_numpy()) for name, t in rates.items()
-    }
-    return Panel(open_time, names, timeframe, filled=np.ascontiguousarray(filled.T), funding=funding, **columns)
+            self.values[field][column][rows] = bars[field][inside]
+
+    def fill(self, column: int) -> None:
+        """Fill the holes of one symbol forward."""
+        fill_forward({field: self.values[field][column] for field in FIELDS}, self.filled[column])
+
+    def panel(self, funding: dict[str, FundingEvents]) -> Panel:
+        """Return the panel; each array of the grid is let go as soon as it is transposed."""
+        columns = {field: np.ascontiguousarray(self.values.pop(field).T) for field in FIELDS}
+        filled = np.ascontiguousarray(self.filled.T)
+        return Panel(self.open_time, self.names, self.window[2], filled=filled, funding=funding, **columns)
 
 
 def _funding(root: Path, symbol: str) -> FundingEvents | None:

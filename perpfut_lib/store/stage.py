@@ -1,17 +1,18 @@
 """Stage "quality": the panel, the report on its defects, and the table of why each symbol is in or out."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.acquire.stage import CROSS_CHECK, DEFECTS, INSTRUMENTS, TRUTH, WINDOW
+from perpfut_lib.acquire.stage import DEFECTS, TRUTH, WINDOW
 from perpfut_lib.artifacts import Run, StageFolder
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import UniverseError
 from perpfut_lib.store.build import FIELDS, build_panel
 from perpfut_lib.store.panel import FundingEvents, Panel
 from perpfut_lib.store.quality import QualityReport, audit
+from perpfut_lib.types import JsonObject
 
 PANEL: Final = "panel"
 SYMBOLS: Final = "panel/symbols.json"
@@ -69,22 +70,7 @@ def load_universe(run: Run) -> pd.DataFrame:
     return run.stage("quality").read_table(UNIVERSE)
 
 
-def load_instruments(run: Run) -> pd.DataFrame | None:
-    """Return the trading rules (tick, lot, minimum notional, funding interval), None where the source tells none."""
-    return _optional(run, INSTRUMENTS)
-
-
-def load_cross_check(run: Run) -> pd.DataFrame | None:
-    """Return how an archive compared with the exchange, None for other sources."""
-    return _optional(run, CROSS_CHECK)
-
-
-def _optional(run: Run, name: str) -> pd.DataFrame | None:
-    folder = run.stage("acquire")
-    return folder.read_table(name) if folder.file(name).is_file() else None
-
-
-def load_truth(run: Run) -> dict[str, Any] | None:
+def load_truth(run: Run) -> JsonObject | None:
     """Return what the simulated market knows about itself, or None for recorded data."""
     folder = run.stage("acquire")
     return dict(folder.read_json(TRUTH)) if folder.file(TRUTH).is_file() else None
@@ -111,7 +97,7 @@ def _read_funding(folder: StageFolder) -> dict[str, FundingEvents]:
     }
 
 
-def _universe(window: dict[str, Any]) -> pd.DataFrame:
+def _universe(window: JsonObject) -> pd.DataFrame:
     rows = [
         {
             "symbol": symbol,

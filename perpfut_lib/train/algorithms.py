@@ -15,7 +15,7 @@ from perpfut_lib.env import PairTradingVecEnv
 from perpfut_lib.env.spaces import exposures
 from perpfut_lib.policies import Lstm
 from perpfut_lib.train.counterfactual import CounterfactualPPO
-from perpfut_lib.train.training_task import Layers
+from perpfut_lib.train.training_task import Act, Layers
 from perpfut_lib.types import Float32
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
@@ -48,7 +48,7 @@ def make_model(settings: TrainConfig, env: PairTradingVecEnv, seed: int) -> Base
     return model
 
 
-def actor(model: BaseAlgorithm) -> Callable[[Float32], Any]:
+def actor(model: BaseAlgorithm) -> Act:
     """Return a function from observations (N, D) to actions (N,) without exploration, at the start of its episodes."""
     if isinstance(model, CounterfactualPPO):
         return model.act

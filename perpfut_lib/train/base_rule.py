@@ -192,10 +192,8 @@ def edge_gradients(
 
     Parameters
     ----------
-    lower, upper : ndarray, (E, L)
-        Edges within [-1, 1].
-    earned : ndarray, (E, L)
-        What an exposure of one earns per bar, in units of the utility.
+    lower, upper, earned : ndarray, (E, L)
+        Edges within [-1, 1], and what an exposure of one earns per bar, in units of the utility.
     start : ndarray, (E,)
         Exposure before the first bar.
     terms : tuple
@@ -206,9 +204,7 @@ def edge_gradients(
     total, held = np.zeros(count), np.empty(length + 1)
     by_lower, by_upper = np.zeros_like(lower), np.zeros_like(upper)
     for row in range(count):
-        held[0] = start[row]
-        for t in range(length):
-            held[t + 1] = min(max(held[t], lower[row, t]), upper[row, t])
+        _hold(held, start[row], lower[row], upper[row])
         slope = 0.0  # derivative of the bars to come by what is held after this one
         for t in range(length - 1, -1, -1):
             before, after = held[t], held[t + 1]
@@ -228,3 +224,11 @@ def edge_gradients(
             else:
                 slope += passed
     return total, by_lower, by_upper
+
+
+@njit(cache=True)
+def _hold(held: Float1D, start: float, lower: Float1D, upper: Float1D) -> None:
+    """Write into ``held`` (L + 1,) the exposure before the first bar and after each one."""
+    held[0] = start
+    for t in range(lower.shape[0]):
+        held[t + 1] = min(max(held[t], lower[t]), upper[t])

@@ -81,9 +81,16 @@ def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
     trainer = Trainer(training_task, env, logbook, digest)
     with _events(model, logbook):
         model.learn(settings.total_steps, callback=trainer)
+    fitted = _fitted(trainer, training_task.base, spent)
+    if logbook.checkpoint:
+        write_checkpoint(logbook.checkpoint, {"training_task": digest, "fitted": _packed(fitted)})
+    return fitted
+
+
+def _fitted(trainer: Trainer, base: Layers | None, spent: float) -> Fitted:
+    """Return the agent that validation chose; ``spent`` seconds went to its base rule before training began."""
     chosen = trainer.chosen()
-    base = flat_base(training_task.base) if chosen.abstains else training_task.base
-    fitted = Fitted(
+    return Fitted(
         layers=chosen.weights.layers,
         steps=trainer.steps,
         seconds=[spent + seconds for seconds in trainer.seconds],
@@ -91,12 +98,9 @@ def fit(training_task: TrainingTask, logbook: Logbook = UNWATCHED) -> Fitted:
         score=chosen.score,
         abstains=chosen.abstains,
         lstm=chosen.weights.lstm,
-        base=base,
+        base=flat_base(base) if chosen.abstains else base,
         uncorrected=chosen.uncorrected,
     )
-    if logbook.checkpoint:
-        write_checkpoint(logbook.checkpoint, {"training_task": digest, "fitted": _packed(fitted)})
-    return fitted
 
 
 def make_training_env(training_task: TrainingTask) -> PairTradingVecEnv:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from perpfut_lib.artifacts import write_json
@@ -177,7 +178,7 @@ class Trainer(BaseCallback):
 
 
 @contextmanager
-def averaged(model: Any) -> Iterator[None]:
+def averaged(model: BaseAlgorithm) -> Iterator[None]:
     """Put the running mean of the weights in the policy for the length of the block."""
     if not isinstance(model, CounterfactualPPO):
         yield

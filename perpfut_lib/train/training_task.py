@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from perpfut_lib.accounting import STILL
 from perpfut_lib.config import CostsConfig, EnvConfig, TrainConfig
@@ -14,6 +14,8 @@ from perpfut_lib.policies.network import flatten_layers, forward_regions
 from perpfut_lib.types import Float1D, Float32
 
 Layers = list[tuple[Float32, Float32]]
+Act = Callable[[Float32], npt.ArrayLike]
+"""From observations (N, D) to actions (N,)."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,12 @@ class Score:
     """Mean change of gross exposure per episode."""
 
 
-def validate(training_task: TrainingTask, act: Callable[[Float32], Any]) -> Score:
+def validate(training_task: TrainingTask, act: Act) -> Score:
     """Score a policy (N, D) → (N,) on the validation episodes, at the full fee, without exploration."""
     return walk_validation(training_task, act, NO_REGION)[0]
 
 
-def walk_validation(
-    training_task: TrainingTask, act: Callable[[Float32], Any], region: Region
-) -> tuple[Score, Float1D]:
+def walk_validation(training_task: TrainingTask, act: Act, region: Region) -> tuple[Score, Float1D]:
     """Return the score of actions that correct a base rule's regions, and the utility of each episode, (E,)."""
     episodes, count = training_task.validate, len(training_task.validate)
     world, rules = episodes.world(), training_task.rules()

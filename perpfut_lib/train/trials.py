@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from perpfut_lib.policies import forward
 from perpfut_lib.policies.oracle import solve_oracle
 from perpfut_lib.train.fit import Fitted, fit
 from perpfut_lib.train.training_task import Score, TrainingTask, validate
-from perpfut_lib.types import Float1D, Float32
+from perpfut_lib.types import Float1D, Float32, JsonObject
 
 VALIDATION_EPISODES, TEST_EPISODES = 100, 500
 VALIDATION_SEED, TEST_SEED, FIRST_TRAINING_SEED = 1, 2, 1000
@@ -36,7 +35,7 @@ class Trial:
         return TrainingTask(train, check, EnvConfig(), CostsConfig(), settings, self.fee_bps, self.seed)
 
 
-def run_trial(trial: Trial) -> dict[str, Any]:
+def run_trial(trial: Trial) -> JsonObject:
     """Train and test one agent.
 
     Returns

@@ -20,6 +20,7 @@ from perpfut_lib.train.checkpoint import task_digest
 from perpfut_lib.train.fit import fit
 from perpfut_lib.train.trainer import Logbook
 from perpfut_lib.train.training_task import TrainingTask
+from perpfut_lib.types import JsonObject
 
 RECORD: Final = "trials.json"
 PEERS: Final = 4
@@ -73,7 +74,7 @@ class Search:
     folder: Path
     """Where the study lies; the same folder and training tasks go on with it."""
 
-    def run(self, trials: int) -> dict[str, Any]:
+    def run(self, trials: int) -> JsonObject:
         """Go on until the study has so many finished trials, and return its record, as written to ``trials.json``.
 
         Parameters
@@ -153,7 +154,7 @@ class Search:
 
         return report
 
-    def _record(self, study: optuna.Study) -> dict[str, Any]:
+    def _record(self, study: optuna.Study) -> JsonObject:
         """Return what the study did; ``trials`` counts all studies in the folder, for the deflated Sharpe ratio."""
         finished, names = study.get_trials(states=DONE), optuna.get_all_study_names(self.storage())
         whole = [trial for trial in finished if trial.state is TrialState.COMPLETE]
@@ -171,11 +172,11 @@ class Search:
         }
 
 
-def _entry(trial: FrozenTrial) -> dict[str, Any]:
+def _entry(trial: FrozenTrial) -> JsonObject:
     return {"value": trial.value, "state": trial.state.name.lower(), "settings": trial.user_attrs["settings"]}
 
 
-def as_overrides(record: dict[str, Any]) -> str:
+def as_overrides(record: JsonObject) -> str:
     """Return the best settings as YAML, to be put into a profile."""
     best = record["best"]
     return "# no trial was finished\n" if best is None else yaml.safe_dump({"train": best["settings"]})

@@ -44,21 +44,24 @@ def eligible_at(panel: Panel, as_of: int, formation: int, config: UniverseConfig
     MissingInputError
         The panel does not hold the whole formation window.
     """
+    window, wanted = _formation_window(panel, as_of, formation), formation // panel.timeframe
+    bars = (~np.isnan(window.close)).sum(axis=0)
+    turnover = daily_turnover(window.close, window.volume, formation)
+    still, least = halts(window, halt).sum(axis=0), config.min_turnover
+    whole, liquid = (bars == wanted) & (still == 0), turnover >= least
+    found = zip(bars.tolist(), turnover.tolist(), still.tolist(), strict=True)
+    reasons = [_reason(*of_symbol, wanted, least) for of_symbol in found]
+    columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
+    return pd.DataFrame({"symbol": list(panel.symbols), **columns})
+
+
+def _formation_window(panel: Panel, as_of: int, formation: int) -> Panel:
+    """Return the panel's rows of the formation window, or raise that it does not hold all of them."""
     start, end, wanted = panel.row(as_of - formation), panel.row(as_of), formation // panel.timeframe
     if end - start != wanted or int(panel.open_time[start]) != as_of - formation:
         found = f"{end - start} bars from {format_time(as_of - formation)} to {format_time(as_of)}"
         raise MissingInputError(found, f"{wanted} on the panel", "choose a later as_of or a shorter formation window")
-    close, volume = panel.close[start:end], panel.volume[start:end]
-    bars = (~np.isnan(close)).sum(axis=0)
-    turnover = daily_turnover(close, volume, formation)
-    still, least = halts(panel.rows(start, end), halt).sum(axis=0), config.min_turnover
-    whole, liquid = (bars == wanted) & (still == 0), turnover >= least
-    reasons = [
-        _halted(int(still[k]), wanted) or _reason(int(bars[k]), float(turnover[k]), wanted, least)
-        for k in range(len(panel.symbols))
-    ]
-    columns = {"eligible": whole & liquid, "reason": reasons, "bars": bars, "turnover": turnover}
-    return pd.DataFrame({"symbol": list(panel.symbols), **columns})
+    return panel.rows(start, end)
 
 
 def eligible_windows(panel: Panel, starts: Int1D, formation: int, config: UniverseConfig, halt: int = 0) -> Bool2D:
@@ -81,11 +84,9 @@ def daily_turnover(close: Float2D, volume: Float2D, formation: int) -> Float1D:
     return turnover
 
 
-def _halted(still: int, wanted: int) -> str:
-    return f"out: halted in {still} of {wanted} bars" if still else ""
-
-
-def _reason(bars: int, turnover: float, wanted: int, least: float) -> str:
+def _reason(bars: int, turnover: float, still: int, wanted: int, least: float) -> str:
+    if still:
+        return f"out: halted in {still} of {wanted} bars"
     if bars < wanted:
         return f"out: {bars} of {wanted} bars"
     if turnover < least:

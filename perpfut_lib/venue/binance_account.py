@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue import binance_algo as algo
 from perpfut_lib.venue import binance_orders as orders
 from perpfut_lib.venue.accounts import ZERO, Refused
@@ -21,7 +22,7 @@ LISTEN_KEY: Final = "venue" * 12 + "0001"
 Customer = Callable[[Matching, Parameters], Answer]
 
 
-def account(matching: Matching, _parameters: Parameters) -> dict[str, Any]:
+def account(matching: Matching, _parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v2/account`` and ``/fapi/v3/account``."""
     customer = matching.account(ACCOUNT)
     wallet, profit, used = customer.wallet, matching.unrealised(customer), matching.used_margin(customer)
@@ -61,7 +62,7 @@ def account(matching: Matching, _parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def balance(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def balance(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v2/balance`` and ``/fapi/v3/balance``."""
     asset = account(matching, parameters)["assets"][0]
     return [{"accountAlias": "venue", "balance": asset["walletBalance"], **asset}]
@@ -74,13 +75,13 @@ def _chosen(matching: Matching, parameters: Parameters) -> list[Instrument]:
     return [series.instrument for series in exchange.listed()]
 
 
-def position_risk(matching: Matching, parameters: Parameters, everything: bool) -> list[dict[str, Any]]:
+def position_risk(matching: Matching, parameters: Parameters, everything: bool) -> list[JsonObject]:
     """Answer ``GET /fapi/v2/positionRisk`` (``everything``), and version 3, which leaves out flat positions."""
     rows = [_position(matching, rules) for rules in _chosen(matching, parameters)]
     return rows if everything else [row for row in rows if Decimal(row["positionAmt"])]
 
 
-def _position(matching: Matching, rules: Instrument) -> dict[str, Any]:
+def _position(matching: Matching, rules: Instrument) -> JsonObject:
     customer = matching.account(ACCOUNT)
     held, mark = matching.shown(customer, rules.symbol), matching.mark(rules.symbol)
     leverage = customer.leverage.get(rules.symbol, DEFAULT_LEVERAGE)
@@ -116,7 +117,7 @@ def _position(matching: Matching, rules: Instrument) -> dict[str, Any]:
     }
 
 
-def leverage(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def leverage(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/leverage``."""
     symbol, wanted = parameters.text("symbol"), parameters.integer("leverage") or 0
     try:
@@ -126,7 +127,7 @@ def leverage(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     return {"leverage": value, "maxNotionalValue": "1000000000", "symbol": symbol}
 
 
-def leverage_brackets(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def leverage_brackets(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/leverageBracket``: one bracket per contract."""
     return [
         {
@@ -147,26 +148,26 @@ def leverage_brackets(matching: Matching, parameters: Parameters) -> list[dict[s
     ]
 
 
-def position_mode(_matching: Matching, _parameters: Parameters) -> dict[str, Any]:
+def position_mode(_matching: Matching, _parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/positionSide/dual``: one-way."""
     return {"dualSidePosition": False}
 
 
-def set_position_mode(_matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def set_position_mode(_matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/positionSide/dual``: this exchange offers the one-way mode only."""
     if parameters.text("dualSidePosition").lower() == "false":
         raise bad_request(-4059, "No need to change position side.")
     raise bad_request(-1128, "Combination of optional parameters invalid.")
 
 
-def margin_type(_matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def margin_type(_matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/marginType``: cross margin only."""
     if parameters.text("marginType") == "CROSSED":
         raise bad_request(-4046, "No need to change margin type.")
     raise bad_request(-4047, "Margin type cannot be changed if there exists open orders.")
 
 
-def commission_rate(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def commission_rate(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/commissionRate``."""
     config = matching.exchange.config
     return {
@@ -176,12 +177,12 @@ def commission_rate(matching: Matching, parameters: Parameters) -> dict[str, Any
     }
 
 
-def listen_key(_matching: Matching, _parameters: Parameters) -> dict[str, Any]:
+def listen_key(_matching: Matching, _parameters: Parameters) -> JsonObject:
     """Answer ``POST`` and ``PUT /fapi/v1/listenKey``: this exchange's one private stream."""
     return {"listenKey": LISTEN_KEY}
 
 
-def close_listen_key(_matching: Matching, _parameters: Parameters) -> dict[str, Any]:
+def close_listen_key(_matching: Matching, _parameters: Parameters) -> JsonObject:
     """Answer ``DELETE /fapi/v1/listenKey``."""
     return {}
 

@@ -3,8 +3,9 @@
 Since December 2025 Binance takes them at ``/fapi/v1/algoOrder`` only; ``/fapi/v1/order`` refuses their types.
 """
 
-from typing import Any, cast
+from typing import cast
 
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue.accounts import Order, Refused, Request, Side
 from perpfut_lib.venue.binance_orders import ACCOUNT, SIDES, client_id, refusal
 from perpfut_lib.venue.errors import bad_request
@@ -14,7 +15,7 @@ from perpfut_lib.venue.parameters import Parameters
 STATUSES = {"NEW": "NEW", "PARTIALLY_FILLED": "TRIGGERED", "FILLED": "FINISHED", "CANCELED": "CANCELED"}
 
 
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: Order) -> JsonObject:
     """Return a conditional order as the endpoints write it."""
     request = order.request
     return {
@@ -39,7 +40,7 @@ def order_json(order: Order) -> dict[str, Any]:
     }
 
 
-def new_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def new_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/algoOrder``: STOP_MARKET is offered, on the contract's price."""
     symbol = matching.exchange.series(parameters.text("symbol")).instrument.symbol
     side, offered = parameters.text("side"), (parameters.text("algoType"), parameters.text("type"))
@@ -61,7 +62,7 @@ def new_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
         raise refusal(error) from error
 
 
-def cancel_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def cancel_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``DELETE /fapi/v1/algoOrder``."""
     order = matching.account(ACCOUNT).find(parameters.integer("algoId"), parameters.get("clientAlgoId", ""))
     if order is None or order.request.trigger is None or matching.cancel(ACCOUNT, order.number) is None:
@@ -69,7 +70,7 @@ def cancel_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     return {"algoId": order.number, "clientAlgoId": client_id(order), "code": "200", "msg": "success"}
 
 
-def open_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def open_orders(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/openAlgoOrders``."""
     orders = matching.account(ACCOUNT).open_orders(parameters.get("symbol") or None)
     return [order_json(order) for order in orders if order.request.trigger is not None]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue.binance_market import levels
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.matching import LEVELS
@@ -21,7 +21,7 @@ class Book:
     told: int = -1
     """Update id of the last message: the exchange's time in milliseconds, as in snapshots."""
 
-    def due(self) -> Iterator[dict[str, Any]]:
+    def due(self) -> Iterator[JsonObject]:
         """Yield the update since the last one, if the exchange's time has moved."""
         now = self.exchange.clock.shown()
         if now == self.told:

@@ -1,12 +1,13 @@
 """Public market data of Binance USD-M futures: the endpoints under ``/fapi/v1`` that need no key."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
-from perpfut_lib.types import DAY_MS, HOUR_MS
+from perpfut_lib.types import DAY_MS, HOUR_MS, JsonObject
 from perpfut_lib.venue import binance_candles as candles
-from perpfut_lib.venue.endpoint import Endpoint
+from perpfut_lib.venue.endpoint import Endpoint, Weight
 from perpfut_lib.venue.errors import bad_request
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.instruments import Instrument
@@ -20,17 +21,17 @@ FOREVER: Final = 4133404800000  # the delivery date of a contract that is never 
 DEPTH_WEIGHTS: Final = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 
 
-def ping(_exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def ping(_exchange: Exchange, _parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/ping``."""
     return {}
 
 
-def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def server_time(exchange: Exchange, _parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/time``."""
     return {"serverTime": exchange.clock.shown()}
 
 
-def exchange_info(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def exchange_info(exchange: Exchange, _parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/exchangeInfo``."""
     limit, orders = exchange.limiter.limit, exchange.order_limiter.most
     return {
@@ -48,7 +49,7 @@ def exchange_info(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]
     }
 
 
-def _contract(exchange: Exchange, series: Series) -> dict[str, Any]:
+def _contract(exchange: Exchange, series: Series) -> JsonObject:
     rules = series.instrument
     return {
         "symbol": rules.symbol,
@@ -78,7 +79,7 @@ def _contract(exchange: Exchange, series: Series) -> dict[str, Any]:
     }
 
 
-def _filters(rules: Instrument) -> list[dict[str, Any]]:
+def _filters(rules: Instrument) -> list[JsonObject]:
     tick, lot = f"{rules.tick:f}", f"{rules.lot:f}"
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": f"{MAX_PRICE:f}", "tickSize": tick},
@@ -91,7 +92,7 @@ def _filters(rules: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def funding_rate(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+def funding_rate(exchange: Exchange, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/fundingRate``: settlements within the span, oldest first.
 
     A stamp lies up to ``funding_jitter_ms`` behind its settlement, as on the real exchange.
@@ -109,7 +110,7 @@ def funding_rate(exchange: Exchange, parameters: Parameters) -> list[dict[str, A
     return rows[:limit] if start is not None else rows[-limit:]
 
 
-def _settlement(exchange: Exchange, series: Series, k: int) -> dict[str, Any]:
+def _settlement(exchange: Exchange, series: Series, k: int) -> JsonObject:
     time, symbol = int(series.funding_time[k]), series.instrument.symbol
     row = max(int(np.searchsorted(series.bars.open_time, time)) - 1, 0)
     return {
@@ -120,7 +121,7 @@ def _settlement(exchange: Exchange, series: Series, k: int) -> dict[str, Any]:
     }
 
 
-def funding_info(exchange: Exchange, _parameters: Parameters) -> list[dict[str, Any]]:
+def funding_info(exchange: Exchange, _parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/fundingInfo``: only the contracts whose interval is not the usual eight hours."""
     return [
         {
@@ -145,12 +146,12 @@ def interval_hours(series: Series, now: int) -> int:
     return int(times[k] - times[k - 1] + HOUR_MS // 2) // HOUR_MS
 
 
-def premium_index(exchange: Exchange, parameters: Parameters) -> dict[str, Any] | list[dict[str, Any]]:
+def premium_index(exchange: Exchange, parameters: Parameters) -> JsonObject | list[JsonObject]:
     """Answer ``GET /fapi/v1/premiumIndex``."""
     return _each(exchange, parameters, _premium)
 
 
-def _premium(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]:
+def _premium(exchange: Exchange, rules: Instrument, quote: Quote) -> JsonObject:
     return {
         "symbol": rules.symbol,
         "markPrice": f"{quote.mark:.8f}",
@@ -163,12 +164,12 @@ def _premium(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, A
     }
 
 
-def book_ticker(exchange: Exchange, parameters: Parameters) -> dict[str, Any] | list[dict[str, Any]]:
+def book_ticker(exchange: Exchange, parameters: Parameters) -> JsonObject | list[JsonObject]:
     """Answer ``GET /fapi/v1/ticker/bookTicker``."""
     return _each(exchange, parameters, _best)
 
 
-def _best(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]:
+def _best(exchange: Exchange, rules: Instrument, quote: Quote) -> JsonObject:
     size = rules.quantity_text(quote.depth)
     return {
         "symbol": rules.symbol,
@@ -180,21 +181,21 @@ def _best(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]
     }
 
 
-def ticker_price(exchange: Exchange, parameters: Parameters) -> dict[str, Any] | list[dict[str, Any]]:
+def ticker_price(exchange: Exchange, parameters: Parameters) -> JsonObject | list[JsonObject]:
     """Answer ``GET /fapi/v1/ticker/price``."""
     return _each(exchange, parameters, _price)
 
 
-def _price(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]:
+def _price(exchange: Exchange, rules: Instrument, quote: Quote) -> JsonObject:
     return {"symbol": rules.symbol, "price": rules.price_text(quote.last), "time": exchange.clock.shown()}
 
 
-def ticker_day(exchange: Exchange, parameters: Parameters) -> dict[str, Any] | list[dict[str, Any]]:
+def ticker_day(exchange: Exchange, parameters: Parameters) -> JsonObject | list[JsonObject]:
     """Answer ``GET /fapi/v1/ticker/24hr``."""
     return _each(exchange, parameters, _day)
 
 
-def _day(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]:
+def _day(exchange: Exchange, rules: Instrument, quote: Quote) -> JsonObject:
     timeframe = exchange.tape.timeframe
     bars = exchange.bars(rules.symbol, Page(timeframe, DAY_MS // timeframe))
     first, high, low = float(bars.prices[0, 0]), float(bars.prices[:, 1].max()), float(bars.prices[:, 2].min())
@@ -219,17 +220,19 @@ def _day(exchange: Exchange, rules: Instrument, quote: Quote) -> dict[str, Any]:
     }
 
 
-def _each(exchange: Exchange, parameters: Parameters, one: Any) -> dict[str, Any] | list[dict[str, Any]]:
+def _each(
+    exchange: Exchange, parameters: Parameters, one: Callable[[Exchange, Instrument, Quote], JsonObject]
+) -> JsonObject | list[JsonObject]:
     """Answer for one symbol with an object, for all of them with a list."""
     if parameters.get("symbol"):
         rules = exchange.series(parameters["symbol"]).instrument
-        answer: dict[str, Any] = one(exchange, rules, exchange.quote(rules.symbol))
+        answer: JsonObject = one(exchange, rules, exchange.quote(rules.symbol))
         return answer
     listed = [series.instrument for series in exchange.listed()]
     return [one(exchange, rules, exchange.quote(rules.symbol)) for rules in listed]
 
 
-def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+def depth(exchange: Exchange, parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/depth``."""
     limit = parameters.integer("limit", 500)
     if limit not in DEPTH_WEIGHTS:
@@ -254,7 +257,7 @@ def _depth_weight(parameters: Parameters) -> int:
     return DEPTH_WEIGHTS.get(parameters.integer("limit", 500) or 500, 10)
 
 
-def _one_or(single: int, all_symbols: int) -> Any:
+def _one_or(single: int, all_symbols: int) -> Weight:
     """Return the weight of an endpoint that costs more without a symbol."""
     return lambda parameters: single if parameters.get("symbol") else all_symbols
 

@@ -1,8 +1,9 @@
 """Orders and trades on the wire of Binance USD-M futures."""
 
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Final, cast
 
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue.accounts import Fill, Order, Refusal, Refused, Request, Side
 from perpfut_lib.venue.countdown import arm
 from perpfut_lib.venue.errors import WireError, bad_request
@@ -40,7 +41,7 @@ def refusal(error: Refused) -> WireError:
     return WireError(status, code, message.format(bound=error.bound))
 
 
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: Order) -> JsonObject:
     """Return an order as the REST endpoints write it."""
     request = order.request
     kind = "MARKET" if request.price is None else "LIMIT"
@@ -75,7 +76,7 @@ def client_id(order: Order) -> str:
     return order.request.client_id or f"venue{order.number}"
 
 
-def fill_json(fill: Fill) -> dict[str, Any]:
+def fill_json(fill: Fill) -> JsonObject:
     """Return a trade as ``GET /fapi/v1/userTrades`` writes it."""
     request = fill.order.request
     return {
@@ -96,7 +97,7 @@ def fill_json(fill: Fill) -> dict[str, Any]:
     }
 
 
-def new_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def new_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/order``: markets fill before the answer, whose status is NEW for ``ACK``."""
     order = _placed(matching, parameters)
     answer = order_json(order)
@@ -140,7 +141,7 @@ def _request(matching: Matching, parameters: Parameters) -> Request:
     )
 
 
-def test_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def test_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/order/test``: read the order, place nothing."""
     _request(matching, parameters)
     return {}
@@ -155,7 +156,7 @@ def _found(matching: Matching, parameters: Parameters) -> Order | None:
     return order if order is not None and order.request.symbol == parameters["symbol"] else None
 
 
-def query_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def query_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/order``."""
     order = _found(matching, parameters)
     if order is None:
@@ -163,7 +164,7 @@ def query_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     return order_json(order)
 
 
-def open_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def open_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``GET /fapi/v1/openOrder``."""
     order = _found(matching, parameters)
     if order is None or not order.open:
@@ -171,7 +172,7 @@ def open_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     return order_json(order)
 
 
-def cancel_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def cancel_order(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``DELETE /fapi/v1/order``."""
     found = _found(matching, parameters)
     order = matching.cancel(ACCOUNT, found.number) if found else None
@@ -180,14 +181,14 @@ def cancel_order(matching: Matching, parameters: Parameters) -> dict[str, Any]:
     return order_json(order)
 
 
-def cancel_all(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def cancel_all(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``DELETE /fapi/v1/allOpenOrders``."""
     for order in _resting(matching, parameters.text("symbol")):
         matching.cancel(ACCOUNT, order.number)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
-def countdown_cancel_all(matching: Matching, parameters: Parameters) -> dict[str, Any]:
+def countdown_cancel_all(matching: Matching, parameters: Parameters) -> JsonObject:
     """Answer ``POST /fapi/v1/countdownCancelAll``: a symbol's orders end when the time runs out; zero disarms it."""
     symbol, milliseconds = parameters.text("symbol"), parameters.integer("countdownTime")
     if milliseconds is None:
@@ -199,7 +200,7 @@ def countdown_cancel_all(matching: Matching, parameters: Parameters) -> dict[str
     return {"symbol": symbol, "countdownTime": str(milliseconds)}
 
 
-def open_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def open_orders(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/openOrders``."""
     return [order_json(order) for order in _resting(matching, parameters.get("symbol") or None)]
 
@@ -209,7 +210,7 @@ def _resting(matching: Matching, symbol: str | None) -> list[Order]:
     return [order for order in matching.account(ACCOUNT).open_orders(symbol) if order.request.trigger is None]
 
 
-def all_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def all_orders(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/allOrders``."""
     (start, end), limit = parameters.span(), parameters.limit(500, 1000)
     orders = matching.account(ACCOUNT).orders.values()
@@ -218,7 +219,7 @@ def all_orders(matching: Matching, parameters: Parameters) -> list[dict[str, Any
     return [order_json(order) for order in chosen[-limit:]]
 
 
-def user_trades(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def user_trades(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/userTrades``."""
     (start, end), limit = parameters.span(), parameters.limit(500, 1000)
     number, first = parameters.integer("orderId"), parameters.integer("fromId", 0) or 0
@@ -231,7 +232,7 @@ def user_trades(matching: Matching, parameters: Parameters) -> list[dict[str, An
     return [fill_json(fill) for fill in chosen if number in (None, fill.order.number)][-limit:]
 
 
-def income(matching: Matching, parameters: Parameters) -> list[dict[str, Any]]:
+def income(matching: Matching, parameters: Parameters) -> list[JsonObject]:
     """Answer ``GET /fapi/v1/income``: realised profit, commission and funding, oldest first."""
     (start, end), limit = parameters.span(), parameters.limit(100, 1000)
     kind, symbol = parameters.get("incomeType", ""), parameters.get("symbol", "")

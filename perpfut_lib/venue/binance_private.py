@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
+from perpfut_lib.types import Json
 from perpfut_lib.venue.accounts import ZERO, Event, Fill, Income, Order
 from perpfut_lib.venue.binance_orders import ACCOUNT, client_id, text
 from perpfut_lib.venue.matching import Matching
@@ -36,7 +36,7 @@ class PrivateSubscriber(Subscriber):
         elif isinstance(event.what, Income):
             self.waiting.append(self._account("FUNDING_FEE", event.what.symbol, event.time))
 
-    def answer(self, request: Any) -> Iterable[Message]:
+    def answer(self, request: Json) -> Iterable[Message]:
         """Return Binance's acknowledgement; there is nothing to subscribe to here."""
         number = request.get("id") if isinstance(request, dict) else None
         return [{"result": None, "id": number}]

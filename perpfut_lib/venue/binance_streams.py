@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from perpfut_lib.types import MINUTE_MS
+from perpfut_lib.types import MINUTE_MS, Json, JsonObject
 from perpfut_lib.venue.binance_book import Book
 from perpfut_lib.venue.binance_candles import INTERVALS, activity
 from perpfut_lib.venue.errors import WireError
@@ -12,7 +12,7 @@ from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.streams import CandleCursor, Message, Subscriber
 from perpfut_lib.venue.tape import Bars
 
-Source = Callable[[], Iterable[dict[str, Any]]]
+Source = Callable[[], Iterable[JsonObject]]
 KLINE: Final = "kline_"
 
 
@@ -25,7 +25,7 @@ class MarketSubscriber(Subscriber):
     """Whether messages are wrapped with the name of their stream."""
     sources: dict[str, Source] = field(default_factory=dict)
 
-    def answer(self, request: Any) -> Iterable[Message]:
+    def answer(self, request: Json) -> Iterable[Message]:
         """Return the answer to a subscription request, or Binance's error for anything else."""
         if not isinstance(request, dict) or not isinstance(request.get("params", []), list):
             return [{"error": {"code": 3, "msg": "Invalid JSON: expected an object with method, params and id"}}]
@@ -83,10 +83,10 @@ class Ticker:
 
     exchange: Exchange
     symbol: str
-    make: Callable[[Exchange, str], dict[str, Any]]
+    make: Callable[[Exchange, str], JsonObject]
     told: int = -1
 
-    def due(self) -> Iterator[dict[str, Any]]:
+    def due(self) -> Iterator[JsonObject]:
         """Yield the message of now, if now is new."""
         now = self.exchange.clock.now()
         if now != self.told:
@@ -94,7 +94,7 @@ class Ticker:
             yield self.make(self.exchange, self.symbol)
 
 
-def _kline(exchange: Exchange, cursor: CandleCursor, bar: Bars, closed: bool) -> dict[str, Any]:
+def _kline(exchange: Exchange, cursor: CandleCursor, bar: Bars, closed: bool) -> JsonObject:
     rules, opened = exchange.series(cursor.symbol).instrument, int(bar.open_time[0])
     turnover, trades, taken = activity(bar)
     first, high, low, last = (rules.price_text(price) for price in bar.prices[0])
@@ -121,7 +121,7 @@ def _kline(exchange: Exchange, cursor: CandleCursor, bar: Bars, closed: bool) ->
     return {"e": "kline", "E": exchange.clock.shown(), "s": cursor.symbol, "k": candle}
 
 
-def _mark_price(exchange: Exchange, symbol: str) -> dict[str, Any]:
+def _mark_price(exchange: Exchange, symbol: str) -> JsonObject:
     quote = exchange.quote(symbol)
     return {
         "e": "markPriceUpdate",
@@ -135,14 +135,14 @@ def _mark_price(exchange: Exchange, symbol: str) -> dict[str, Any]:
     }
 
 
-def _book_ticker(exchange: Exchange, symbol: str) -> dict[str, Any]:
+def _book_ticker(exchange: Exchange, symbol: str) -> JsonObject:
     quote, rules = exchange.quote(symbol), exchange.series(symbol).instrument
     now, size = exchange.clock.shown(), rules.quantity_text(quote.depth)
     best = {"b": rules.price_text(quote.bid), "B": size, "a": rules.price_text(quote.ask), "A": size}
     return {"e": "bookTicker", "u": now, "s": symbol, **best, "T": now, "E": now}
 
 
-def _trade(exchange: Exchange, symbol: str) -> dict[str, Any]:
+def _trade(exchange: Exchange, symbol: str) -> JsonObject:
     quote, rules = exchange.quote(symbol), exchange.series(symbol).instrument
     now = exchange.clock.shown()
     size = rules.quantity_text(max(quote.depth / 10, 10.0**-rules.lot_decimals))

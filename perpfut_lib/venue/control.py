@@ -7,12 +7,12 @@ loopback, is refused, whatever address the exchange listens on.
 import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any
 
 import orjson
 from aiohttp import web
 
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import read_fault
 
@@ -81,7 +81,7 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _state(exchange: Exchange) -> dict[str, Any]:
+def _state(exchange: Exchange) -> JsonObject:
     return {
         "now": exchange.clock.now(),
         "start": exchange.tape.start,
@@ -92,5 +92,5 @@ def _state(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _json(value: dict[str, Any], status: int = 200) -> web.Response:
+def _json(value: JsonObject, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from perpfut_lib.types import Json, JsonObject
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.parameters import Parameters
 
-Answer = bytes | dict[str, Any] | list[Any]
+Answer = bytes | JsonObject | list[Json]
 Weight = int | Callable[[Parameters], int]
 
 

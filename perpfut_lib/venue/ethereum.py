@@ -1,10 +1,12 @@
 """Ethereum signatures as Hyperliquid uses them: Keccak-256, EIP-712 digests, the signer's address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import ormsgpack
 from coincurve import PublicKey
+
+from perpfut_lib.types import Json
 
 _MASK: Final = (1 << 64) - 1
 _RATE: Final = 136  # bytes absorbed per permutation of Keccak-256
@@ -66,7 +68,7 @@ def keccak(message: bytes) -> bytes:
     return b"".join(lane.to_bytes(8, "little") for lane in lanes[:4])
 
 
-def _encoded(kind: str, value: Any) -> bytes:
+def _encoded(kind: str, value: Json) -> bytes:
     """Return one field as EIP-712 encodes it: 32 bytes."""
     if kind == "string":
         return keccak(str(value).encode())
@@ -77,7 +79,7 @@ def _encoded(kind: str, value: Any) -> bytes:
     return int(value).to_bytes(32, "big")
 
 
-def struct_hash(name: str, fields: Sequence[Field], values: Mapping[str, Any]) -> bytes:
+def struct_hash(name: str, fields: Sequence[Field], values: Mapping[str, Json]) -> bytes:
     """Return the EIP-712 hash of a flat struct."""
     signature = f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})"
     return keccak(keccak(signature.encode()) + b"".join(_encoded(kind, values[field]) for field, kind in fields))
@@ -90,7 +92,7 @@ def digest(domain: tuple[str, int], struct: bytes) -> bytes:
     return keccak(b"\x19\x01" + struct_hash("EIP712Domain", fields, values) + struct)
 
 
-def action_digest(action: Any, nonce: int, vault: str | None = None, expires: int | None = None) -> bytes:
+def action_digest(action: Json, nonce: int, vault: str | None = None, expires: int | None = None) -> bytes:
     """Return what is signed for an action of ``/exchange``: msgpack, nonce and vault inside a phantom agent."""
     content = ormsgpack.packb(action) + nonce.to_bytes(8, "big")
     content += b"\x00" if vault is None else b"\x01" + bytes.fromhex(vault.removeprefix("0x"))
@@ -100,7 +102,7 @@ def action_digest(action: Any, nonce: int, vault: str | None = None, expires: in
     return digest(EXCHANGE_DOMAIN, struct_hash("Agent", (("source", "string"), ("connectionId", "bytes32")), agent))
 
 
-def user_digest(name: str, fields: Sequence[Field], action: Mapping[str, Any]) -> bytes:
+def user_digest(name: str, fields: Sequence[Field], action: Mapping[str, Json]) -> bytes:
     """Return what is signed for an action that a user signs field by field, such as approving a builder's fee."""
     return digest(USER_DOMAIN, struct_hash(f"HyperliquidTransaction:{name}", fields, action))
 
@@ -110,7 +112,7 @@ def address_of(public_key: PublicKey) -> str:
     return "0x" + keccak(public_key.format(compressed=False)[1:])[-20:].hex()
 
 
-def signer(signature: Mapping[str, Any], hashed: bytes) -> str:
+def signer(signature: Mapping[str, Json], hashed: bytes) -> str:
     """Return the address that has signed ``hashed``.
 
     Raises

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
+from perpfut_lib.types import Json, JsonObject
 from perpfut_lib.venue.accounts import ZERO, Account, Fill, Order
 from perpfut_lib.venue.hyperliquid_market import Ask, UnknownRequest, price_text
 from perpfut_lib.venue.instruments import Instrument
@@ -36,7 +37,7 @@ def money(value: Decimal) -> str:
     return f"{value:.6f}"
 
 
-def clearinghouse_state(matching: Matching, ask: Ask) -> dict[str, Any]:
+def clearinghouse_state(matching: Matching, ask: Ask) -> JsonObject:
     """Answer ``clearinghouseState``."""
     account = user_of(matching, ask)
     profit, used = matching.unrealised(account), matching.used_margin(account)
@@ -62,7 +63,7 @@ def clearinghouse_state(matching: Matching, ask: Ask) -> dict[str, Any]:
     }
 
 
-def _position(matching: Matching, account: Account, symbol: str) -> dict[str, Any]:
+def _position(matching: Matching, account: Account, symbol: str) -> JsonObject:
     rules, held = matching.exchange.series(symbol).instrument, matching.shown(account, symbol)
     mark, margin = matching.mark(symbol), matching.margin(account, symbol, held.quantity)
     paid = -sum((row.amount for row in account.income if row.kind == "FUNDING_FEE" and row.symbol == symbol), ZERO)
@@ -83,7 +84,7 @@ def _position(matching: Matching, account: Account, symbol: str) -> dict[str, An
     return {"type": "oneWay", "position": position}
 
 
-def active_asset_data(matching: Matching, ask: Ask) -> dict[str, Any]:
+def active_asset_data(matching: Matching, ask: Ask) -> JsonObject:
     """Answer ``activeAssetData``: the leverage of a coin."""
     account = user_of(matching, ask)
     coins = {one.instrument.coin: one.instrument.symbol for one in matching.exchange.listed()}
@@ -95,7 +96,7 @@ def active_asset_data(matching: Matching, ask: Ask) -> dict[str, Any]:
     return {"user": account.name, "coin": ask["coin"], "leverage": leverage, "markPx": f"{matching.mark(symbol):f}"}
 
 
-def order_json(rules: Instrument, order: Order) -> dict[str, Any]:
+def order_json(rules: Instrument, order: Order) -> JsonObject:
     """Return an order with the fields of ``frontendOpenOrders``."""
     request = order.request
     return {
@@ -118,32 +119,32 @@ def order_json(rules: Instrument, order: Order) -> dict[str, Any]:
     }
 
 
-def order_update(matching: Matching, order: Order) -> dict[str, Any]:
+def order_update(matching: Matching, order: Order) -> JsonObject:
     """Return an order with its status, as ``orderStatus`` and the private stream write it."""
     rules = matching.exchange.series(order.request.symbol).instrument
     return {"order": order_json(rules, order), "status": STATUSES[order.status], "statusTimestamp": order.updated}
 
 
-def order_status(matching: Matching, ask: Ask) -> dict[str, Any]:
+def order_status(matching: Matching, ask: Ask) -> JsonObject:
     """Answer ``orderStatus``, by the exchange's number or the client's id."""
     account, wanted = user_of(matching, ask), ask.get("oid")
     order = account.find(None, wanted) if isinstance(wanted, str) else account.find(int(wanted or 0))
     return {"status": "order", "order": order_update(matching, order)} if order else {"status": "unknownOid"}
 
 
-def open_orders(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
+def open_orders(matching: Matching, ask: Ask) -> list[JsonObject]:
     """Answer ``openOrders`` and ``frontendOpenOrders``, newest first."""
     series = matching.exchange.series
     orders = user_of(matching, ask).open_orders()
     return [order_json(series(order.request.symbol).instrument, order) for order in reversed(orders)]
 
 
-def historical_orders(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
+def historical_orders(matching: Matching, ask: Ask) -> list[JsonObject]:
     """Answer ``historicalOrders``, newest first."""
     return [order_update(matching, order) for order in reversed(user_of(matching, ask).orders.values())]
 
 
-def fill_json(matching: Matching, fill: Fill) -> dict[str, Any]:
+def fill_json(matching: Matching, fill: Fill) -> JsonObject:
     """Return a trade as ``userFills`` and the private stream write it."""
     request = fill.order.request
     rules = matching.exchange.series(request.symbol).instrument
@@ -176,7 +177,7 @@ def _direction(fill: Fill) -> str:
     return f"{'Open' if opens else 'Close'} {'Long' if long else 'Short'}"
 
 
-def user_fills(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
+def user_fills(matching: Matching, ask: Ask) -> list[JsonObject]:
     """Answer ``userFills`` (newest first) and ``userFillsByTime`` (oldest first, from ``startTime`` on)."""
     fills = [fill_json(matching, fill) for fill in user_of(matching, ask).fills]
     if ask.get("startTime") is None:
@@ -185,7 +186,7 @@ def user_fills(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
     return [fill for fill in fills if start <= fill["time"] <= end][:2000]
 
 
-def user_funding(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
+def user_funding(matching: Matching, ask: Ask) -> list[JsonObject]:
     """Answer ``userFunding``: hourly payments from ``startTime`` on, oldest first."""
     start, end = int(ask.get("startTime") or 0), int(ask.get("endTime") or matching.exchange.clock.now())
     rows = []
@@ -204,7 +205,7 @@ def user_funding(matching: Matching, ask: Ask) -> list[dict[str, Any]]:
     return rows[:500]
 
 
-def user_fees(matching: Matching, _ask: Ask) -> dict[str, Any]:
+def user_fees(matching: Matching, _ask: Ask) -> JsonObject:
     """Answer ``userFees``."""
     config = matching.exchange.config
     taker, maker = f"{config.taker_fee_bps / 1e4:.6f}", f"{config.maker_fee_bps / 1e4:.6f}"
@@ -212,7 +213,7 @@ def user_fees(matching: Matching, _ask: Ask) -> dict[str, Any]:
     return {"dailyUserVlm": [], "feeSchedule": schedule, "userCrossRate": taker, "userAddRate": maker}
 
 
-ANSWERS: Final[dict[str, Callable[[Matching, Ask], Any]]] = {
+ANSWERS: Final[dict[str, Callable[[Matching, Ask], Json]]] = {
     "clearinghouseState": clearinghouse_state,
     "spotClearinghouseState": lambda _matching, _ask: {"balances": []},
     "activeAssetData": active_asset_data,

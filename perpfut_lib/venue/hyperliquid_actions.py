@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, DecimalException
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from perpfut_lib.types import Json, JsonObject
 from perpfut_lib.venue.accounts import Order, Refusal, Refused, Request, Side
 from perpfut_lib.venue.countdown import EVERYTHING, arm
 from perpfut_lib.venue.ethereum import action_digest, signer, user_digest
@@ -55,7 +56,7 @@ class Actions:
     matching: Matching
     nonces: set[int] = field(default_factory=set)
 
-    def answer(self, body: Any) -> dict[str, Any]:
+    def answer(self, body: Json) -> JsonObject:
         """Return the answer to a signed action; a refusal is an answer too, with HTTP status 200."""
         try:
             action, nonce = body["action"], int(body["nonce"])
@@ -76,7 +77,7 @@ class Actions:
         except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise UnknownRequest("Failed to deserialize the JSON body into the target type") from error
 
-    def _kinds(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+    def _kinds(self) -> dict[str, Callable[[JsonObject], JsonObject]]:
         nothing = dict.fromkeys(("setReferrer", "approveBuilderFee", "noop"), lambda _action: DEFAULT)
         return {
             **nothing,
@@ -96,11 +97,11 @@ class Actions:
         near = any(clock - 2 * DAY_S * 1000 < nonce < clock + DAY_S * 1000 for clock in clocks)
         return "" if near else f"Invalid nonce: {nonce} is too far from {clocks[0]}"
 
-    def _order(self, action: dict[str, Any]) -> dict[str, Any]:
+    def _order(self, action: JsonObject) -> JsonObject:
         statuses = [self._placed(order) for order in action["orders"]]
         return {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}}
 
-    def _placed(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _placed(self, order: JsonObject) -> JsonObject:
         number = order.get("a")
         try:
             request = self._request(order)
@@ -111,7 +112,7 @@ class Actions:
             return {"error": f"{TEXTS[error.reason].format(bound=error.bound)} asset={number}"}
         return _outcome(placed)
 
-    def _request(self, order: dict[str, Any]) -> Request:
+    def _request(self, order: JsonObject) -> Request:
         """Read an order, on Hyperliquid's own grids and least notional."""
         try:
             rules = universe(self.matching.exchange)[int(order["a"])].instrument
@@ -134,7 +135,7 @@ class Actions:
             return Request(rules.symbol, side, size, reduce_only=reduces, client_id=client_id, trigger=trigger)
         return Request(rules.symbol, side, size, price, in_force, reduces, client_id)
 
-    def _cancel(self, action: dict[str, Any]) -> dict[str, Any]:
+    def _cancel(self, action: JsonObject) -> JsonObject:
         wallet, statuses = self.matching.exchange.config.wallet, []
         for one in action["cancels"]:
             number = None if "cloid" in one else int(one["o"])
@@ -143,7 +144,7 @@ class Actions:
             statuses.append("success" if done else {"error": f"{MISSING_ORDER} asset={asset}"})
         return {"status": "ok", "response": {"type": "cancel", "data": {"statuses": statuses}}}
 
-    def _schedule_cancel(self, action: dict[str, Any]) -> dict[str, Any]:
+    def _schedule_cancel(self, action: JsonObject) -> JsonObject:
         """Cancel all orders, stops included, at a time; without one, never."""
         exchange, time = self.matching.exchange, action.get("time")
         account, required = self.matching.account(exchange.config.wallet), exchange.config.schedule_cancel_volume
@@ -156,7 +157,7 @@ class Actions:
         arm(account, EVERYTHING, None if time is None else int(time) - exchange.clock.skew)
         return DEFAULT
 
-    def _leverage(self, action: dict[str, Any]) -> dict[str, Any]:
+    def _leverage(self, action: JsonObject) -> JsonObject:
         exchange = self.matching.exchange
         try:
             symbol = universe(exchange)[int(action["asset"])].instrument.symbol
@@ -166,7 +167,7 @@ class Actions:
         return DEFAULT
 
 
-def _signed(action: dict[str, Any], nonce: int, vault: str | None, expires: int | None) -> bytes:
+def _signed(action: JsonObject, nonce: int, vault: str | None, expires: int | None) -> bytes:
     """Return the digest that the signature of an action must fit."""
     if action["type"] == "approveBuilderFee":
         return user_digest("ApproveBuilderFee", BUILDER_FEE, action)
@@ -183,7 +184,7 @@ def _check_grid(rules: Instrument, price: Decimal) -> None:
         raise Refused(Refusal.PRICE_GRID, rules.symbol)
 
 
-def _trigger(kind: dict[str, Any]) -> Decimal | None:
+def _trigger(kind: JsonObject) -> Decimal | None:
     """Return the trigger of a stop that becomes a market order; None for a limit order."""
     if "trigger" not in kind:
         return None
@@ -192,7 +193,7 @@ def _trigger(kind: dict[str, Any]) -> Decimal | None:
     return Decimal(str(kind["trigger"]["triggerPx"]))
 
 
-def _outcome(order: Order) -> dict[str, Any]:
+def _outcome(order: Order) -> JsonObject:
     named = {"cloid": order.request.client_id} if order.request.client_id else {}
     if order.open:
         return {"resting": {"oid": order.number, **named}}
@@ -200,5 +201,5 @@ def _outcome(order: Order) -> dict[str, Any]:
     return {"filled": {**filled, **named}}
 
 
-def _error(text: str) -> dict[str, Any]:
+def _error(text: str) -> JsonObject:
     return {"status": "err", "response": text}

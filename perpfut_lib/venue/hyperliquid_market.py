@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from perpfut_lib.types import DAY_MS
+from perpfut_lib.types import DAY_MS, Json, JsonObject
 from perpfut_lib.venue.binance_candles import INTERVALS, activity, jitter
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.instruments import Instrument
@@ -28,7 +28,7 @@ USDC: Final = {
     "evmContract": None,
     "fullName": None,
 }
-Ask = dict[str, Any]
+Ask = JsonObject
 
 
 class UnknownRequest(Exception):
@@ -40,7 +40,7 @@ def universe(exchange: Exchange) -> list[Series]:
     return sorted(exchange.listed(), key=lambda one: (int(one.bars.open_time[0]), one.instrument.symbol))
 
 
-def series_of(exchange: Exchange, coin: Any) -> Series:
+def series_of(exchange: Exchange, coin: Json) -> Series:
     """Return the contract of a coin."""
     for series in universe(exchange):
         if series.instrument.coin == coin:
@@ -60,24 +60,24 @@ def price_text(rules: Instrument, price: float | Decimal) -> str:
     return f"{price:.{decimals}f}" if decimals else f"{price:.0f}.0"
 
 
-def meta(exchange: Exchange, _ask: Ask) -> dict[str, Any]:
+def meta(exchange: Exchange, _ask: Ask) -> JsonObject:
     """Answer ``meta``."""
     contracts = []
     for series in universe(exchange):
         rules = series.instrument
-        row: dict[str, Any] = {"szDecimals": rules.lot_decimals, "name": rules.coin, "maxLeverage": rules.max_leverage}
+        row: JsonObject = {"szDecimals": rules.lot_decimals, "name": rules.coin, "maxLeverage": rules.max_leverage}
         contracts.append(row if exchange.trading(series) else {**row, "isDelisted": True})
     return {"universe": contracts, "marginTables": [], "collateralToken": 0}
 
 
-def meta_and_contexts(exchange: Exchange, ask: Ask) -> list[Any]:
+def meta_and_contexts(exchange: Exchange, ask: Ask) -> list[Json]:
     """Answer ``metaAndAssetCtxs``; other markets than the main one (``dex``) are empty."""
     if ask.get("dex"):
         return [{"universe": [], "marginTables": [], "collateralToken": 0}, []]
     return [meta(exchange, ask), [context(exchange, series) for series in universe(exchange)]]
 
 
-def context(exchange: Exchange, series: Series) -> dict[str, Any]:
+def context(exchange: Exchange, series: Series) -> JsonObject:
     """Return the state of a contract: prices, funding, volume."""
     rules, timeframe = series.instrument, exchange.tape.timeframe
     quote = exchange.quote(rules.symbol)
@@ -108,14 +108,14 @@ def all_mids(exchange: Exchange, _ask: Ask) -> dict[str, str]:
     return mids
 
 
-def book(exchange: Exchange, ask: Ask) -> dict[str, Any]:
+def book(exchange: Exchange, ask: Ask) -> JsonObject:
     """Answer ``l2Book``: twenty levels a side."""
     rules = series_of(exchange, ask.get("coin")).instrument
     quote = exchange.quote(rules.symbol)
     scale = 10.0 ** decimals_of_price(rules, quote.bid)
     size = rules.quantity_text(quote.depth)
 
-    def side(best: float, sign: int) -> list[dict[str, Any]]:
+    def side(best: float, sign: int) -> list[JsonObject]:
         outward = math.floor if sign < 0 else math.ceil
         first = outward(round(best * scale, 6))
         return [{"px": price_text(rules, (first + sign * k) / scale), "sz": size, "n": 1} for k in range(20)]
@@ -123,7 +123,7 @@ def book(exchange: Exchange, ask: Ask) -> dict[str, Any]:
     return {"coin": rules.coin, "time": exchange.clock.shown(), "levels": [side(quote.bid, -1), side(quote.ask, 1)]}
 
 
-def candle_rows(rules: Instrument, interval: str, bars: Bars) -> list[dict[str, Any]]:
+def candle_rows(rules: Instrument, interval: str, bars: Bars) -> list[JsonObject]:
     """Return bars as Hyperliquid writes them."""
     length, trades = INTERVALS[interval], activity(bars)[1].tolist()
     rows = zip(bars.open_time.tolist(), bars.prices.tolist(), bars.volume.tolist(), trades, strict=True)
@@ -141,7 +141,7 @@ def candle_rows(rules: Instrument, interval: str, bars: Bars) -> list[dict[str, 
     ]
 
 
-def candles(exchange: Exchange, ask: Ask) -> list[dict[str, Any]]:
+def candles(exchange: Exchange, ask: Ask) -> list[JsonObject]:
     """Answer ``candleSnapshot``: of the newest 5,000 candles, those that begin within the span."""
     request = ask.get("req")
     if not isinstance(request, dict) or request.get("interval") not in INTERVALS:
@@ -155,7 +155,7 @@ def candles(exchange: Exchange, ask: Ask) -> list[dict[str, Any]]:
     return candle_rows(rules, interval, newest[low:high])
 
 
-def funding_history(exchange: Exchange, ask: Ask) -> list[dict[str, Any]]:
+def funding_history(exchange: Exchange, ask: Ask) -> list[JsonObject]:
     """Answer ``fundingHistory``: hourly rates from ``startTime`` on, at most 500."""
     series = series_of(exchange, ask.get("coin"))
     hours, rates = series.hourly_funding
@@ -174,12 +174,12 @@ def funding_history(exchange: Exchange, ask: Ask) -> list[dict[str, Any]]:
     return [row for row in rows if start <= row["time"]][:HISTORY]
 
 
-def status(exchange: Exchange, _ask: Ask) -> dict[str, Any]:
+def status(exchange: Exchange, _ask: Ask) -> JsonObject:
     """Answer ``exchangeStatus``."""
     return {"specialStatuses": None, "time": exchange.clock.shown()}
 
 
-ANSWERS: Final[dict[str, Callable[[Exchange, Ask], Any]]] = {
+ANSWERS: Final[dict[str, Callable[[Exchange, Ask], Json]]] = {
     "meta": meta,
     "metaAndAssetCtxs": meta_and_contexts,
     "allPerpMetas": lambda exchange, ask: [meta(exchange, ask)],

@@ -1,10 +1,12 @@
 """The doors of the Hyperliquid part, ``POST /info`` and ``POST /exchange``: weights and refusals around the answers."""
 
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from perpfut_lib.types import Json
 from perpfut_lib.venue import hyperliquid_account, hyperliquid_market
 from perpfut_lib.venue.errors import WireError
 from perpfut_lib.venue.hyperliquid_actions import Actions
@@ -23,7 +25,7 @@ ROWS_PER_WEIGHT: Final = {
 }
 
 
-def info(matching: Matching, ask: Any) -> Any:
+def info(matching: Matching, ask: Json) -> Json:
     """Return the answer to a request of ``/info``.
 
     Raises
@@ -66,12 +68,12 @@ def routes(matching: Matching, actions: Actions) -> list[web.RouteDef]:
     return [web.post("/info", _guarded(answer_info)), web.post("/exchange", _guarded(answer_exchange))]
 
 
-def _guarded(handler: Any) -> Any:
+def _guarded(handler: Handler) -> Handler:
     """Return the handler with its refusals put into Hyperliquid's form."""
 
-    async def guarded(request: web.Request) -> web.Response:
+    async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            response: web.Response = await handler(request)
+            response = await handler(request)
         except UnknownRequest as error:
             return web.Response(text=str(error), status=422)
         except WireError as error:
@@ -83,12 +85,12 @@ def _guarded(handler: Any) -> Any:
     return guarded
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes) -> Json:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise UnknownRequest("Failed to parse the request body as JSON") from error
 
 
-def _response(answer: Any) -> web.Response:
+def _response(answer: Json) -> web.Response:
     return web.Response(body=orjson.dumps(answer), content_type="application/json")

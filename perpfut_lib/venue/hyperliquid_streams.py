@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
 
+from perpfut_lib.types import Json, JsonObject
 from perpfut_lib.venue import hyperliquid_account, hyperliquid_market
 from perpfut_lib.venue.accounts import Event, Fill, Income, Order
 from perpfut_lib.venue.binance_candles import INTERVALS
@@ -28,7 +29,7 @@ class Client(Subscriber):
     matching: Matching
     actions: Actions
     sources: dict[bytes, Source] = field(default_factory=dict)
-    private: dict[str, dict[str, Any]] = field(default_factory=dict)
+    private: dict[str, JsonObject] = field(default_factory=dict)
     """Subscriptions about the user, by type."""
     waiting: deque[Message] = field(default_factory=deque)
 
@@ -39,7 +40,7 @@ class Client(Subscriber):
         """Stop listening."""
         self.matching.listeners.remove(self.hear)
 
-    def answer(self, request: Any) -> Iterable[Message]:
+    def answer(self, request: Json) -> Iterable[Message]:
         """Return the answers to one frame."""
         method = request.get("method") if isinstance(request, dict) else None
         if method == "ping":
@@ -71,13 +72,13 @@ class Client(Subscriber):
         for source in list(self.sources.values()):
             yield from source()
 
-    def _post(self, request: dict[str, Any]) -> Message:
+    def _post(self, request: JsonObject) -> Message:
         """Carry out a request or an action that comes by websocket."""
-        inner: dict[str, Any] = request.get("request") or {}
+        inner: JsonObject = request.get("request") or {}
         try:
-            payload: Any = inner.get("payload")
+            payload: Json = inner.get("payload")
             if inner.get("type") == "action":
-                content: Any = self.actions.answer(payload)
+                content: Json = self.actions.answer(payload)
             else:
                 content = {"type": payload.get("type"), "data": info(self.matching, payload)}
         except (AttributeError, UnknownRequest) as error:
@@ -88,7 +89,7 @@ class Client(Subscriber):
         response = {"type": inner.get("type"), "payload": content}
         return {"channel": "post", "data": {"id": request.get("id"), "response": response}}
 
-    def _subscribe(self, wanted: dict[str, Any]) -> list[Message]:
+    def _subscribe(self, wanted: JsonObject) -> list[Message]:
         """Add a subscription and return its snapshot."""
         kind = str(wanted.get("type"))
         if kind in PRIVATE:
@@ -100,7 +101,7 @@ class Client(Subscriber):
         self.sources[_key(wanted)] = self._source(kind, wanted)
         return []
 
-    def _snapshot(self, kind: str, wanted: dict[str, Any]) -> list[Message]:
+    def _snapshot(self, kind: str, wanted: JsonObject) -> list[Message]:
         if kind == "userFills":
             fills = hyperliquid_account.user_fills(self.matching, wanted)
             return [{"channel": kind, "data": {"isSnapshot": True, "user": wanted["user"], "fills": fills}}]
@@ -108,14 +109,14 @@ class Client(Subscriber):
             return [self._state(wanted)]
         return []
 
-    def _state(self, wanted: dict[str, Any]) -> Message:
+    def _state(self, wanted: JsonObject) -> Message:
         state = hyperliquid_account.clearinghouse_state(self.matching, wanted)
         return {
             "channel": "clearinghouseState",
             "data": {"dex": "", "user": wanted["user"], "clearinghouseState": state},
         }
 
-    def _source(self, kind: str, wanted: dict[str, Any]) -> Source:
+    def _source(self, kind: str, wanted: JsonObject) -> Source:
         """Return the source of a public subscription."""
         exchange = self.matching.exchange
         if kind == "allMids":
@@ -132,7 +133,7 @@ class Client(Subscriber):
             return lambda: (
                 {"channel": kind, "data": candle_rows(rules, interval, bar)[0]} for bar, _closed in cursor.due()
             )
-        makers: dict[str, Callable[[], Any]] = {
+        makers: dict[str, Callable[[], Json]] = {
             "l2Book": lambda: hyperliquid_market.book(exchange, {"coin": rules.coin}),
             "activeAssetCtx": lambda: {"coin": rules.coin, "ctx": context(exchange, series)},
             "trades": lambda: [self._trade(rules.coin)],
@@ -142,11 +143,11 @@ class Client(Subscriber):
             raise UnknownRequest(f"no subscription {kind}")
         return self._whenever(lambda: {"channel": kind, "data": makers[kind]()})
 
-    def _best(self, coin: str) -> dict[str, Any]:
+    def _best(self, coin: str) -> JsonObject:
         book = hyperliquid_market.book(self.matching.exchange, {"coin": coin})
         return {"coin": coin, "time": book["time"], "bbo": [book["levels"][0][0], book["levels"][1][0]]}
 
-    def _trade(self, coin: str) -> dict[str, Any]:
+    def _trade(self, coin: str) -> JsonObject:
         exchange = self.matching.exchange
         rules = series_of(exchange, coin).instrument
         quote = exchange.quote(rules.symbol)
@@ -196,11 +197,11 @@ class Client(Subscriber):
         if "orderUpdates" in self.private:
             self._tell("orderUpdates", [hyperliquid_account.order_update(self.matching, fill.order)])
 
-    def _tell(self, channel: str, data: Any) -> None:
+    def _tell(self, channel: str, data: Json) -> None:
         self.waiting.append({"channel": channel, "data": data})
 
 
-def _key(wanted: dict[str, Any]) -> bytes:
+def _key(wanted: JsonObject) -> bytes:
     return orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS)
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, JsonObject
 
 MAX_DECIMALS: Final = 8  # the most that either exchange publishes
 
@@ -55,7 +55,7 @@ class Instrument:
         return f"{quantity:.{self.lot_decimals}f}"
 
 
-def instrument_of(contract: dict[str, Any]) -> Instrument:
+def instrument_of(contract: JsonObject) -> Instrument:
     """Return the rules of a contract of the simulated market's truth."""
     names = ("symbol", "price_decimals", "lot_decimals", "funding_hours")
     return Instrument(**{name: contract[name] for name in names})

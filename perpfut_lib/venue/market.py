@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from perpfut_lib.config import SimulationConfig
-from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS, HOUR_MS, MINUTE_MS, Float1D, Float2D, Float3D
+from perpfut_lib.types import CANDLE_COLUMNS, FUNDING_COLUMNS, HOUR_MS, MINUTE_MS, Float1D, Float2D, Float3D, JsonObject
 from perpfut_lib.venue import paths
 from perpfut_lib.venue.structure import (
     MINUTES_PER_YEAR,
@@ -35,7 +35,7 @@ class SimulatedMarket:
     """Columns of :data:`~perpfut_lib.types.CANDLE_COLUMNS`, minute bars, sorted by symbol and time."""
     funding: pd.DataFrame
     """Columns of :data:`~perpfut_lib.types.FUNDING_COLUMNS`, sorted by symbol and time."""
-    truth: dict[str, Any]
+    truth: JsonObject
     """JSON: ``pairs`` as :class:`PlantedPair`, ``contracts`` as :class:`Contract`, and the settings."""
 
 

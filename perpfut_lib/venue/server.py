@@ -8,12 +8,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue import (
     binance_account,
     binance_market,
@@ -54,14 +55,14 @@ class RunningExchange:
         ours = {f"{side}{key}": f"{self.url}/fapi/{path}" for side in sides for key, path in versions.items()}
         return {family: f"{self.url}/nowhere" for family in OTHER_FAMILIES} | ours
 
-    def binance_settings(self) -> dict[str, Any]:
+    def binance_settings(self) -> JsonObject:
         """Return the settings of a ccxt ``binanceusdm`` client, keys included, that trades here."""
         config = self.exchange.config
         socket = self.url.replace("http", "ws", 1)
         nowhere = f"{socket}/nowhere"
         calls = {kind: nowhere for kind in ("spot", "linear", "inverse")}
         streams = {"linear": f"{socket}/ws", "ws-api": calls, **{kind: nowhere for kind in OTHER_STREAMS}}
-        urls: dict[str, Any] = {**self.binance_urls(), "ws": streams}
+        urls: JsonObject = {**self.binance_urls(), "ws": streams}
         return {
             "urls": {"api": urls},
             "apiKey": config.api_key,
@@ -69,10 +70,10 @@ class RunningExchange:
             "options": {"fetchCurrencies": False},
         }
 
-    def hyperliquid_settings(self) -> dict[str, Any]:
+    def hyperliquid_settings(self) -> JsonObject:
         """Return the settings of a ccxt ``hyperliquid`` client, keys included, that trades here."""
         streams = {"public": self.url.replace("http", "ws", 1) + "/ws"}
-        urls: dict[str, Any] = {"public": self.url, "private": self.url, "ws": streams}
+        urls: JsonObject = {"public": self.url, "private": self.url, "ws": streams}
         wallet = {"walletAddress": DEFAULT_WALLET, "privateKey": DEFAULT_WALLET_KEY}
         return {"urls": {"api": urls}, **wallet, "options": {"fetchMarkets": {"types": ["swap"]}}}
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from perpfut_lib.config import Section, SimulationConfig
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.types import JsonObject
 
 DEFAULT_KEY = "venue-key"
 DEFAULT_SECRET = "venue-secret"
@@ -92,7 +93,7 @@ def read_settings(settings: Sequence[str]) -> VenueConfig:
     ConfigError
         A key does not exist, or a value is out of range.
     """
-    tree: dict[str, Any] = {}
+    tree: JsonObject = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator:

@@ -4,25 +4,25 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 from aiohttp import WSMsgType, web
 
+from perpfut_lib.types import Json, JsonObject
 from perpfut_lib.venue.errors import WireError
 from perpfut_lib.venue.exchange import Exchange
 from perpfut_lib.venue.faults import Disconnect
 from perpfut_lib.venue.tape import Bars
 from perpfut_lib.venue.view import Page
 
-Message = dict[str, Any] | list[Any]
+Message = JsonObject | list[Json]
 
 
 class Subscriber(ABC):
     """One connected client: it reads requests and knows what the client is owed."""
 
     @abstractmethod
-    def answer(self, request: Any) -> Iterable[Message]:
+    def answer(self, request: Json) -> Iterable[Message]:
         """Return the answers to one request of the client."""
 
     @abstractmethod
@@ -82,7 +82,7 @@ async def _send(socket: web.WebSocketResponse, messages: Iterable[Message]) -> N
         await socket.close()
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> Json:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
 """A simulated exchange with faults, and a driver that does what the trading script does: plan, send, listen, read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -193,8 +193,3 @@ def calm(stand: Stand, ticks: int) -> Stand:
     for _ in range(ticks):
         stand.tick()
     return stand
-
-
-def with_limits(**changes) -> Limits:
-    """Return the limits of the stand with changes."""
-    return replace(LIMITS, **changes)

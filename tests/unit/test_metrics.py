@@ -50,8 +50,6 @@ def test_measures_by_hand():
 def test_drawdown_by_hand():
     equity = np.array([1.0, 1.2, 0.9, 1.0, 1.3, 1.17])
     assert statistics.max_drawdown(equity) == pytest.approx(-0.25)
-    assert statistics.longest_drawdown(equity) == 2
-    assert statistics.longest_drawdown(np.array([1.0, 1.1, 1.2])) == 0
 
 
 def test_a_ratio_without_variation_is_nan():
