@@ -10,6 +10,7 @@ from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.env import make_costs, make_rules
 from perpfut_lib.evaluate.days import days_of
+from perpfut_lib.evaluate.fresh_worlds import AGENT
 from perpfut_lib.evaluate.measure import holding_bars
 from perpfut_lib.evaluate.rollout import rollout
 from perpfut_lib.evaluate.stage import TestSpan
@@ -24,7 +25,6 @@ from perpfut_lib.train.stage import budgets, train_all
 from perpfut_lib.train.training_task import TrainingTask
 from perpfut_lib.types import DAY_MS, Float1D
 
-AGENT: Final = "agent"
 PARTS: Final = 4
 """Parts of the training span, each of which is once not fitted to."""
 SERIES: Final = ("return", "gross", "traded", "utility_bps")

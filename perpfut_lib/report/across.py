@@ -9,7 +9,7 @@ import pandas as pd
 
 from perpfut_lib import statistics
 from perpfut_lib.artifacts import list_published, read_published
-from perpfut_lib.frontier.across import AGENT
+from perpfut_lib.evaluate.fresh_worlds import AGENT
 from perpfut_lib.frontier.sums import BPS_PER_UNIT
 from perpfut_lib.report.style import bounds, decimals
 from perpfut_lib.statistics import Interval

@@ -12,9 +12,10 @@ from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.stage import choose_pair_days, window_tests
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.evaluate.fresh_worlds import AGENT
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scan import compute
-from perpfut_lib.frontier.across import AGENT, study_across
+from perpfut_lib.frontier.across import study_across
 from perpfut_lib.frontier.periods import PairDays, Period, leave_out
 from perpfut_lib.protocol import simulated_panel
 from perpfut_lib.report.across import across_lines, pooled_rows
