@@ -178,16 +178,15 @@ def across_left(agents: Mapping[float, Pooled] | None, fees: Sequence[float]) ->
     """Yield what agents earn at the named fees; nothing without any."""
     rows = [row for fee, row in (agents or {}).items() if fee in fees]
     if rows:
-        told = "; ".join(
-            f"at {row.fee_bps:g} "
-            + (
-                f"{_words(row.gain, 100.0)} % on {row.traded_per_day:.2g} of the equity a day"
-                if row.traded_in
-                else "no trade"
-            )
-            for row in rows
-        )
+        told = "; ".join(f"at {row.fee_bps:g} {_left(row)}" for row in rows)
         yield f"Trained on the other periods for fills one bar later, over {rows[0].days} days: {told}."
+
+
+def _left(row: Pooled) -> str:
+    if not row.traded_in:
+        return "no trade"
+    where = f"in {len(row.traded_in)} of {len(row.periods)} periods"
+    return f"{_words(row.gain, 100.0)} %, trading {row.traded_per_day:.2g} of the equity a day {where}"
 
 
 def _words(found: Interval, factor: float) -> str:
