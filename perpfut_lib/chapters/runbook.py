@@ -17,6 +17,7 @@ PUBLISHED: Final = "containers"
 OUTAGE: Final = "agent/outage"
 ALARMS: Final = "agent/alarms"
 SIMULATED: Final = "agent/simulation"
+CHAOS: Final = "agent/chaos"
 BOOKS: Final = "agent/books"
 
 FRESHNESS: Final[Mapping[Freshness, str]] = {
@@ -88,6 +89,35 @@ def alarm_times(profile: Profile, run: Run) -> str:
         f"{kept['watch_s']:g} s. Silence is told when its limit has passed, and a decision when its bar has closed."
     )
     return markdown_table(alarm_table(kept).reset_index()) + f"\n\n{how}"
+
+
+CHAOS_ROWS: Final[Mapping[str, str]] = {
+    "signals": "signals",
+    "bars": "bars from the first signal to the last",
+    "resumed": "ticks that went on from a checkpoint",
+    "lost": "bars without a signal",
+    "lost_alive": "of these, while an agent was alive that had signalled before",
+    "repeated": "second signals of a bar",
+    "different": "signals that an undisturbed agent would have given otherwise",
+    "failed": "signals of a tick that failed",
+    "ended": "processes that ended by themselves",
+}
+"""What the outcome of the chaos trial counts, in words."""
+
+
+def chaos(profile: Profile, run: Run) -> str:
+    """Return what was killed, and what its signals were beside those of an agent that nobody killed."""
+    kept: JsonObject = read_published(CHAOS)
+    killed: dict[str, int] = {}
+    for row in kept["kills"]:
+        killed[row["victim"]] = killed.get(row["victim"], 0) + row["kills"]
+    rows = [{"what": told, "count": kept["outcome"][name]} for name, told in CHAOS_ROWS.items()]
+    victims = ", ".join(f"{victim} {count}" for victim, count in killed.items())
+    how = (
+        f"{sum(killed.values())} kills ({victims}) in {kept['seconds'] / 60:.0f} minutes, the exchange's clock "
+        f"{kept['speed']:g} times as fast as ours, seed {kept['seed']}."
+    )
+    return markdown_table(pd.DataFrame(rows)) + f"\n\n{how}"
 
 
 def simulation(profile: Profile, run: Run) -> str:

@@ -176,6 +176,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         runbook.reason_codes,
         runbook.freshness_table,
         runbook.outage,
+        runbook.chaos,
         runbook.simulation,
         runbook.books,
         runbook.executor_cases,

@@ -41,4 +41,4 @@ def charged(series: Series, at: int, rate: float) -> Series:
     row = int(np.searchsorted(series.funding_time[others], at))
     times = np.insert(series.funding_time[others], row, at)
     rates = np.insert(series.funding_rate[others], row, rate)
-    return replace(series, funding_time=times, funding_rate=rates, extra=(*series.extra, at))
+    return replace(series, funding_time=times, funding_rate=rates, off_schedule=(*series.off_schedule, at))

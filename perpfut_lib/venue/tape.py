@@ -65,7 +65,7 @@ class Series:
     """Settlement times, (S,), ms UTC."""
     funding_rate: Float1D
     """Rates that longs pay, (S,), fractions."""
-    extra: tuple[int, ...] = ()
+    off_schedule: tuple[int, ...] = ()
     """Settlement times that are out of turn."""
 
     @cached_property
@@ -86,14 +86,14 @@ class Series:
 
         What is settled out of turn is settled at once.
         """
-        regular = ~np.isin(self.funding_time, self.extra)
+        regular = ~np.isin(self.funding_time, self.off_schedule)
         times, rates = self.funding_time[regular], self.funding_rate[regular]
         if times.size < 2:
             return self.funding_time, self.funding_rate
         hours = np.arange(times[0] // HOUR_MS, times[-1] // HOUR_MS + 1, dtype=np.int64) * HOUR_MS
         k = np.searchsorted(times, hours)
         steps = np.maximum(np.diff(times, prepend=2 * times[0] - times[1]) // HOUR_MS, 1)
-        spread, own = np.round(rates[k] / steps[k], 10), ~np.isin(hours, self.extra)
+        spread, own = np.round(rates[k] / steps[k], 10), ~np.isin(hours, self.off_schedule)
         merged = np.append(hours[own], self.funding_time[~regular])
         order = np.argsort(merged)
         return merged[order], np.append(spread[own], self.funding_rate[~regular])[order]

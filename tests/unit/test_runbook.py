@@ -122,3 +122,21 @@ def test_the_books_that_are_shown_agree():
     assert kept["differences"] == []
     assert kept["minutes"] >= 60
     assert f"{kept['crashes']} crashes" in _page(runbook.books)
+
+
+def test_the_chaos_trial_is_shown_and_was_passed():
+    """Two hundred kills or more, no bar signalled twice or otherwise, and every count is on the page."""
+    published = read_published(runbook.CHAOS)
+    page = _page(runbook.chaos)
+    assert sum(row["kills"] for row in published["kills"]) >= 200
+    assert {
+        name: published["outcome"][name] for name in ("repeated", "lost_alive", "different", "failed", "ended")
+    } == {
+        "repeated": 0,
+        "lost_alive": 0,
+        "different": 0,
+        "failed": 0,
+        "ended": 0,
+    }
+    for name, told in runbook.CHAOS_ROWS.items():
+        assert re.search(rf"\| {re.escape(told)} +\| +{published['outcome'][name]} \|", page)
