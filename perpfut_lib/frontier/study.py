@@ -115,17 +115,22 @@ def _executions(profile: Profile, panel: Panel, pair_days: pd.DataFrame, windows
     place, spreads, bar = _spreads(panel, pair_days, windows)
     hedge_ratio = pair_days["beta"].to_numpy(np.float64)
     market, _ = cut_market(panel, pair_days, profile.changed({"env.latency": 0, "env.fill": "next_open"}))
-    intervals = dict.fromkeys(minutes for _, minutes in paces(bar))
-    for minutes, execution in track(list(product(intervals, EXECUTIONS)), label="executions", unit="choice"):
+    for minutes in track(
+        list(dict.fromkeys(minutes for _, minutes in paces(bar))), label="executions", unit="interval"
+    ):
         patience = minutes // bar
-        quoted = quotes(cut_bars(panel, pair_days, patience), hedge_ratio, execution, patience)
-        memories = [memory for memory, other in paces(bar) if other == minutes]
-        for memory, (entry, out) in product(memories, THRESHOLDS):
-            done = execute(sides(spreads[memory], (entry, out), patience), market, hedge_ratio, quoted)
-            by_window = [np.bincount(place, values, len(windows)).astype(np.float64) for values in done]
-            for block, rows in enumerate(np.array_split(np.arange(len(windows)), block_count(len(windows)))):
-                gross, traded, maker = (values[rows] for values in by_window)
-                yield (memory, minutes, execution, entry, out, block, *Sums.of(gross, traded).values(), maker.sum())
+        bars = cut_bars(panel, pair_days, patience)
+        choices = list(product([memory for memory, other in paces(bar) if other == minutes], THRESHOLDS))
+        held = [sides(spreads[memory], thresholds, patience) for memory, thresholds in choices]
+        for execution in EXECUTIONS:
+            quoted = quotes(bars, hedge_ratio, execution, patience)
+            for (memory, (entry, out)), own in zip(choices, held, strict=True):
+                done = execute(own, market, hedge_ratio, quoted)
+                by_window = [np.bincount(place, values, len(windows)).astype(np.float64) for values in done]
+                for block, rows in enumerate(np.array_split(np.arange(len(windows)), block_count(len(windows)))):
+                    gross, traded, maker = (values[rows] for values in by_window)
+                    sums = Sums.of(gross, traded).values()
+                    yield (memory, minutes, execution, entry, out, block, *sums, maker.sum())
 
 
 def _spreads(panel: Panel, pair_days: pd.DataFrame, windows: Int1D) -> tuple[Int1D, dict[int | None, Float2D], int]:

@@ -40,8 +40,6 @@ class Pooled:
     holding_bars: float
     utility: Interval
     """Own objective less that of doing nothing, basis points per pair-day."""
-    beyond_rule: Interval | None
-    """The agent's less that of the rule that earns most of it; None for rules."""
     periods: Mapping[str, float]
     """Net return by period."""
     traded_in: tuple[str, ...]
@@ -64,11 +62,8 @@ def pooled_rows(content: Mapping[str, Any]) -> Iterator[Pooled]:
     table = pd.DataFrame(content["rows"])
     pair_days = sum(one["pair_days"] for one in content["periods"].values())
     for (fee, delay), group in table.groupby(["fee_bps", "delay"], sort=False):
-        rules = {name: _joined(own, "utility_bps") for name, own in group.groupby("policy") if name != AGENT}
-        best = max(rules, key=lambda name: rules[name].sum()) if rules else None
         for name, own in group.groupby("policy", sort=False):
             utility = _joined(own, "utility_bps")
-            beyond = None if name != AGENT or best is None else _per_pair_day(utility - rules[best], pair_days)
             yield Pooled(
                 policy=str(name),
                 fee_bps=float(fee),
@@ -79,7 +74,6 @@ def pooled_rows(content: Mapping[str, Any]) -> Iterator[Pooled]:
                 traded_per_day=float(_joined(own, "traded").mean()),
                 holding_bars=float(own["holding_bars"].astype(float).mean()),
                 utility=_per_pair_day(utility, pair_days),
-                beyond_rule=beyond,
                 periods={row.left_out: float(np.prod(1.0 + np.array(row.series)) - 1.0) for row in _by_period(own)},
                 traded_in=tuple(row.left_out for row in _by_period(own) if sum(row.traded) > 0.0),
             )

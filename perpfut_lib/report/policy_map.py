@@ -10,7 +10,7 @@ from perpfut_lib.accounting import target_weights
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.env import Episodes, load_episodes, make_costs, make_rules
-from perpfut_lib.features.stage import load_features
+from perpfut_lib.features.stage import Features, load_features
 from perpfut_lib.policies import ExportedPolicy, Policy
 from perpfut_lib.policies.informed import informed_episodes
 from perpfut_lib.report.style import PALETTE, figure
@@ -46,12 +46,19 @@ def plot_policy(profile: Profile, run: Run) -> Figure:
     the region of the informed trader, which knows how it was made.
     """
     agents = {one.fee_bps: one.policy for one in reversed(load_policies(run)) if isinstance(one.policy, ExportedPolicy)}
-    span, decisions = load_episodes(run).select("test"), sample(run)
+    span, features = load_episodes(run).select("test"), load_features(run)
+    decisions, panel = sample(span, features), load_panel(run)
+    made_of = run.path / "acquire" / "truth.json"
+    truth = run.stage("acquire").read_json(made_of.name) if made_of.is_file() else None
     with figure(1, max(1, len(agents)), height=3.6) as (made, panels):
         made.set_size_inches(9.6, 3.8)
         for axes, (fee, policy) in zip(panels, sorted(agents.items()), strict=False):
             _draw_agent(axes, policy, span, decisions)
-            _draw_informed(axes, profile, run, fee)
+            if truth is not None:
+                costs, rules = make_costs(fee, profile.costs), make_rules(profile.env)
+                few = span.rows(np.unique(np.linspace(0, len(span) - 1, INFORMED_DAYS).astype(np.int64)))
+                known = informed_episodes(few, panel, truth, rules, costs, latency=profile.env.latency)
+                _draw_informed(axes, spread_z(few, features), known)
             axes.set_title(f"fee {fee:g} bps")
             axes.set_xlabel("spread (formation std)")
             axes.set_ylim(-1.05, 1.05)
@@ -60,17 +67,23 @@ def plot_policy(profile: Profile, run: Run) -> Figure:
     return made
 
 
-def sample(run: Run) -> Decisions:
+def sample(span: Episodes, features: Features) -> Decisions:
     """Return decisions of the test span, evenly spaced; all of them where there are few."""
-    span, features = load_episodes(run).select("test"), load_features(run)
     count = len(span) * span.length
     number = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.int64))
     episode, step = number // span.length, number % span.length
-    column = features.names.index("spread_z")
-    scaled = span.features[episode, step + span.lookback - 1, column].astype(np.float64)
     half_life = span.pair_days["half_life"].to_numpy(np.float64)
-    z = scaled * features.scaler.scale[column] + features.scaler.center[column]
-    return Decisions(episode, step, z, (half_life < np.median(half_life))[episode])
+    return Decisions(
+        episode, step, spread_z(span, features)[episode, step], (half_life < np.median(half_life))[episode]
+    )
+
+
+def spread_z(span: Episodes, features: Features) -> Float2D:
+    """Return the spread at each decision in standard deviations of the formation window, (E, L)."""
+    column, scaler = features.names.index("spread_z"), features.scaler
+    scaled = span.features[:, span.lookback - 1 :, column].astype(np.float64)
+    unscaled: Float2D = scaled * scaler.scale[column] + scaler.center[column]
+    return unscaled
 
 
 def region_of(policy: Policy, span: Episodes, decisions: Decisions) -> Float2D:
@@ -107,22 +120,10 @@ def _draw_agent(axes: Axes, policy: Policy, span: Episodes, decisions: Decisions
     axes.axhline(0.0, color="0.3", linewidth=0.8)
 
 
-def _draw_informed(axes: Axes, profile: Profile, run: Run, fee: float) -> None:
-    """Draw the region of the informed trader over some of the pair-days, where the market's making is known."""
-    made = run.path / "acquire" / "truth.json"
-    if not made.is_file():
-        return
-    truth, rules = run.stage("acquire").read_json("truth.json"), make_rules(profile.env)
-    span = load_episodes(run).select("test")
-    span = span.rows(np.unique(np.linspace(0, len(span) - 1, INFORMED_DAYS).astype(np.int64)))
-    costs = make_costs(fee, profile.costs)
-    known = informed_episodes(span, load_panel(run), truth, rules, costs, latency=profile.env.latency)
-    features = load_features(run)
-    column = features.names.index("spread_z")
-    scaled = span.features[:, span.lookback - 1 :, column].astype(np.float64)
-    z = (scaled * features.scaler.scale[column] + features.scaler.center[column]).ravel()
+def _draw_informed(axes: Axes, z: Float2D, known: Episodes) -> None:
+    """Draw the region of the informed trader over the pair-days ``known``, whose spreads are ``z``, (E, L)."""
     edges = known.features[..., :2].reshape(-1, 2).astype(np.float64)
     alive, middle = (edges != 0.0).any(axis=1), 0.5 * (BINS[1:] + BINS[:-1])
     for side in (0, 1):
-        line = binned(z[alive], edges[alive, side])
+        line = binned(z.ravel()[alive], edges[alive, side])
         axes.plot(middle, line, color="0.1", linestyle="--", linewidth=1.3, label="informed trader" if side else None)

@@ -25,6 +25,6 @@ def unseen_utilities(task: TrainingTask) -> Float1D:
         if inside.any() and not inside.all():
             rest = replace(task, train=task.train.rows(np.flatnonzero(~inside)))
             left_out = replace(rest, base=fit_base_rule(rest), validate=task.train.rows(np.flatnonzero(inside)))
-            still = np.zeros(int(inside.sum()))
-            utilities[inside] = walk_validation(left_out, lambda _: still, left_out.region(left_out.validate))[1]  # noqa: B023
+            region = left_out.region(left_out.validate)
+            utilities[inside] = walk_validation(left_out, lambda rows: np.zeros(len(rows)), region)[1]
     return utilities

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from perpfut_lib.env import load_episodes
+from perpfut_lib.features.stage import load_features
 from perpfut_lib.report import plot_policy, policy_map
 from perpfut_lib.train.agents import load_policies
 
 
 def test_between_its_edges_an_agent_holds_and_beyond_them_it_goes_to_the_nearer(smoke):
     """Null hypothesis: an exposure inside the region that is drawn is traded away, or one outside is kept."""
-    span, decisions = load_episodes(smoke.run).select("test"), policy_map.sample(smoke.run)
+    span = load_episodes(smoke.run).select("test")
+    decisions = policy_map.sample(span, load_features(smoke.run))
     few = policy_map.Decisions(*(column[::50] for column in decisions))
     agent = next(one for one in load_policies(smoke.run) if one.fee_bps > 0.0)
     lower, upper = policy_map.region_of(agent.policy, span, few).T

@@ -45,9 +45,7 @@ def across(fee, low, high, periods=("2023", "2025")):
     """Return an agent that was trained on other periods, its return between two bounds, and where it traded."""
     gain, nothing = Interval((low + high) / 2, low, high, 0.95), Interval(0.0, -1.0, 1.0, 0.95)
     earned = dict.fromkeys(("2023", "2024", "2025"), 0.01)
-    return Pooled(
-        "agent", fee, 1, 78, gain, Interval(0.14, 0.04, 0.23, 0.95), 9.0, 40.0, nothing, None, earned, periods
-    )
+    return Pooled("agent", fee, 1, 78, gain, Interval(0.14, 0.04, 0.23, 0.95), 9.0, 40.0, nothing, earned, periods)
 
 
 def test_agents_of_other_periods_are_told_apart():
