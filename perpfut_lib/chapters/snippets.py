@@ -50,6 +50,14 @@ def across(profile: Profile, run: Run) -> str:
     return report.across_findings()
 
 
+def designs(profile: Profile, run: Run) -> str:
+    """Return what the designs of others earn on recorded markets, in sentences and as a table."""
+    if not list_published("designs"):
+        return report.designs_findings()
+    table = report.designs_table()
+    return f'{report.designs_findings()}\n\n<div class="output text_html">\n{table_html(table)}\n</div>'
+
+
 def simulated(profile: Profile, run: Run) -> str:
     """Return the same of the published runs on simulated markets."""
     return report.simulated()
@@ -155,6 +163,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         hashes,
         frontier,
         across,
+        designs,
         execution,
         headline,
         recorded,

@@ -12,6 +12,7 @@ from perpfut_lib.errors import ArtifactError
 if TYPE_CHECKING:
     from perpfut_lib.artifacts import Run
     from perpfut_lib.config import Profile
+    from perpfut_lib.frontier.periods import Period
 
 RECORDED_MINUTES: Final = ("real-1m-2023-07", "real-1m-2025-02", "real-1m-2025-05")
 
@@ -145,21 +146,54 @@ def across(
     """
     from perpfut_lib.artifacts import Run, publish
     from perpfut_lib.frontier.across import study_across
-    from perpfut_lib.frontier.periods import TRAINING_SCREEN, load_period
     from perpfut_lib.pipeline import fingerprint
     from perpfut_lib.report.across import across_lines
 
     late = ["env.latency=1", *(settings or [])]
     chosen = [chosen_profile(profile, late) for profile in profiles or RECORDED_MINUTES]
-    wide = [one.changed(TRAINING_SCREEN, name=f"{one.name}.wide") for one in chosen]
-    stages = ["features"]
-    periods = [
-        load_period(one, _ran(one, stages), _ran(wider, stages)) for one, wider in zip(chosen, wide, strict=True)
-    ]
-    found = study_across(periods, Run.named(f"across.{name}"))
+    found = study_across(_periods(chosen), Run.named(f"across.{name}"))
     publish(f"across/{name}", {"inputs": {one.name: fingerprint(one) for one in chosen}, **found})
     for line in across_lines(found):
         typer.echo(line)
+
+
+@app.command()
+def designs(
+    names: Annotated[list[str] | None, typer.Argument(help="Files in configs/designs/. [default: all of them]")] = None,
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option("--profile", "-p", help="A period of recorded data; two or more. [default: all of minutes]"),
+    ] = None,
+    settings: SetOption = None,
+) -> None:
+    """Train what others published by the rules of `publish across`, on the same periods, and publish what it earns.
+
+    A setting that is given here, such as --set train.seeds=10, goes before the design's own.
+    """
+    from perpfut_lib.artifacts import Run, publish
+    from perpfut_lib.config import Design, design_names
+    from perpfut_lib.frontier.across import study_across
+    from perpfut_lib.pipeline import fingerprint
+    from perpfut_lib.report.across import across_lines
+
+    late = ["env.latency=1", *(settings or [])]
+    for design in [Design.load(name) for name in names or design_names()]:
+        base = [chosen_profile(profile, late) for profile in profiles or RECORDED_MINUTES]
+        chosen = [one.changed(design.settings, name=f"{one.name}.{design.name}") for one in base]
+        found = study_across(_periods(chosen), Run.named(f"designs.{design.name}"), rules=False)
+        publish(f"designs/{design.name}", {"inputs": {one.name: fingerprint(one) for one in chosen}, **found})
+        typer.echo(design.title)
+        for line in across_lines(found):
+            typer.echo(line)
+
+
+def _periods(profiles: "Sequence[Profile]") -> "list[Period]":
+    """Return periods of recorded data, each screened twice: for the test, and more loosely for training."""
+    from perpfut_lib.frontier.periods import TRAINING_SCREEN, load_period
+
+    wide = [one.changed(TRAINING_SCREEN, name=f"{one.name}.wide") for one in profiles]
+    stages = ["features"]
+    return [load_period(one, _ran(one, stages), _ran(wider, stages)) for one, wider in zip(profiles, wide, strict=True)]
 
 
 def _ran(profile: "Profile", stages: Sequence[str]) -> "Run":

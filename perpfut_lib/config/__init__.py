@@ -12,6 +12,7 @@ from perpfut_lib.config.data import (
     SplitConfig,
     UniverseConfig,
 )
+from perpfut_lib.config.designs import Design, design_names
 from perpfut_lib.config.profile import Profile, load_profile, profile_names, project_root, settings_of
 from perpfut_lib.config.quality import Decision, QualityConfig
 from perpfut_lib.config.research import (
@@ -36,6 +37,7 @@ __all__ = [
     "CostsConfig",
     "DataConfig",
     "Decision",
+    "Design",
     "Duration",
     "EnvConfig",
     "EvaluateConfig",
@@ -54,6 +56,7 @@ __all__ = [
     "SplitConfig",
     "TrainConfig",
     "UniverseConfig",
+    "design_names",
     "format_duration",
     "format_time",
     "hash_json",

@@ -69,7 +69,7 @@ class Profile(Section):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            raise _config_error(error, f"profile {self.name}") from error
+            raise config_error(error, f"profile {self.name}") from error
 
     def sections_hash(self, names: Sequence[str]) -> str:
         """Return the SHA-256 of the named sections: what a stage that reads only these depends on."""
@@ -123,7 +123,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) 
     path = profile_folder() / f"{profile}.yaml"
     if not path.is_file():
         raise ConfigError(f"no profile {profile!r}", f"one of {', '.join(profile_names())}", "choose one of these")
-    tree: JsonObject = {"name": profile, **_read_yaml(path)}
+    tree: JsonObject = {"name": profile, **read_yaml(path)}
     settings = settings_of(overrides)
     for override in settings:
         _apply(tree, override)
@@ -133,7 +133,7 @@ def load_profile(profile: str = "default", overrides: Sequence[str] | str = ()) 
     try:
         return Profile.model_validate(tree)
     except ValidationError as error:
-        raise _config_error(error, path.name) from error
+        raise config_error(error, path.name) from error
 
 
 def _other_data(settings: Sequence[str]) -> list[str]:
@@ -152,7 +152,7 @@ def settings_of(overrides: Sequence[str] | str) -> list[str]:
     return [part for part in _SEVERAL.split(overrides.strip()) if part]
 
 
-def _read_yaml(path: Path) -> JsonObject:
+def read_yaml(path: Path) -> JsonObject:
     """Read one YAML mapping, with ``${NAME:-default}`` taken from the environment."""
     text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[2] or ""), path.read_text(encoding="utf-8"))
     try:
@@ -185,18 +185,18 @@ def _put(tree: JsonObject, key: str, value: Any) -> None:
     node[leaf] = value
 
 
-def _config_error(error: ValidationError, source: str) -> ConfigError:
-    """Return a :class:`ConfigError` that names every offending key and the keys that exist."""
-    found = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'the profile'}: {item['msg']}" for item in error.errors())
+def config_error(error: ValidationError, source: str, model: type[Section] = Profile) -> ConfigError:
+    """Return a :class:`ConfigError` that names every offending key and the keys that exist in ``model``."""
+    whole = f"the {model.__name__.lower()}"
+    found = "; ".join(f"{'.'.join(map(str, item['loc'])) or whole}: {item['msg']}" for item in error.errors())
     unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
-    hints = [f"{'.'.join(map(str, loc[:-1])) or 'the profile'} has {_known_keys(loc[:-1])}" for loc in unknown]
+    hints = [f"{'.'.join(map(str, loc[:-1])) or whole} has {_known_keys(model, loc[:-1])}" for loc in unknown]
     expected = "; ".join(hints) if hints else "values as perpfut_lib/config documents them"
     return ConfigError(f"in {source} with its overrides: {found}", expected, "mend the key or the value")
 
 
-def _known_keys(location: Sequence[int | str]) -> str:
-    """Return the keys that exist in the section at ``location``."""
-    model: Any = Profile
+def _known_keys(model: Any, location: Sequence[int | str]) -> str:
+    """Return the keys that exist in the section of ``model`` at ``location``."""
     for part in location:
         field = model.model_fields.get(str(part)) if hasattr(model, "model_fields") else None
         model = field.annotation if field is not None else None

@@ -30,7 +30,7 @@ PARTS: Final = 4
 SERIES: Final = ("return", "gross", "traded", "utility_bps")
 
 
-def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
+def study_across(periods: Sequence[Period], scratch: Run, *, rules: bool = True) -> dict[str, Any]:
     """Return what agents and rules earn in each period after training on the others.
 
     Parameters
@@ -40,6 +40,8 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
         late, and tested at every delay.
     scratch : Run
         Where trainings leave their checkpoints, so that a killed study goes on where it was.
+    rules : bool
+        Whether tuned rules are tested beside the agents.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def study_across(periods: Sequence[Period], scratch: Run) -> dict[str, Any]:
     rows, unseen = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, period in enumerate(periods):
         left = leave_out(periods, number)
-        rows += _rows(left, Run(scratch.path / period.profile.name))
+        rows += _rows(left, Run(scratch.path / period.profile.name), rules)
         unseen += _unseen(left)
     return {
         "latency": first.env.latency,
@@ -103,10 +105,10 @@ def _unseen(left: LeftOut) -> Iterator[dict[str, Any]]:
         }
 
 
-def _rows(left: LeftOut, scratch: Run) -> Iterator[dict[str, Any]]:
+def _rows(left: LeftOut, scratch: Run, rules: bool) -> Iterator[dict[str, Any]]:
     """Yield the rows of one period: agents first, then rules, at every fee and delay."""
     profile = left.test.profile
-    policies = list(_policies(left, scratch))
+    policies = [*_agents(left, scratch), *(_rules(left) if rules else ())]
     for delay in track(DELAYS, label=f"test {profile.name}", unit="delay"):
         episodes = left.test.episodes(left.test.traded, left.scaler, delay)
         span = TestSpan(episodes, left.test.spans, profile.cointegration.top, "calendar")
@@ -120,15 +122,20 @@ def _rows(left: LeftOut, scratch: Run) -> Iterator[dict[str, Any]]:
             yield named | mean | (seeds if name == AGENT else {})
 
 
-def _policies(left: LeftOut, scratch: Run) -> Iterator[tuple[str, float, list[Policy]]]:
-    """Yield name, fee and policies: an agent per seed, and each tuned rule, all fitted to the other periods."""
+def _agents(left: LeftOut, scratch: Run) -> Iterator[tuple[str, float, list[Policy]]]:
+    """Yield name, fee and an agent per seed, trained on the other periods."""
     profile = left.test.profile
     tasks = training_tasks(left)
     fitted = train_all(tasks, profile.compute, scratch)
     for fee in profile.costs.fees_bps if tasks else ():
         pairs = [(task, one) for task, one in zip(tasks, fitted, strict=True) if task.fee_bps == fee]
         yield AGENT, fee, [NetworkPolicy(one.network(task.settings), task.rules().sizing) for task, one in pairs]
-    spec, scaler, rules = left.test.spec, left.scaler, make_rules(profile.env)
+
+
+def _rules(left: LeftOut) -> Iterator[tuple[str, float, list[Policy]]]:
+    """Yield name, fee and policy of each rule, tuned on the other periods."""
+    profile, spec, scaler = left.test.profile, left.test.spec, left.scaler
+    rules = make_rules(profile.env)
     layout = Layout(spec.names, spec.lookback, scaler.center, scaler.scale)
     for fee in profile.costs.fees_bps:
         fitting = Fitting(left.train, left.validate, rules, make_costs(fee, profile.costs))

@@ -11,6 +11,7 @@ from perpfut_lib.report.cointegration import (
     plot_survival,
     survival_table,
 )
+from perpfut_lib.report.designs import designs_findings, designs_table
 from perpfut_lib.report.edge_cases import edge_case_table
 from perpfut_lib.report.environment import (
     kernel_check,
@@ -106,6 +107,8 @@ __all__ = [
     "cost_table",
     "coverage_table",
     "data_summary",
+    "designs_findings",
+    "designs_table",
     "direction_table",
     "discovery_table",
     "drill_matrix",

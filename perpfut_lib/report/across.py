@@ -97,14 +97,14 @@ def across_table(content: Mapping[str, Any] | None = None) -> pd.DataFrame:
         {
             "fee (bps)": [f"{row.fee_bps:g}" for row in rows],
             "policy": [row.policy for row in rows],
-            "net return (%)": [_percent(row.gain) if row.traded_in else NO_TRADE for row in rows],
+            "net return (%)": [percent(row.gain) if row.traded_in else NO_TRADE for row in rows],
             **{
                 title: [decimals(100.0 * row.periods[name], 2, sign="+") if row.traded_in else "" for row in rows]
                 for name, title in short.items()
             },
-            "break-even (bps)": [_cost(row.break_even) if row.traded_in else "" for row in rows],
+            "break-even (bps)": [cost(row.break_even) if row.traded_in else "" for row in rows],
             "traded a day": [decimals(row.traded_per_day, 2) if row.traded_in else "" for row in rows],
-            "utility (bps a pair-day)": [_cost(row.utility) if row.traded_in else "" for row in rows],
+            "utility (bps a pair-day)": [cost(row.utility) if row.traded_in else "" for row in rows],
         }
     )
     return table.set_index(["fee (bps)", "policy"])
@@ -124,7 +124,7 @@ def across_findings(content: Mapping[str, Any] | None = None) -> str:
     ]
     words += [_told(row, count) for row in agents.values()]
     free = [row for row in pooled_rows(content) if row.policy == AGENT and row.fee_bps == 0.0]
-    by_delay = ", ".join(f"{row.delay}: {_percent(row.gain)}" for row in free)
+    by_delay = ", ".join(f"{row.delay}: {percent(row.gain)}" for row in free)
     words.append(f"Without fees, by bars of delay of the same agents' fills: {by_delay}.")
     return " ".join([*words, *_unseen_told(content)])
 
@@ -134,7 +134,7 @@ def _told(row: Pooled, count: int) -> str:
         return f"At {row.fee_bps:g} bps they never trade."
     return (
         f"At {row.fee_bps:g} bps they trade in {len(row.traded_in)} of {count} periods, {row.traded_per_day:.3g} times "
-        f"the equity a day, earn {_percent(row.gain)} and break even at {_cost(row.break_even)} bps per side."
+        f"the equity a day, earn {percent(row.gain)} and break even at {cost(row.break_even)} bps per side."
     )
 
 
@@ -193,8 +193,8 @@ def across_lines(content: Mapping[str, Any]) -> Iterator[str]:
     for row in pooled_rows(content):
         if row.delay == content["latency"]:
             yield (
-                f"fee {row.fee_bps:>4g}  {row.policy:<12} net {_percent(row.gain)}, break-even {_cost(row.break_even)} "
-                f"bps per side, {row.traded_per_day:.2f} traded a day, utility {_cost(row.utility)} bps a pair-day"
+                f"fee {row.fee_bps:>4g}  {row.policy:<12} net {percent(row.gain)}, break-even {cost(row.break_even)} "
+                f"bps per side, {row.traded_per_day:.2f} traded a day, utility {cost(row.utility)} bps a pair-day"
             )
 
 
@@ -224,10 +224,12 @@ def _scaled(found: Interval, factor: float) -> Interval:
     return Interval(factor * found.estimate, factor * found.lower, factor * found.upper, found.level)
 
 
-def _percent(found: Interval) -> str:
+def percent(found: Interval) -> str:
+    """Return a return and its interval as text, in percent."""
     value, lower, upper = (100.0 * each for each in (found.estimate, found.lower, found.upper))
     return f"{decimals(value, 2, sign='+')} {bounds(lower, upper, 2)} %"
 
 
-def _cost(found: Interval) -> str:
+def cost(found: Interval) -> str:
+    """Return a figure in basis points and its interval as text."""
     return f"{decimals(found.estimate, 2, sign='+')} {bounds(found.lower, found.upper, 2)}"

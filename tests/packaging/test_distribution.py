@@ -75,7 +75,8 @@ def test_wheel_and_sdist_hold_types_settings_and_the_console(built):
     wheel = set(zipfile.ZipFile(built[0]).namelist())
     with tarfile.open(built[1]) as packed:
         sdist = {name.partition("/")[2] for name in packed.getnames()}
-    wanted = {f"perpfut_lib/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    configs = ROOT / "configs"
+    wanted = {f"perpfut_lib/configs/{path.relative_to(configs)}" for path in configs.rglob("*.yaml")}
     wanted |= {"perpfut_lib/py.typed", "agent/console/static/index.html"}
     assert wanted <= wheel and wanted | {"pyproject.toml", "LICENSE"} <= sdist
     assert not [name for name in wheel | sdist if re.match(r"(data|artifacts|tests|notebooks)/", name)]
