@@ -57,7 +57,7 @@ def check(profile: ProfileOption = "real-1h", settings: SetOption = None) -> Non
 def protocol(
     worlds: Annotated[int, typer.Option(help="Worlds of pure noise.")] = 100,
     planted: Annotated[int, typer.Option(help="Worlds for each size of planted edge.")] = 20,
-    agents: Annotated[int, typer.Option(help="Worlds of each kind in which a PPO agent is judged too.")] = 5,
+    agents: Annotated[int, typer.Option(help="Worlds of each kind in which an agent is judged too.")] = 20,
 ) -> None:
     """Run the whole protocol on noise and on planted edges, and publish how often it reports an edge."""
     from perpfut_lib.artifacts import publish

@@ -1,4 +1,8 @@
-"""How often the protocol reports an edge: in worlds of pure noise, and over the size of a planted edge."""
+"""How often the protocol reports an edge: in worlds of pure noise, and over the size of a planted edge.
+
+Each world's result is kept under ``artifacts/protocol`` until settings or code change, so a killed run goes
+on where it was.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -7,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.artifacts import git_commit, package_versions, source_hash
-from perpfut_lib.config import Profile
+from perpfut_lib.artifacts import git_commit, package_versions, read_json, source_hash, write_json
+from perpfut_lib.compute import run_tasks
+from perpfut_lib.config import ComputeConfig, Profile, hash_json, project_root
 from perpfut_lib.errors import NoPairsError
-from perpfut_lib.progress import track
 from perpfut_lib.protocol.trial import judge_world
 from perpfut_lib.protocol.worlds import coarser, prepare, simulated_panel
 from perpfut_lib.statistics import Resampling
@@ -24,6 +28,7 @@ BASE: Final[JsonObject] = {
     "compute.workers": 1,
 }
 RULE_FEATURES: Final = ["spread_z"]
+AGENT: Final = "agent"
 AGENT_SEEDS: Final = 1000  # agents are judged in worlds of their own
 
 
@@ -35,14 +40,12 @@ class Plan:
     """Worlds in which nothing is planted."""
     planted: int = 20
     """Worlds for each size of edge."""
-    agents: int = 5
-    """Worlds of each kind in which a PPO agent is trained and judged as well."""
+    agents: int = 20
+    """Worlds of each kind in which an agent is trained, with the study's own budget, and judged as well."""
     edges: tuple[float, ...] = (2.5, 5.0, 10.0, 20.0)
     """Standard deviations of the planted spreads, basis points of log price."""
-    agent_edge: float = 20.0
-    """The one that agents are judged at."""
-    agent_steps: int = 65_536
-    """Environment steps of each agent."""
+    agent_edges: tuple[float, ...] = (10.0, 20.0)
+    """Those that agents are judged at."""
     bars: int = 5
     """Minutes of a bar."""
     level: float = 0.95
@@ -59,13 +62,15 @@ class Plan:
 
 def run_plan(plan: Plan) -> JsonObject:
     """Return the verdicts on all worlds of a plan, and how often an edge was reported by kind of world and fee."""
-    rows = [row for one in track(list(_kinds(plan)), label="worlds", unit="world") for row in world_rows(plan, *one)]
+    tasks = [(plan, *one) for one in _kinds(plan)]
+    rows = [row for rows in run_tasks(_kept_rows, tasks, ComputeConfig(), label="worlds") for row in rows]
     table = pd.DataFrame(rows)
     grouped = table.groupby(["policy", "spread_std_bps", "fee_bps"])["significant"]
     summary = grouped.agg(worlds="size", reported="sum").reset_index()
     return {
         "plan": asdict(plan),
         "base": BASE,
+        "agent_steps": Profile().train.total_steps,
         "summary": [{key: _plain(value) for key, value in row.items()} for row in summary.to_dict("records")],
         "worlds": {"columns": list(table), "rows": [[_plain(value) for value in row] for row in table.to_numpy()]},
         "git_commit": git_commit(),
@@ -82,9 +87,22 @@ def world_rows(plan: Plan, policy: str, edge: float, seed: int) -> list[JsonObje
         world = prepare(coarser(simulated_panel(profile.data.simulation), plan.bars), profile)
     except NoPairsError:
         return [named | {"fee_bps": fee, "significant": False, "pairs": 0} for fee in profile.costs.fees_bps]
-    steps = plan.agent_steps if policy == "counterfactual-ppo" else 0
-    results = judge_world(world, plan.resampling(), ppo_steps=steps)
+    results = judge_world(world, plan.resampling(), agent=policy == AGENT)
     return [named | {"pairs": len(world.episodes)} | asdict(result) for result in results]
+
+
+def _kept_rows(task: tuple[Plan, str, float, int]) -> list[JsonObject]:
+    """Return :func:`world_rows`, from the last run where they are kept."""
+    plan, policy, edge, seed = task
+    judged = {"bars": plan.bars, "level": plan.level, "reps": plan.reps, "block": plan.block}
+    settings = world_profile(policy, edge, seed).model_dump(mode="json")
+    key = {"settings": settings, "policy": policy, "code": source_hash(__name__)} | judged
+    path = project_root() / "artifacts" / "protocol" / f"{hash_json(key)[:24]}.json"
+    if not path.is_file():
+        rows = world_rows(plan, policy, edge, seed)
+        write_json(path, [{name: _plain(value) for name, value in row.items()} for row in rows])
+    kept: list[JsonObject] = read_json(path)
+    return kept
 
 
 def world_profile(policy: str, edge: float, seed: int) -> Profile:
@@ -102,9 +120,9 @@ def _kinds(plan: Plan) -> Iterator[tuple[str, float, int]]:
     for edge in plan.edges:
         for seed in range(plan.planted):
             yield "rules", edge, seed
-    for edge in (0.0, plan.agent_edge):
+    for edge in (0.0, *plan.agent_edges):
         for seed in range(plan.agents):
-            yield "counterfactual-ppo", edge, AGENT_SEEDS + seed
+            yield AGENT, edge, AGENT_SEEDS + seed
 
 
 def _plain(value: Any) -> Any:

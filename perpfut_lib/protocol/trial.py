@@ -8,12 +8,14 @@ import numpy as np
 
 from perpfut_lib import statistics
 from perpfut_lib.accounting import BPS, Costs, Sizing, settle
+from perpfut_lib.env import Episodes
 from perpfut_lib.evaluate import EpisodeFlows, combine, days_of, rollout
 from perpfut_lib.evaluate.measure import flows_of
 from perpfut_lib.policies import NetworkPolicy, Policy, ZScoreRule
 from perpfut_lib.protocol.worlds import World
 from perpfut_lib.statistics import Resampling, Shape
 from perpfut_lib.statistics.metrics import DAYS_PER_YEAR
+from perpfut_lib.train.placebo import windows_without_edge
 from perpfut_lib.train.training_task import TrainingTask
 from perpfut_lib.types import Float1D, Float2D, Float3D, Float32
 
@@ -58,7 +60,7 @@ class _SideBySide:
         return np.concatenate([rule.act(block) for rule, block in zip(self.policies, blocks, strict=True)])
 
 
-def judge_world(world: World, resampling: Resampling, *, ppo_steps: int = 0) -> list[TrialResult]:
+def judge_world(world: World, resampling: Resampling, *, agent: bool = False) -> list[TrialResult]:
     """Return the verdict on one world at every fee.
 
     Rules are tuned on training and validation days by their net Sharpe ratio; the best one is tested once. An edge is
@@ -71,15 +73,16 @@ def judge_world(world: World, resampling: Resampling, *, ppo_steps: int = 0) -> 
         Episodes of all splits.
     resampling : Resampling
         Block length in days, resamples, level and seed.
-    ppo_steps : int
-        Steps of an agent that is trained at each fee and judged in the place of the rules; 0 for none.
+    agent : bool
+        Whether an agent is trained at each fee, by the world's profile, and judged in the place of the rules.
     """
-    candidates = {} if ppo_steps else dict(rules(world))
+    candidates = {} if agent else dict(rules(world))
+    placebo = placebo_of(world) if agent else None
     targets = _targets(world, list(candidates.values()))
     results = []
     for fee in world.profile.costs.fees_bps:
-        if ppo_steps:
-            candidates = {"counterfactual-ppo": _agent(world, fee, ppo_steps)}
+        if agent:
+            candidates = {"agent": _agent(world, fee, placebo)}
             targets = _targets(world, list(candidates.values()))
         results.append(judge(list(candidates), _daily(world, targets, fee), fee, resampling))
     return results
@@ -121,14 +124,20 @@ def _targets(world: World, policies: list[Policy]) -> Float3D:
     return rollout(world.episodes.rows(rows), _SideBySide(tuple(policies)), Costs(0.0, 0.0)).target
 
 
-def _agent(world: World, fee: float, steps: int) -> Policy:
+def placebo_of(world: World) -> Episodes | None:
+    """Return windows of placebo markets, which an agent of the study's stages is trained with, too."""
+    training = world.windows[world.windows["split"] == "train"]
+    return windows_without_edge(world.profile, world.panel, training, world.features)
+
+
+def _agent(world: World, fee: float, placebo: Episodes | None) -> Policy:
     """Train one agent on the world's past."""
     profile = world.profile
-    settings = profile.train.model_copy(update={"total_steps": steps})
+    settings = profile.train
     train, check = world.episodes.select("train"), world.episodes.select("validate")
     from perpfut_lib.train.fit import fit  # PyTorch, which most worlds do without
 
-    training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed)
+    training_task = TrainingTask(train, check, profile.env, profile.costs, settings, fee, settings.first_seed, placebo)
     network = fit(training_task).network(settings)
     return NetworkPolicy(network, training_task.rules().sizing)
 

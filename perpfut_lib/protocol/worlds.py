@@ -13,6 +13,7 @@ from perpfut_lib.env.assemble import Observed, assemble
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scaler import fit_scaler
 from perpfut_lib.features.scan import compute
+from perpfut_lib.features.stage import Features
 from perpfut_lib.policies import Layout
 from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import FundingEvents, Panel
@@ -32,6 +33,8 @@ class World:
     windows: pd.DataFrame
     """Every trading window: ``start``, ``end``, ``split``."""
     layout: Layout
+    panel: Panel
+    features: Features
 
 
 def simulated_panel(config: SimulationConfig) -> Panel:
@@ -90,4 +93,5 @@ def prepare(panel: Panel, profile: Profile) -> World:
     raw = compute(spec, carried(panel), pair_days, formation=profile.cointegration.formation)
     scaler = fit_scaler(spec, raw[: int((pair_days["split"] == "train").sum())], profile.features.clip)
     episodes = assemble(panel, pair_days, Observed(spec, raw, scaler), profile)
-    return World(profile, episodes, windows, Layout(spec.names, spec.lookback, scaler.center, scaler.scale))
+    layout = Layout(spec.names, spec.lookback, scaler.center, scaler.scale)
+    return World(profile, episodes, windows, layout, panel, Features(spec, raw, scaler))

@@ -1,12 +1,14 @@
 """The whole protocol on worlds of known truth: quiet on noise, loud on a planted edge; a small number of each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perpfut_lib.config import SimulationConfig
-from perpfut_lib.protocol import Plan, coarser, simulated_panel
+from perpfut_lib.protocol import Plan, coarser, power, prepare, simulated_panel
 from perpfut_lib.protocol.power import world_rows
-from perpfut_lib.protocol.trial import judge
+from perpfut_lib.protocol.trial import judge, placebo_of
 from perpfut_lib.statistics import Resampling
 from perpfut_lib.store.placebo import placebo_panel
 
@@ -74,3 +76,26 @@ def test_a_placebo_keeps_what_moves_together_and_loses_what_comes_back(panel):
     assert abs(lagged[1]) < 0.05
     assert placebo_panel(panel, 0).close.tobytes() == placebo.close.tobytes()
     assert placebo_panel(panel, 1).close.tobytes() != placebo.close.tobytes()
+
+
+def test_a_world_that_was_judged_is_kept(tmp_path, monkeypatch):
+    """A plan that is run again judges no world anew, and says the same; another level is another result."""
+    monkeypatch.setattr(power, "project_root", lambda: tmp_path)
+    plan = replace(PLAN, noise=1, planted=0, agents=0)
+    first = power.run_plan(plan)
+    assert first["summary"][0]["worlds"] == 1 and len(list(tmp_path.rglob("*.json"))) == 1
+    monkeypatch.setattr(power, "world_rows", lambda *task: pytest.fail("judged again"))
+    assert power.run_plan(plan)["worlds"] == first["worlds"]
+    with pytest.raises(pytest.fail.Exception, match="judged again"):
+        power.run_plan(replace(plan, level=0.9))
+
+
+def test_an_agent_learns_from_placebo_markets_of_its_past(panel):
+    """As in the study's own stages: their windows lie in the training span, and none where none are wanted."""
+    profile = power.world_profile(power.AGENT, 20.0, 1)
+    world = prepare(coarser(simulated_panel(profile.data.simulation), 15), profile)
+    found = placebo_of(world)
+    ends = world.windows.loc[world.windows["split"] == "train", "end"].max()
+    assert found is not None and found.pair_days["end"].max() <= ends
+    without = replace(world, profile=profile.changed({"train.placebos": 0}))
+    assert placebo_of(without) is None
