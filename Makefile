@@ -50,7 +50,8 @@ book: $(READY)  ## build the HTML book of PROFILE from its executed chapters
 pdf: $(READY)  ## make the book of PROFILE as PDF (needs Chromium) and EPUB files, too
 	$(BIN)/perpfut book --profile $(PROFILE) --pdf --epub
 
-test: lint tests  ## set up, lint, and run all tests
+test:  ## set up, lint, and run all tests
+	$(call check,setup lint)
 
 lint: $(READY)  ## ruff, mypy and the import contract
 	$(BIN)/ruff check .
@@ -62,15 +63,21 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(READY)  ## the tests alone, in two halves side by side; Hummingbot is built meanwhile and tested then
+tests:  ## the tests alone, in two halves side by side; Hummingbot is built meanwhile and tested then
+	$(call check,setup)
+
+# Hummingbot's wheel takes minutes, set-up and lint take one core: it is built beside them, and beside the tests if need be.
+define check
 	@[ -z "$$CI" ] || $(MAKE) --no-print-directory browser
-	@mkdir -p build; failed=0; \
+	@mkdir -p build; failed=0; told=; \
 	$(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
-	$(MAKE) --no-print-directory tests-book > build/tests-book.log 2>&1 & told=$$!; \
 	trap 'kill $$built $$told 2>/dev/null; exit 130' INT TERM; \
+	$(MAKE) --no-print-directory $(1) || { kill $$built; exit 1; }; \
+	$(MAKE) --no-print-directory tests-book > build/tests-book.log 2>&1 & told=$$!; \
 	$(PYTEST) --ignore=tests/hummingbot --ignore=tests/book --ignore=tests/notebooks || failed=1; \
 	if wait $$built; then $(PYTEST) tests/hummingbot || failed=1; else cat build/hummingbot.log >&2; failed=1; fi; \
 	wait $$told || failed=1; cat build/tests-book.log; exit $$failed
+endef
 
 tests-book: $(READY)  ## the half of the tests that runs the chapters, compares them, and reads the book in a browser
 	@PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL); compared=$$?; $(PYTEST) tests/book tests/notebooks && exit $$compared

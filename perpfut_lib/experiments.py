@@ -12,6 +12,7 @@ from perpfut_lib.artifacts import MANIFEST, Manifest, Run, read_json
 from perpfut_lib.config import project_root
 from perpfut_lib.errors import ArtifactError, ConfigError, MissingInputError
 from perpfut_lib.progress import CURVE_SUFFIX, begun
+from perpfut_lib.types import Json, JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ class Experiment:
     training: Progress | None
     """The training in progress, if there is one."""
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> JsonObject:
         """Return one line of a list."""
         manifests = sorted(self.stages.values(), key=lambda manifest: manifest.created_at)
         last = manifests[-1] if manifests else None
@@ -92,7 +93,7 @@ def experiment(name: str, root: Path | None = None) -> Experiment:
     return known[name]
 
 
-def settings_of(name: str, root: Path | None = None) -> dict[str, Any]:
+def settings_of(name: str, root: Path | None = None) -> JsonObject:
     """Return the settings that a run was made with, flat: ``train.total_steps`` to its value; empty if not recorded."""
     try:
         return dict(_flat("", read_json(_run(name, root).settings)))
@@ -107,7 +108,7 @@ def results(name: str, root: Path | None = None) -> "pd.DataFrame":
     return table.groupby(BY, as_index=False, dropna=False)[kept].mean()
 
 
-def compare(first: str, second: str, root: Path | None = None) -> dict[str, Any]:
+def compare(first: str, second: str, root: Path | None = None) -> JsonObject:
     """Return where two runs differ: settings, results side by side, and equity curves.
 
     Returns
@@ -139,7 +140,7 @@ def compare(first: str, second: str, root: Path | None = None) -> dict[str, Any]
     }
 
 
-def equity_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
+def equity_curves(name: str, root: Path | None = None) -> list[JsonObject]:
     """Return the mean equity over seeds of every agent at the fee that it was trained with, thinned for drawing."""
     import pandas as pd  # a list of runs does without
 
@@ -157,7 +158,7 @@ def equity_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
     return curves
 
 
-def learning_curves(name: str, root: Path | None = None) -> list[dict[str, Any]]:
+def learning_curves(name: str, root: Path | None = None) -> list[JsonObject]:
     """Return the learning curve of every agent: while it trains, as far as it is; else as the stage keeps it.
 
     Returns
@@ -211,7 +212,7 @@ def _progress(run: Run) -> Progress | None:
     return Progress(steps, int(counts.size), total, speed, eta)
 
 
-def _side_by_side(first: "pd.DataFrame", second: "pd.DataFrame") -> list[dict[str, Any]]:
+def _side_by_side(first: "pd.DataFrame", second: "pd.DataFrame") -> list[JsonObject]:
     joined = first.merge(second, on=BY, how="outer", suffixes=(" a", " b"))
     return [{key: _plain(value) for key, value in row.items()} for row in joined.to_dict("records")]
 
@@ -223,7 +224,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(prefix: str, tree: Mapping[str, Json]) -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         path = f"{prefix}{name}"
         if isinstance(value, Mapping):

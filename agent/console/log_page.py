@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from agent.console.signal_log import lines_backwards
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import AgentFolder
+from perpfut_lib.types import JsonObject
 
 KINDS: Final = ("fast", "slow")
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -14,12 +15,10 @@ SEARCHED: Final = 20_000
 """Most lines that one request looks at."""
 
 
-def log_page(
-    folder: AgentFolder, redactor: Redactor, *, level: str, text: str, limit: int = 200
-) -> list[dict[str, Any]]:
+def log_page(folder: AgentFolder, redactor: Redactor, *, level: str, text: str, limit: int = 200) -> list[JsonObject]:
     """Return the newest lines of at least this level that contain a text, newest first."""
     least, wanted = LEVELS.index(level) if level in LEVELS else 1, text.casefold()
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for kind in KINDS:
         found = 0
         for line in _lines(folder, kind):
@@ -44,7 +43,7 @@ def _lines(folder: AgentFolder, kind: str) -> Iterator[bytes]:
         yield line
 
 
-def _row(line: bytes, kind: str) -> dict[str, Any] | None:
+def _row(line: bytes, kind: str) -> JsonObject | None:
     try:
         tree = json.loads(line)
         level = str(tree["level"])

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from agent.console.faults import Fault
+from perpfut_lib.types import JsonObject
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -63,7 +64,7 @@ class MessageGroups:
         self._sent += [now] * len(messages)
         return messages
 
-    def summary(self, page: dict[str, Any], now: int) -> Message | None:
+    def summary(self, page: JsonObject, now: int) -> Message | None:
         """Return the daily summary, once per UTC day from the second day on."""
         day, before = now // DAY_MS, self._summary
         self._summary = day
@@ -92,7 +93,7 @@ class MessageGroups:
         return Message(f"{self.name}: over: {over[0].what}{more}", "\n".join([*lines, left]), "over", codes)
 
 
-def summary_text(page: dict[str, Any]) -> str:
+def summary_text(page: JsonObject) -> str:
     """Return the answers of the first page and the account's numbers as text."""
     lines = [f"{name}: {page[name]['text']}" for name in ("alive", "flat", "match", "earned")]
     report = page["performance"]

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from agent.console.break_even import booked_break_even, break_even, policy_fee
 from agent.console.faults import Fault, faults
@@ -18,6 +18,7 @@ from agent.console.trades import TradeLog
 from agent.console.trail import PerformanceTrail
 from agent.observation.logs import Redactor
 from perpfut_lib.artifacts import AgentFolder
+from perpfut_lib.types import JsonObject
 
 FRESH_S: Final = 0.9
 """How long one look serves everybody, seconds."""
@@ -72,16 +73,16 @@ class Observer:
                 self._looked = time.monotonic()
             return self._last
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> JsonObject:
         """Return the first page."""
         look = self.look()
         return self.redactor.tree({"profile": self.name, **overview(look.reading, look.wrong)})
 
-    def pairs(self) -> dict[str, Any]:
+    def pairs(self) -> JsonObject:
         """Return the active pairs with their curves."""
         return {"pairs": pair_views(self.look().reading, self._tail())}
 
-    def signals(self, before: int | None, limit: int, reason: str) -> dict[str, Any]:
+    def signals(self, before: int | None, limit: int, reason: str) -> JsonObject:
         """Return a page of signals, and the counts of reason codes and the exposure over the recent ones."""
         tail = self._tail()
         counts: dict[str, int] = {}
@@ -93,13 +94,13 @@ class Observer:
         rows = self._signals.page(before, limit, reason)
         return {"rows": rows, "counts": counts, "of": len(tail), "curve": curve}
 
-    def _tail(self) -> list[dict[str, Any]]:
+    def _tail(self) -> list[JsonObject]:
         """Return the recent signals; the first page does without them, so that it is quick after a start."""
         with self._tail_lock:
             self._signals.follow()
             return list(self._signals.tail)
 
-    def performance(self) -> dict[str, Any]:
+    def performance(self) -> JsonObject:
         """Return the account over time, and its break-even cost beside the one of the evaluation."""
         reading = self.look().reading
         if not self._booked:  # once, and not for the first page: it loads pandas
@@ -108,6 +109,6 @@ class Observer:
         with self._lock:
             return self._trail.curves() | {"break_even": costs}
 
-    def log(self, level: str, text: str) -> dict[str, Any]:
+    def log(self, level: str, text: str) -> JsonObject:
         """Return the newest log lines."""
         return {"rows": log_page(self.folder, self.redactor, level=level, text=text)}

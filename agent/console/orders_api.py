@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from agent.console.overview import consequence, orders
 from agent.console.tokens import SESSION_S, Session, TooManyGuesses
 from agent.console.watch import trial
 from perpfut_lib.errors import ArtifactError, ConfigError
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ async def order(request: web.Request) -> web.Response:
     return web.json_response({"orders": orders(written)})
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def _body(request: web.Request) -> JsonObject:
     try:
         body = json.loads(await request.text())
     except ValueError:

@@ -1,16 +1,17 @@
 """The first page as plain JSON: is it alive, is it flat, does it hold what it should, what has it earned."""
 
-from typing import Any, Final
+from typing import Final
 
 from agent.console.faults import Fault
 from agent.console.reading import Reading
 from perpfut_lib.artifacts import Control, GovernorOrder, PerfSnapshot, Position, Signal
+from perpfut_lib.types import JsonObject
 
 NO_REPORT: Final = {"state": "unknown", "text": "Not known: no report"}
 OLD_REPORT: Final = {"state": "unknown", "text": "Not known: the report is old"}
 
 
-def overview(reading: Reading, wrong: list[Fault]) -> dict[str, Any]:
+def overview(reading: Reading, wrong: list[Fault]) -> JsonObject:
     """Return the state of an agent for people, with the numbers behind each sentence."""
     report, signal = reading.performance.document, reading.signal.document
     return {
@@ -31,7 +32,7 @@ def overview(reading: Reading, wrong: list[Fault]) -> dict[str, Any]:
     }
 
 
-def _health(reading: Reading) -> dict[str, Any]:
+def _health(reading: Reading) -> JsonObject:
     report, signal, ledger = reading.performance.document, reading.signal.document, reading.ledger
     return {
         "heartbeat_ms": reading.heartbeat_ms,
@@ -43,7 +44,7 @@ def _health(reading: Reading) -> dict[str, Any]:
     }
 
 
-def performance(report: PerfSnapshot) -> dict[str, Any]:
+def performance(report: PerfSnapshot) -> JsonObject:
     """Return the account's numbers; what was earned is their sum, and costs are shown against it."""
     gross = report.price_pnl + report.funding
     return {
@@ -64,7 +65,7 @@ def performance(report: PerfSnapshot) -> dict[str, Any]:
     }
 
 
-def orders(control: Control | None) -> dict[str, Any] | None:
+def orders(control: Control | None) -> JsonObject | None:
     """Return the operator's standing orders, with who gave them and when."""
     if control is None:
         return None
@@ -139,7 +140,7 @@ def _earned(report: PerfSnapshot | None) -> dict[str, str]:
     return {"state": "info", "text": f"{earned:+,.2f}{share}"}
 
 
-def _governor(order: GovernorOrder | None) -> dict[str, Any] | None:
+def _governor(order: GovernorOrder | None) -> JsonObject | None:
     if order is None:
         return None
     metrics = order.metrics.model_dump(mode="json") if order.metrics else None
@@ -153,7 +154,7 @@ def _governor(order: GovernorOrder | None) -> dict[str, Any] | None:
     }
 
 
-def _position(position: Position, equity: float) -> dict[str, Any]:
+def _position(position: Position, equity: float) -> JsonObject:
     gap = (position.quantity - position.target) * position.mark
     return {
         "symbol": position.symbol,
@@ -167,7 +168,7 @@ def _position(position: Position, equity: float) -> dict[str, Any]:
     }
 
 
-def _signal(signal: Signal | None) -> dict[str, Any] | None:
+def _signal(signal: Signal | None) -> JsonObject | None:
     if signal is None:
         return None
     return {

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from agent.console.reading import Reading
 from perpfut_lib.artifacts import ActivePair
+from perpfut_lib.types import JsonObject
 
+Row = TypeVar("Row")
 POINTS: Final = 720
 """Most points of one curve."""
 BAND: Final = 2.0
 """Half-width of the band that is drawn, standard deviations of the formation window."""
 
 
-def pair_views(reading: Reading, signals: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def pair_views(reading: Reading, signals: Sequence[JsonObject]) -> list[JsonObject]:
     """Return every active pair with its parameters, its present z-score and its curves."""
     selected = reading.pairs.document
     if selected is None:
@@ -22,13 +24,13 @@ def pair_views(reading: Reading, signals: Sequence[dict[str, Any]]) -> list[dict
     return [_view(pair, recent, reading.marks.get(pair.pair)) for pair in selected.pairs]
 
 
-def thin(rows: Sequence[Any], most: int = POINTS) -> list[Any]:
+def thin(rows: Sequence[Row], most: int = POINTS) -> list[Row]:
     """Return at most so many of the rows, evenly spaced, the last one always among them."""
     step = max(1, math.ceil(len(rows) / most))
     return list(rows[::-1][::step][::-1])
 
 
-def _view(pair: ActivePair, signals: Sequence[dict[str, Any]], marks: tuple[float, float] | None) -> dict[str, Any]:
+def _view(pair: ActivePair, signals: Sequence[JsonObject], marks: tuple[float, float] | None) -> JsonObject:
     rows = [(signal, report) for signal in signals for report in signal["pairs"] if report["pair"] == pair.pair]
     last = rows[-1][1] if rows else None
     curve = [_point(pair, signal["bar_close"], report) for signal, report in thin(rows)]
@@ -52,7 +54,7 @@ def _view(pair: ActivePair, signals: Sequence[dict[str, Any]], marks: tuple[floa
     }
 
 
-def _point(pair: ActivePair, time: int, report: dict[str, Any]) -> list[float | None]:
+def _point(pair: ActivePair, time: int, report: JsonObject) -> list[float | None]:
     """Return time, spread, z-score and the weight of leg y; gaps where the signal named no prices."""
     y, x = report["legs"]
     if y is None or x is None:
@@ -61,7 +63,7 @@ def _point(pair: ActivePair, time: int, report: dict[str, Any]) -> list[float | 
     return [time, spread, (spread - pair.spread_mean) / pair.spread_std, y[0]]
 
 
-def _trades(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]], most: int = 50) -> list[dict[str, Any]]:
+def _trades(rows: Sequence[tuple[JsonObject, JsonObject]], most: int = 50) -> list[JsonObject]:
     """Return the latest changes of the target of leg y, newest first."""
     found, before = [], 0.0
     for signal, report in rows:

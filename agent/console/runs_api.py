@@ -1,13 +1,14 @@
 """Experiments over HTTP: what `perpfut runs` prints."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from agent.console.keys import OBSERVER
 from perpfut_lib import experiments
 from perpfut_lib.errors import ConfigError, MissingInputError
+from perpfut_lib.types import JsonObject
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -21,9 +22,7 @@ async def comparison(request: web.Request) -> web.Response:
     """Tell where two runs differ."""
     root, query = request.app[OBSERVER].folder.path.parent.parent, request.query
     try:
-        found: dict[str, Any] = await asyncio.to_thread(
-            experiments.compare, query.get("a", ""), query.get("b", ""), root
-        )
+        found: JsonObject = await asyncio.to_thread(experiments.compare, query.get("a", ""), query.get("b", ""), root)
     except (ConfigError, MissingInputError) as error:
         return web.json_response({"error": str(error)}, status=404)
     return web.json_response(found)

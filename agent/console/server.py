@@ -18,6 +18,7 @@ from agent.console.keys import BOOK, GATE, OBSERVER, TRIED
 from agent.console.observer import Observer
 from agent.console.tokens import Gatekeeper
 from perpfut_lib.errors import ConfigError
+from perpfut_lib.types import JsonObject
 
 STATIC: Final = Path(str(files("agent.console"))) / "static"
 
@@ -48,10 +49,10 @@ def application(observer: Observer, gate: Gatekeeper, names: tuple[str, ...] = (
     return app
 
 
-View = Callable[[Observer, "dict[str, str]"], dict[str, Any]]
+View = Callable[[Observer, "dict[str, str]"], JsonObject]
 
 
-def _signals(observer: Observer, query: dict[str, str]) -> dict[str, Any]:
+def _signals(observer: Observer, query: dict[str, str]) -> JsonObject:
     before = query.get("before", "")
     return observer.signals(int(before) if before.isdigit() else None, 100, query.get("reason", ""))
 

@@ -4,9 +4,11 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
+
+from perpfut_lib.types import JsonObject
 
 KEPT: Final = 3_000
 """Signals kept in memory: two days of minutes."""
@@ -27,7 +29,7 @@ class SignalLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._place = (0, 0)  # inode and offset up to which lines were taken
-        self.tail: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.tail: deque[JsonObject] = deque(maxlen=KEPT)
         """The newest signals, oldest first."""
 
     def follow(self) -> None:
@@ -51,7 +53,7 @@ class SignalLog:
         self.tail.extend(row for line in whole.splitlines() if (row := _row(line)) is not None)
         self._place = (inode, offset + len(whole) + bool(whole))
 
-    def page(self, before: int | None, limit: int, reason: str = "") -> list[dict[str, Any]]:
+    def page(self, before: int | None, limit: int, reason: str = "") -> list[JsonObject]:
         """Return signals from the newest on, before a sequence number, with a reason code if one is named."""
         rows = []
         for row in _newest(self._path, None):
@@ -65,7 +67,7 @@ class SignalLog:
         return rows
 
 
-def _newest(path: Path, most: int | None) -> Iterator[dict[str, Any]]:
+def _newest(path: Path, most: int | None) -> Iterator[JsonObject]:
     """Yield signals from the newest to the oldest, over rotated files, a block in memory at a time."""
     given = 0
     for source in (path, *sorted(path.parent.glob(f"{path.stem}.*.jsonl"))):  # .1 is newer than .2
@@ -110,7 +112,7 @@ def _whole(path: Path, size: int) -> int:
     return 0
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
+def _row(line: bytes) -> JsonObject | None:
     """Return what the console shows of a logged signal; none for a line that is not one."""
     try:
         tree = orjson.loads(line)
@@ -129,7 +131,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _pair(report: dict[str, Any], legs: dict[tuple[str, str], tuple[float, float]]) -> dict[str, Any]:
+def _pair(report: JsonObject, legs: dict[tuple[str, str], tuple[float, float]]) -> JsonObject:
     name = report["pair"]
     y, _, x = name.partition("~")
     return {

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from agent.console.keys import BOOK, OBSERVER
+from perpfut_lib.types import JsonObject
 
 EVERY_S: Final = 1.0
 STREAMS: Final = 32
@@ -33,7 +34,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         open_streams[0] -= 1
 
 
-def _event(page: dict[str, Any]) -> bytes:
+def _event(page: JsonObject) -> bytes:
     return f"event: overview\ndata: {json.dumps(page)}\n\n".encode()
 
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from perpfut_lib.types import JsonObject
 
 WANTED: Final = (b'"start"', b'"fill"', b'"reading"')
 """Events that matter here; the others are not parsed."""
@@ -47,7 +49,7 @@ class TradeLog:
                 self._ledger = _after(self._ledger, kind, wall, body)
         return self._ledger
 
-    def _fresh(self, path: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    def _fresh(self, path: Path) -> Iterator[tuple[str, int, JsonObject]]:
         try:
             stream = path.open("rb")
             inode = path.stat().st_ino
@@ -63,7 +65,7 @@ class TradeLog:
                     yield event
 
 
-def _event(line: bytes) -> tuple[str, int, dict[str, Any]] | None:
+def _event(line: bytes) -> tuple[str, int, JsonObject] | None:
     try:
         _checksum, _number, kind, wall, body = json.loads(line)
         return str(kind), int(wall), dict(body)
@@ -71,7 +73,7 @@ def _event(line: bytes) -> tuple[str, int, dict[str, Any]] | None:
         return None
 
 
-def _after(ledger: Ledger, kind: str, wall: int, body: dict[str, Any]) -> Ledger:
+def _after(ledger: Ledger, kind: str, wall: int, body: JsonObject) -> Ledger:
     """Return the ledger after an event; one that makes no sense changes nothing."""
     try:
         if kind == "start":

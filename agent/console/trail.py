@@ -6,6 +6,7 @@ from typing import Any, Final
 from agent.console.overview import performance
 from agent.console.pairs import thin
 from agent.console.reading import Reading
+from perpfut_lib.types import JsonObject
 
 KEPT: Final = 20_000
 """Snapshots kept in memory, newest last."""
@@ -15,7 +16,7 @@ class PerformanceTrail:
     """A bounded record of the account; the files hold only its latest state and the governor's window."""
 
     def __init__(self) -> None:
-        self._rows: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._rows: deque[JsonObject] = deque(maxlen=KEPT)
 
     def take(self, reading: Reading) -> None:
         """Record the reading's snapshot if it is new; the first time the governor's window comes before it."""
@@ -31,11 +32,11 @@ class PerformanceTrail:
         names = ("time", "equity", "drawdown", "price_pnl", "funding", "fees", "slippage_bps", "latency_ms", "rejects")
         return {name: [row.get(name) for row in rows] for name in names}
 
-    def _rows_list(self) -> list[dict[str, Any]]:
+    def _rows_list(self) -> list[JsonObject]:
         return list(self._rows)
 
 
-def _from_governor(reading: Reading) -> list[dict[str, Any]]:
+def _from_governor(reading: Reading) -> list[JsonObject]:
     rows, peak = [], 0.0
     for point in reading.points:
         peak = max(peak, point.equity)

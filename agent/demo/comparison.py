@@ -12,10 +12,10 @@ so that earned = backtest + decisions + rounding + latency + slippage + fees + f
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from perpfut_lib.accounting import BPS
 from perpfut_lib.artifacts import Signal
+from perpfut_lib.types import JsonObject
 
 Units = Mapping[str, float]
 OpenPrice = Callable[[str, int], float]
@@ -130,7 +130,7 @@ def held_units(episode: Episode, times: Sequence[int]) -> list[dict[str, float]]
     return path
 
 
-def bar_rows(episode: Episode, open_price: OpenPrice) -> list[dict[str, Any]]:
+def bar_rows(episode: Episode, open_price: OpenPrice) -> list[JsonObject]:
     """Return one row per bar: what was decided, sent and held."""
     times = [*[signal.bar_close for signal in episode.signals], episode.end]
     held = held_units(episode, times)

@@ -151,16 +151,9 @@ def closed_loop(
         if engine.stop() != 0:
             raise ExchangeError("Hummingbot that did not stop in order", "exit code 0", f"read {engine.root / 'logs'}")
         seconds, account = time.monotonic() - began, venue.matching.account(ACCOUNT)
-        episode = Episode(
-            signals=[signal for signal in load_signals(folder) if start <= signal.bar_close < end],
-            replayed=replayed,
-            fills=_fills(venue),
-            funding=_funding(venue),
-            base=wallet,
-            end=end,
-            fee_bps=policy.fee_bps,
-            slippage_bps=profile.costs.slippage_bps,
-        )
+        signals = [signal for signal in load_signals(folder) if start <= signal.bar_close < end]
+        fee, slippage = policy.fee_bps, profile.costs.slippage_bps
+        episode = Episode(signals, replayed, _fills(venue), _funding(venue), wallet, end, fee, slippage)
     report, governor, wallets = folder.read(PerfSnapshot), folder.read(GovernorOrder), (wallet, float(account.wallet))
     return Recording(episode, panel, report, governor, wallets, len(account.orders), seconds)
 

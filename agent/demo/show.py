@@ -1,16 +1,17 @@
 """The closed loop as an artifact and as text."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from agent.demo.comparison import attribution, bar_rows, equal_decisions
 from agent.demo.loop import Recording
+from perpfut_lib.types import JsonObject
 
 PARTS: Final = ("backtest", "decisions", "rounding", "latency", "slippage", "fees", "funding", "earned")
 NAME: Final = "closed_loop"
 
 
-def result(recording: Recording, speed: float) -> dict[str, Any]:
+def result(recording: Recording, speed: float) -> JsonObject:
     """Return the closed loop as plain JSON, numbers cut to what they are good for."""
     episode = recording.episode
     parts = attribution(episode, recording.open_price)
@@ -41,7 +42,7 @@ def result(recording: Recording, speed: float) -> dict[str, Any]:
     }
 
 
-def text(found: dict[str, Any]) -> str:
+def text(found: JsonObject) -> str:
     """Return the result as a table of bars and a list of parts."""
     lines = [f"{'bar':>8} {'pairs':<44} {'target':>7} {'fills':>5} {'traded':>9} {'last fill':>9} {'gap':>8}"]
     for row in found["rows"]:
@@ -65,7 +66,7 @@ def _action(action: float | None) -> str:
     return "-" if action is None else f"{action:+.2f}"
 
 
-def summary(recording: Recording) -> dict[str, Any]:
+def summary(recording: Recording) -> JsonObject:
     """Return how the loop ran."""
     report = recording.report
     return {

@@ -7,11 +7,12 @@ repeated lets the last good signal stand for a hold time, never beyond that sign
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from perpfut_lib.artifacts import Clocks, Control, Freshness, Seen, Signal, Tolerance, assess, read_document
 from perpfut_lib.artifacts.contract import Leg
 from perpfut_lib.errors import ArtifactError, PerpfutError
+from perpfut_lib.types import Json, JsonObject
 
 D = TypeVar("D", Signal, Control)
 
@@ -51,12 +52,12 @@ class ReadState:
     wrong_since: int | None = None
     """Since when the files have been wrong."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return what must survive a restart as plain JSON; ages start anew, since clocks may."""
         return {"seen": asdict(self.seen), "control_seq": self.control_seq, "killed": self.killed}
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any], now: int) -> Self:
+    def from_json(cls, tree: Mapping[str, Json], now: int) -> Self:
         """Return what :meth:`to_json` wrote, for a monotonic clock that stands at ``now``."""
         return cls(Seen(**{**tree["seen"], "since": now}), int(tree["control_seq"]), bool(tree["killed"]))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import InvalidOperation
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from agent.executor.intent import ReadState
 from agent.executor.performance import Performance
@@ -18,6 +18,7 @@ from agent.executor.targets import Base
 from agent.state.sealed_file import read_sealed, write_sealed
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.types import Json, JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Memory:
     at: Clocks = field(default_factory=lambda: Clocks(0, 0))
     """When it was written: wall clock, and the monotonic clock of the state's times."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return it as plain JSON."""
         return {
             "version": VERSION,
@@ -59,7 +60,7 @@ class Memory:
         }
 
     @classmethod
-    def from_json(cls, tree: Any, monotonic: int) -> Self:
+    def from_json(cls, tree: Json, monotonic: int) -> Self:
         """Return what :meth:`to_json` wrote.
 
         Raises

@@ -61,20 +61,24 @@ def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: 
         if value != state.total(symbol) and state.differs.get(symbol) != value:
             state = _contradicted(state, symbol, value, asked_at)
             continue
-        change = value - state.total(symbol)
-        if change and symbol in state.surprising:
-            state = by_others(state, symbol, change, limits)
-        own = value - state.foreign.get(symbol, ZERO)
-        state = replace(
-            state,
-            positions={**state.positions, symbol: own},
-            doubtful=without(state.doubtful, symbol),
-            differs=without(state.differs, symbol),
-            surprising=tuple(name for name in state.surprising if name != symbol),
-            late={order_id: name for order_id, name in state.late.items() if name != symbol},
-            resumed={order_id: name for order_id, name in state.resumed.items() if name != symbol},
-        )
+        state = _believed(state, symbol, value, limits)
     return replace(state, read_at=asked_at)
+
+
+def _believed(state: State, symbol: str, value: Decimal, limits: Limits) -> State:
+    """Return the state after a reading that is believed; a surprise that no fill explains is somebody else's."""
+    change = value - state.total(symbol)
+    if change and symbol in state.surprising:
+        state = by_others(state, symbol, change, limits)
+    return replace(
+        state,
+        positions={**state.positions, symbol: value - state.foreign.get(symbol, ZERO)},
+        doubtful=without(state.doubtful, symbol),
+        differs=without(state.differs, symbol),
+        surprising=tuple(name for name in state.surprising if name != symbol),
+        late={order_id: name for order_id, name in state.late.items() if name != symbol},
+        resumed={order_id: name for order_id, name in state.resumed.items() if name != symbol},
+    )
 
 
 def _contradicted(state: State, symbol: str, value: Decimal, asked_at: int) -> State:
@@ -131,17 +135,27 @@ def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tup
     limits : Limits
         As for :func:`read`.
     """
-    saved, passed = away[0], max(0, away[1])
-    shift = now - saved - passed
-    flying = {order_id: replace(one, sent_at=now) for order_id, one in before.pending.items()}
-    explained = {one.order.symbol for one in flying.values()} | {*before.late.values()} | {*before.doubtful}
-    ids = {**before.resumed, **before.late, **{order_id: one.order.symbol for order_id, one in flying.items()}}
-    state = replace(
+    explained = {one.order.symbol for one in before.pending.values()} | {*before.late.values()} | {*before.doubtful}
+    state = _set_forward(before, now, now - away[0] - max(0, away[1]))
+    for symbol in sorted({*positions, *before.positions, *before.foreign}):
+        value = positions.get(symbol, ZERO)
+        change = value - state.total(symbol)
+        if change and symbol not in explained:
+            state = by_others(state, symbol, change, limits)
+        own = value - state.foreign.get(symbol, ZERO)
+        state = replace(state, positions={**state.positions, symbol: own})
+    return state
+
+
+def _set_forward(before: State, now: int, shift: int) -> State:
+    """Return what was remembered with its moments shifted to this boot's clock; orders in flight are in doubt."""
+    flying = {order_id: one.order.symbol for order_id, one in before.pending.items()}
+    return replace(
         before,
-        pending=flying,
+        pending={order_id: replace(one, sent_at=now) for order_id, one in before.pending.items()},
         late={},
-        resumed=ids,
-        doubtful={one.order.symbol: now for one in flying.values()},
+        resumed={**before.resumed, **before.late, **flying},
+        doubtful=dict.fromkeys(flying.values(), now),
         differs={},
         surprising=(),
         touched={},
@@ -151,14 +165,6 @@ def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tup
         sent=tuple(time + shift for time in before.sent),
         read_at=now,
     )
-    for symbol in sorted({*positions, *before.positions, *before.foreign}):
-        value = positions.get(symbol, ZERO)
-        change = value - state.total(symbol)
-        if change and symbol not in explained:
-            state = by_others(state, symbol, change, limits)
-        own = value - state.foreign.get(symbol, ZERO)
-        state = replace(state, positions={**state.positions, symbol: own})
-    return state
 
 
 def _taken(held: Decimal, change: Decimal) -> Decimal:

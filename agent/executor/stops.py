@@ -6,10 +6,11 @@ While the executor lives, each stop follows its position in size and, slowly, th
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from agent.executor.rules import ZERO, Limits, TradingRule
 from agent.executor.state import State, without
+from perpfut_lib.types import Json, JsonObject
 
 PREFIX: Final = "0x73746f70"
 """Our stops' ids begin so: *stop* in hexadecimal, since Hyperliquid takes 128-bit numbers only."""
@@ -41,12 +42,12 @@ class Stop:
         """Return whether a price has reached the trigger."""
         return (price - self.trigger) * self.quantity >= 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return it as plain JSON; numbers are text."""
         return {one.name: str(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+    def from_json(cls, tree: Mapping[str, Json]) -> Self:
         """Return what :meth:`to_json` wrote."""
         return cls(tree["stop_id"], tree["symbol"], Decimal(tree["quantity"]), Decimal(tree["trigger"]))
 
@@ -156,12 +157,12 @@ class StopBook:
         lost = tuple(one for one in missing.values() if one.leaving_at is None)
         return replace(self, rests=rests), lost
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[JsonObject]:
         """Return the stops as plain JSON, without times."""
         return [one.stop.to_json() | {"sure": one.sure} for one in self.rests.values()]
 
     @classmethod
-    def from_json(cls, tree: Iterable[Mapping[str, Any]]) -> Self:
+    def from_json(cls, tree: Iterable[Mapping[str, Json]]) -> Self:
         """Return what :meth:`to_json` wrote, for :meth:`resumed`."""
         return cls({row["stop_id"]: Resting(Stop.from_json(row), 0, 0, sure=row["sure"]) for row in tree})
 

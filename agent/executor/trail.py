@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.artifacts.atomic import parse_json
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from perpfut_lib.types import Json
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Event:
     kind: str
     wall: int
     """When, ms UTC."""
-    body: Mapping[str, Any]
+    body: Mapping[str, Json]
 
 
 class Trail:
@@ -57,7 +58,7 @@ class Trail:
         self.torn = torn
         """Whether a line that was torn has been cut off."""
 
-    def note(self, kind: str, clocks: Clocks, body: Mapping[str, Any]) -> None:
+    def note(self, kind: str, clocks: Clocks, body: Mapping[str, Json]) -> None:
         """Append an event.
 
         Raises
@@ -114,7 +115,7 @@ def _files(folder: Path) -> list[Path]:
     return [*sorted(folder.glob("orders-*.jsonl")), *folder.glob(NAME)]
 
 
-def _line(number: int, before: str, kind: str, wall: int, body: Mapping[str, Any]) -> tuple[bytes, str]:
+def _line(number: int, before: str, kind: str, wall: int, body: Mapping[str, Json]) -> tuple[bytes, str]:
     text = json.dumps([number, kind, wall, body], separators=(",", ":"), allow_nan=False, default=str)
     checksum = hashlib.sha256((before + text).encode()).hexdigest()[:16]
     return f'["{checksum}",{text[1:]}\n'.encode(), checksum

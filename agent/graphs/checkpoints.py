@@ -27,6 +27,9 @@ from perpfut_lib.types import Json
 
 log = logging.getLogger(__name__)
 
+Graph = CompiledStateGraph[Any, TickContext, Any, Any]
+"""A graph that is ready to run; the states of the three kinds of tick differ."""
+
 FOLD_EVERY: Final = 20
 """Ticks after which the write-ahead log is folded into the database."""
 
@@ -59,13 +62,11 @@ class Checkpoints:
         self.saver = StepSaver(connection, serde=serializer)
         self.saver.setup()
 
-    def compile(self, graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
+    def compile(self, graph: StateGraph[Any, TickContext, Any, Any]) -> Graph:
         """Return the graph, ready to run with these checkpoints."""
         return graph.compile(checkpointer=self.saver)
 
-    def run(
-        self, app: CompiledStateGraph[Any, Any, Any, Any], thread: str, start: Mapping[str, Json], context: TickContext
-    ) -> None:
+    def run(self, app: Graph, thread: str, start: Mapping[str, Json], context: TickContext) -> None:
         """Run a graph to its end, from its last checkpoint if it was cut short, and forget its checkpoints.
 
         A failure forgets them too: what made it fail would make it fail again. Where the active pairs are not those

@@ -4,21 +4,16 @@ import gc
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-from langgraph.graph.state import CompiledStateGraph
 
 from agent.decision.context import TickContext
 from agent.decision.publication import commit, publish
 from agent.decision.signal_assembly import failed
-from agent.graphs.checkpoints import Checkpoints
+from agent.graphs.checkpoints import Checkpoints, Graph
 from agent.graphs.fast_tick import fast_tick_graph
 from agent.graphs.governor import governor_graph
 from agent.graphs.slow_tick import slow_tick_graph
 
 log = logging.getLogger(__name__)
-
-Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
 @dataclass

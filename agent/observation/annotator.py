@@ -3,11 +3,12 @@
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 
 from agent.observation.logs import Redactor
+from perpfut_lib.types import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ PROMPT = "Describe in two sentences, for an operator, what these trading metrics
 class Annotator(Protocol):
     """Describes facts in words."""
 
-    def describe(self, facts: dict[str, Any]) -> str:
+    def describe(self, facts: JsonObject) -> str:
         """Return a text about ``facts``, empty where there is none; never raises."""
         ...
 
@@ -35,7 +36,7 @@ class LocalModel:
     timeout: float = 2.0
     """Seconds."""
 
-    def describe(self, facts: dict[str, Any]) -> str:
+    def describe(self, facts: JsonObject) -> str:
         """Ask once, with a short time-out; no answer is an empty note."""
         body = {"model": self.model, "prompt": PROMPT + json.dumps(self.redactor.tree(facts)), "stream": False}
         try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from agent.clock import ReplayClock
 from agent.console.limits import Limits
@@ -17,6 +17,7 @@ from agent.testing.simulated_loop import SimulatedLoop, simulated_loop
 from agent.testing.simulated_venue import NAME
 from perpfut_lib.artifacts import Control, Run, Signal
 from perpfut_lib.config import Profile
+from perpfut_lib.types import JsonObject
 from perpfut_lib.venue.accounts import Request
 from perpfut_lib.venue.faults import Reject
 
@@ -159,7 +160,7 @@ def alarm_drill(profile: Profile, run: Run, start: int, drills: Mapping[str, Dri
             yield _measured(name, drill, watched(loop, profile))
 
 
-def result(alarms: Sequence[Alarm]) -> dict[str, Any]:
+def result(alarms: Sequence[Alarm]) -> JsonObject:
     """Return what was measured as plain JSON."""
     rows = [
         {

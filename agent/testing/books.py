@@ -19,7 +19,7 @@ from agent.testing.simulated_agent import SYMBOLS
 from agent.testing.simulated_executor import scratch_space
 from agent.testing.simulated_venue import SimulatedVenue
 from agent.testing.simulation import Schedule, market, quiet
-from perpfut_lib.types import HOUR_MS, MINUTE_MS
+from perpfut_lib.types import HOUR_MS, MINUTE_MS, JsonObject
 from perpfut_lib.venue.accounts import Fill
 
 CENT: Final = 1e-6
@@ -41,13 +41,13 @@ class Book:
     """Equity at the end less that of the start, at the executor's marks."""
 
 
-def compared(seed: int, minutes: int) -> dict[str, Any]:
+def compared(seed: int, minutes: int) -> JsonObject:
     """Run signals, executor and exchange for so many minutes under faults, and compare their books at rest."""
     with scratch_space() as scratch, quiet():
         return _compared(seed, minutes, scratch)
 
 
-def _compared(seed: int, minutes: int, path: Path) -> dict[str, Any]:
+def _compared(seed: int, minutes: int, path: Path) -> JsonObject:
     rng, outcome, tape = np.random.default_rng(seed), Outcome(seed), market()
     venue = SimulatedVenue.opened_at(tape, tape.start + 24 * HOUR_MS, rng)
     schedule, start = Schedule.opened(rng, path, venue, outcome), venue.now

@@ -12,6 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from perpfut_lib.types import JsonObject
+
 PATIENCE = 30.0  # seconds; a page of plain files needs well under one
 
 
@@ -109,7 +111,7 @@ class Browser:
                 assert time.monotonic() < deadline, "the browser did not start"
                 time.sleep(0.1)
 
-    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def _call(self, method: str, **parameters: Any) -> JsonObject:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -119,7 +121,7 @@ class Browser:
                 return dict(message["result"])
             self._note(message)
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def _note(self, event: JsonObject) -> None:
         """Keep what a reader's console would show."""
         kind, told = event.get("method"), event.get("params", {})
         if kind == "Runtime.exceptionThrown":

@@ -12,6 +12,7 @@ from agent.executor.execution import Execution
 from agent.executor.keeping import Aims
 from agent.testing.simulated_executor import FragileFiles
 from agent.testing.simulation import quietly
+from perpfut_lib.types import JsonObject
 
 SEARCH: Final = 120
 """Schedules within which a planted fault has to be found."""
@@ -21,7 +22,7 @@ SEARCH: Final = 120
 def _forgetful() -> Iterator[None]:
     kept = state.State.to_json
 
-    def forgotten(self: state.State) -> dict[str, Any]:
+    def forgotten(self: state.State) -> JsonObject:
         return kept(self) | {"pending": {}, "late": {}, "resumed": {}}
 
     with patch.object(state.State, "to_json", forgotten):
@@ -107,7 +108,7 @@ PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
 """Each puts an executor with that fault in the place of ours."""
 
 
-def planted(schedules: int = SEARCH) -> list[dict[str, Any]]:
+def planted(schedules: int = SEARCH) -> list[JsonObject]:
     """Return by how many of the first schedules each fault is found."""
     rows = []
     for fault, put in PLANTED.items():

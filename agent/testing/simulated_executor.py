@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from agent.clock import ReplayClock
 from agent.executor.intent import Patience
@@ -22,6 +22,7 @@ from agent.executor.trail import Trail
 from agent.testing.simulated_network import TICK_MS, Network
 from perpfut_lib.artifacts import AgentFolder, Clocks, Tolerance
 from perpfut_lib.errors import ArtifactError
+from perpfut_lib.types import Json
 
 LIMITS: Final = Limits(
     max_order_notional=Decimal(20_000),
@@ -79,7 +80,7 @@ class FragileTrail(Trail):
 
     fuse = Fuse()
 
-    def note(self, kind: str, clocks: Clocks, body: Mapping[str, Any]) -> None:
+    def note(self, kind: str, clocks: Clocks, body: Mapping[str, Json]) -> None:
         """Append an event, or die."""
         self.fuse.around(lambda: super(FragileTrail, self).note(kind, clocks, body))
 

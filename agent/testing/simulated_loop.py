@@ -77,6 +77,13 @@ class SimulatedLoop:
         """Return the folder that agent and executor share."""
         return self.ticks.context.folder
 
+    def start_agent(self) -> None:
+        """Let the executor find out what it holds, and the agent tick from then on."""
+        self.run(SEEDING_S)
+        if not self.folder.document(PerfSnapshot).exists():
+            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
+        self.agent_up = True
+
     def run(self, seconds: int) -> None:
         """Let time pass."""
         for _ in range(seconds):
@@ -137,24 +144,18 @@ def simulated_loop(profile: Profile, run: Run, path: Path, start: int, seed: int
     """
     panel, rng = load_panel(run), np.random.default_rng(seed)
     profile = profile.changed({"agent.patience_ms": 0}, name=profile.name)
-    clock = ReplayClock(start - 2 * SEEDING_S * TICK_MS)
+    clock, policy = ReplayClock(start - 2 * SEEDING_S * TICK_MS), load_policy(profile, run)
     folder, network = scratch_folder(path), Network(rng, now=clock.now)
     write_control(folder, Orders("run", by="operator"), clock.now)
-    policy = load_policy(profile, run)
     venue = _venue(profile, panel, clock.now, policy.fee_bps, rng)
-    executor = SimulatedExecutor(
-        folder, replace(settings_of(panel.symbols), patience=Patience()), clock, network, venue
-    )
+    settings = replace(settings_of(panel.symbols), patience=Patience())
+    executor = SimulatedExecutor(folder, settings, clock, network, venue)
     venue.connect(network, executor)
-    market = StoppableMarket(panel, clock)
-    since = int(panel.open_time[0])
+    market, since = StoppableMarket(panel, clock), int(panel.open_time[0])
     context = TickContext(profile, folder, market, clock, panel.timeframe, policy, "simulation", history_from=since)
     with open_checkpoints(folder.checkpoints()) as checkpoints:
         loop = SimulatedLoop(Ticks(context, checkpoints), market, clock, venue, executor, network, agent_up=False)
-        loop.run(SEEDING_S)
-        if not folder.document(PerfSnapshot).exists():
-            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
-        loop.agent_up = True
+        loop.start_agent()
         try:
             yield loop
         finally:

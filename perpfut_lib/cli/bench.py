@@ -14,7 +14,6 @@ from perpfut_lib.errors import ConfigError
 if TYPE_CHECKING:
     from perpfut_lib.bench.harness import BenchRow
 
-TABLE = "{:<16} {:<44} {:>12} {:>12} {:>9} {:>10}"
 IN_WORLDS = (["learner"], ["market"])
 MORE = "(only learner, market)"
 
@@ -65,7 +64,7 @@ def _run(names: list[str], order: dict[str, Any], *, json: bool, keep: bool, aga
 
     before = {name: harness.published_ratios(against / f"{name}.json") for name in names} if against else {}
     if not json:
-        typer.echo(TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
+        typer.echo(harness.TABLE.format("bench", "metric", "ours", "peer", "ratio", "max error"))
     fallen = []
     for name in names:
         module = importlib.import_module(f"perpfut_lib.bench.{_module(name)}")
@@ -83,7 +82,7 @@ def _run(names: list[str], order: dict[str, Any], *, json: bool, keep: bool, aga
 def _measured(measured: "Iterator[BenchRow]", json: bool) -> "Iterator[BenchRow]":
     """Yield the rows of a benchmark, each printed as soon as it is measured."""
     for row in measured:
-        typer.echo(row.to_json() if json else _line(row))
+        typer.echo(row.to_json() if json else row.to_text())
         yield row
 
 
@@ -95,11 +94,3 @@ def _benchmarks() -> list[str]:
 
 def _module(name: str) -> str:
     return name.replace("-", "_")
-
-
-def _line(row: "BenchRow") -> str:
-    """Return one row for people: figures with their unit, a dash where there is no peer."""
-    peer = "-" if row.peer is None else f"{row.peer:.4g} {row.unit}"
-    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
-    error = "-" if row.max_abs_error is None else f"{row.max_abs_error:.1e}"
-    return TABLE.format(row.bench, row.metric, f"{row.ours:.4g} {row.unit}", peer, ratio, error)

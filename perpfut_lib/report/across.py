@@ -13,7 +13,7 @@ from perpfut_lib.evaluate.fresh_worlds import AGENT
 from perpfut_lib.frontier.sums import BPS_PER_UNIT
 from perpfut_lib.report.style import bounds, decimals
 from perpfut_lib.statistics import Interval
-from perpfut_lib.types import Float1D
+from perpfut_lib.types import Float1D, Json, JsonObject
 
 FOLDER: Final = "across"
 MINUTES: Final = "minutes"
@@ -51,13 +51,13 @@ class Pooled:
         return self.gain.lower > 0.0 and len(self.traded_in) > 1
 
 
-def published_across(name: str = MINUTES) -> dict[str, Any]:
+def published_across(name: str = MINUTES) -> JsonObject:
     """Return a published study, or an empty one."""
     place = f"{FOLDER}/{name}"
     return dict(read_published(place)) if place in list_published(FOLDER) else {}
 
 
-def pooled_rows(content: Mapping[str, Any]) -> Iterator[Pooled]:
+def pooled_rows(content: Mapping[str, Json]) -> Iterator[Pooled]:
     """Yield every policy, fee and delay of a study, all periods together."""
     table = pd.DataFrame(content["rows"])
     pair_days = sum(one["pair_days"] for one in content["periods"].values())
@@ -79,7 +79,7 @@ def pooled_rows(content: Mapping[str, Any]) -> Iterator[Pooled]:
             )
 
 
-def trained_across(content: Mapping[str, Any] | None = None) -> dict[float, Pooled]:
+def trained_across(content: Mapping[str, Json] | None = None) -> dict[float, Pooled]:
     """Return the agents' results by fee at the delay that they were trained for; none where nothing is published."""
     content = published_across() if content is None else content
     if not content:
@@ -88,7 +88,7 @@ def trained_across(content: Mapping[str, Any] | None = None) -> dict[float, Pool
     return {row.fee_bps: row for row in rows}
 
 
-def across_table(content: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def across_table(content: Mapping[str, Json] | None = None) -> pd.DataFrame:
     """Return agents and tuned rules by fee at the delay that they were fitted for; intervals at 95 %."""
     content = published_across() if content is None else content
     rows = [row for row in pooled_rows(content) if row.delay == content["latency"]] if content else []
@@ -110,7 +110,7 @@ def across_table(content: Mapping[str, Any] | None = None) -> pd.DataFrame:
     return table.set_index(["fee (bps)", "policy"])
 
 
-def across_findings(content: Mapping[str, Any] | None = None) -> str:
+def across_findings(content: Mapping[str, Json] | None = None) -> str:
     """Return in sentences what agents earn that were trained on other periods, and how the delay matters."""
     content = published_across() if content is None else content
     if not content:
@@ -138,7 +138,7 @@ def _told(row: Pooled, count: int) -> str:
     )
 
 
-def _unseen_told(content: Mapping[str, Any]) -> Iterator[str]:
+def _unseen_told(content: Mapping[str, Json]) -> Iterator[str]:
     """Yield what the base rule earned in training windows that it was not fitted to."""
     rows = content.get("unseen", [])
     found = [_per_pair_day(np.array(row["utility_bps"]), row["pair_days"]) for row in rows]
@@ -188,7 +188,7 @@ def _words(found: Interval, factor: float) -> str:
     return f"{decimals(value, 2, sign='+')} ({decimals(lower, 2, sign='+')} to {decimals(upper, 2, sign='+')})"
 
 
-def across_lines(content: Mapping[str, Any]) -> Iterator[str]:
+def across_lines(content: Mapping[str, Json]) -> Iterator[str]:
     """Yield a line per policy and fee at the delay that was trained for."""
     for row in pooled_rows(content):
         if row.delay == content["latency"]:

@@ -10,6 +10,7 @@ from perpfut_lib.frontier import ExecutionRow, execution_rows
 from perpfut_lib.frontier.execution import EXECUTIONS
 from perpfut_lib.report.frontier import memory_name, published_frontier
 from perpfut_lib.report.style import bounds, decimals
+from perpfut_lib.types import Json
 
 UNPUBLISHED: Final = "*No comparison of executions is published yet.*"
 SHOWN: Final = (1, 15)
@@ -20,7 +21,7 @@ TAKER: Final = 1.44
 Place = tuple[int | None, int]
 
 
-def execution_table(periods: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def execution_table(periods: Mapping[str, Json] | None = None) -> pd.DataFrame:
     """Return the gross edge (bps per side) by execution on recorded minutes, and what a limit order's fee could be."""
     found = {place: rows for place, rows in _recorded(periods).items() if place[1] in SHOWN}
     limits = [rows[EXECUTIONS[-1]] for rows in found.values()]
@@ -41,7 +42,7 @@ def break_even_maker_fee(row: ExecutionRow, taker: float = TAKER) -> float:
     return (row.gross.estimate - (1.0 - row.maker_share) * taker) / row.maker_share if row.maker_share else float("nan")
 
 
-def execution_findings(periods: Mapping[str, Any] | None = None) -> str:
+def execution_findings(periods: Mapping[str, Json] | None = None) -> str:
     """Return in sentences what waiting as a limit order does to the gross edge of rules on recorded minutes."""
     found = _recorded(periods)
     if not found:
@@ -62,7 +63,7 @@ def execution_findings(periods: Mapping[str, Any] | None = None) -> str:
     )
 
 
-def _recorded(periods: Mapping[str, Any] | None) -> dict[Place, dict[str, ExecutionRow]]:
+def _recorded(periods: Mapping[str, Json] | None) -> dict[Place, dict[str, ExecutionRow]]:
     """Return rows of recorded minutes by memory and decision interval, then by execution."""
     found: dict[Place, dict[str, ExecutionRow]] = {}
     for row in execution_rows(published_frontier() if periods is None else periods):

@@ -11,6 +11,7 @@ from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.config import hash_json
 from perpfut_lib.errors import ArtifactError
 from perpfut_lib.report.style import NOTHING, PALETTE, figure
+from perpfut_lib.types import JsonObject
 
 PARTS: Final = {
     "backtest": "the backtest of the same bars, net",
@@ -130,7 +131,7 @@ def container_table() -> pd.DataFrame:
     return pd.DataFrame({"measured": told}, index=pd.Index([row["what"] for row in rows], name="what"))
 
 
-def outage_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+def outage_table(kept: JsonObject | None = None) -> pd.DataFrame:
     """Return what is lost when everything of ours is dead, with and without stops: the published result or ``kept``."""
     rows = (read_published("agent/outage") if kept is None else kept)["rows"]
     table = pd.DataFrame(
@@ -147,7 +148,7 @@ def outage_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
     return table.set_index("market after the death")
 
 
-def alarm_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+def alarm_table(kept: JsonObject | None = None) -> pd.DataFrame:
     """Return how long after each fault people are told of it: the published drill or ``kept``."""
     rows = (read_published("agent/alarms") if kept is None else kept)["rows"]
     table = pd.DataFrame(
@@ -161,7 +162,7 @@ def alarm_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
     return table.set_index("fault")
 
 
-def books_table(kept: dict[str, Any] | None = None) -> pd.DataFrame:
+def books_table(kept: JsonObject | None = None) -> pd.DataFrame:
     """Return what trail, ledger and exchange say after a long schedule of faults: published or ``kept``."""
     result = read_published("agent/books") if kept is None else kept
     unheard, books = result["unheard"], [result["books"][name] for name in BOOKS]
@@ -242,7 +243,7 @@ def plot_soak() -> Figure:
 _BESIDE: Final[dict[str, Any]] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
 
 
-def _week(kept: dict[str, Any]) -> dict[str, Any]:
+def _week(kept: JsonObject) -> JsonObject:
     rows = pd.DataFrame(kept["pair_days"])
     return {
         "market": kept["market"].partition(":")[0],  # what it is, without how it was got
@@ -267,7 +268,7 @@ def _or_none(name: str) -> Any:
         return None
 
 
-def _is_live(row: dict[str, Any]) -> bool:
+def _is_live(row: JsonObject) -> bool:
     """Return whether a row is about the agent's own ticks, not about a part of them beside another library's."""
     return row["peer"] is None or row["peer_name"] == "tracing off"
 

@@ -4,16 +4,20 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from agent.observation.logs import MAX_BYTES
 from agent.operation.control import Orders, write_control
 from agent.replay.replay import tape_of
+from perpfut_lib import machine_code
 from perpfut_lib.artifacts import AgentFolder, Control, Signal, read_json
 from perpfut_lib.cli.application import application
 from perpfut_lib.errors import ConfigError, PerpfutError
@@ -24,6 +28,8 @@ from tests.agent.world import SETTINGS, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 5.0
+PATIENCE_S = 900.0
+"""Longest wait for what a process has to do first: on a busy machine its start alone takes minutes."""
 
 
 @pytest.fixture
@@ -128,18 +134,37 @@ def test_doctor_asks_the_exchange(home, world):
     assert lines("doctor", "--set", dead[0], "--set", dead[1])["exchange"]["state"] == "bad"
 
 
-def started(url, *settings, stderr=subprocess.DEVNULL, **environment):
-    """Start ``perpfut agent run`` against a local exchange."""
+def started(url, *settings, under=(), stderr=subprocess.DEVNULL, **environment):
+    """Start ``perpfut agent run`` against a local exchange, ``under`` a command that executes it."""
     chosen = [*SETTINGS, f"agent.exchange.url={url}", "agent.warmup=1h", *settings]
     overrides = [part for setting in chosen for part in ("--set", setting)]
     command = [sys.executable, "-c", "from perpfut_lib.cli import main; main()", "agent", "run", "--profile", "smoke"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
-    return subprocess.Popen([*command, *overrides], env=environment, stderr=stderr)
+    return subprocess.Popen([*under, *command, *overrides], env=environment, stderr=stderr)
+
+
+def read_only_sources():
+    """Return the command that executes another one with this project mounted for reading only, as in an image.
+
+    Where this machine mounts nothing (it takes root), it is empty.
+    """
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    under = ("unshare", "--mount", "sh", "-c", mount, str(ROOT))
+    if shutil.which("unshare") is None:
+        return ()
+    probe = subprocess.run([*under, "test", "!", "-w", str(ROOT / "agent")], capture_output=True, check=False)
+    return () if probe.returncode else under
+
+
+def compiled_code(folder):
+    """Return a folder for machine code that can be written, with what is compiled already; the images have one."""
+    shutil.copytree(os.environ[machine_code.VARIABLE], folder)
+    return str(folder)
 
 
 def wait_until(process, reached):
     """Wait for a condition on the files of a process that runs."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + PATIENCE_S
     while not reached():
         assert process.poll() is None, "the agent ended by itself"
         assert time.monotonic() < deadline
@@ -178,23 +203,32 @@ def test_a_healthy_agent_signals_and_stops_when_told(home, world):
 
 
 def test_an_agent_as_in_production(home, world, project):
-    """All that other tests do without: a seal key from a file, tracing (to nowhere), patience, hints, a second agent.
+    """All that other tests do without, in one process, which signals without a fault and ends in time when told.
 
-    A signal is sealed and free of faults, the second agent is refused by name and leaves the first alone, and SIGTERM
-    ends it in time although traces are waiting.
+    A seal key from a file: the signal is sealed. Tracing (to nowhere), patience, hints. A second agent is refused by
+    name and leaves the first alone. Sources cannot be written. The log is full and is rotated. Another process looks
+    into the checkpoints; their write-ahead log is folded at the end.
     """
+    full = b'{"message": "of an earlier process"}\n' * (MAX_BYTES // 30)
+    home.log().parent.mkdir(parents=True)
+    home.log().write_bytes(full)
     (project / "seal_key").write_text("0123456789abcdef0123456789abcdef\n")
     secrets = {"PERPFUT_SEAL_KEY_FILE": str(project / "seal_key"), "LANGSMITH_API_KEY": "trace-key-of-nobody"}
     traced = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": "http://127.0.0.1:9"}
     sealed = AgentFolder(home.path, b"0123456789abcdef0123456789abcdef")
     with serve(VenueConfig(clock="real", history_days=2), tape_of(world.panel)) as venue:
         write_control(sealed, Orders("run"))
-        process = started(venue.url, "agent.patience_ms=6000", **secrets, **traced)
+        code = {machine_code.VARIABLE: compiled_code(project / "machine-code")}
+        settings = {"under": read_only_sources(), **secrets, **traced, **code}
+        process = started(venue.url, "agent.patience_ms=6000", **settings)
         try:
             wait_until(process, lambda: has(sealed, Signal) and read_json(home.heartbeat)["doing"] == "waiting")
             found = sealed.read(Signal)
+            with closing(sqlite3.connect(home.checkpoints())) as database:
+                assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+                assert database.execute("PRAGMA quick_check").fetchone() == ("ok",)
             second = started(venue.url, stderr=subprocess.PIPE, **secrets)
-            said = second.communicate(timeout=240)[1].decode()
+            said = second.communicate(timeout=PATIENCE_S)[1].decode()
             assert second.returncode == 2, said
             assert "another fast process at work" in said
             assert process.poll() is None
@@ -203,8 +237,10 @@ def test_an_agent_as_in_production(home, world, project):
     assert found.reasons == ()
     assert found.pairs
     assert not has(home, Signal)  # without the key it is nobody's
+    assert home.log().with_name("fast.jsonl.1").read_bytes() == full
     log = home.log().read_text()
-    assert "failed" not in log
+    assert "earlier" not in log and "failed" not in log
+    assert {*home.path.glob("*.sqlite*")} == {home.checkpoints(), home.checkpoints("slow")}
     assert not any(secret in log for secret in ("trace-key-of-nobody", "0123456789abcdef"))
 
 

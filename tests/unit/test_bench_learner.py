@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from perpfut_lib.bench import learner
+from perpfut_lib.cli.application import application
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate.fresh_worlds import AGENT, BEST, INFORMED
 
@@ -63,3 +65,12 @@ def test_one_tiny_world_whole(tmp_path, monkeypatch):
 def test_recorded_data_has_no_fresh_worlds():
     with pytest.raises(ConfigError, match="simulated"):
         learner.results(learner.Order(profile="real-1h"))
+
+
+def test_the_command_prints_difference_and_interval(monkeypatch):
+    """``perpfut bench learner`` prints a row as the row says itself: with what sets the two policies apart."""
+    row = learner.compare(np.array([4.0, 8.0]), np.array([3.0, 5.0]), 1.44, "utility", "z-score")
+    monkeypatch.setattr(learner, "run", lambda: iter([row]))
+    printed = CliRunner().invoke(application(), ["bench", "learner"]).output
+    assert row.to_text() in printed.splitlines()
+    assert "+2 [-10.71, +14.71]" in row.to_text()
