@@ -15,7 +15,6 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, Position
 from hummingbot.core.event.events import (
     BuyOrderCompletedEvent,
     BuyOrderCreatedEvent,
-    FundingPaymentCompletedEvent,
     MarketOrderFailureEvent,
     OrderCancelledEvent,
     OrderFilledEvent,
@@ -24,12 +23,12 @@ from hummingbot.core.event.events import (
 )
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base
 
-from agent.executor.account import Trade
 from agent.executor.rules import TradingRule
 from agent.executor.settings import Quote
 from agent.executor.snapshots import Reading, status_text, stops_text
 from agent.executor.state import Order
 from agent.executor.trader import Trader
+from agent.executor.trades import Trade
 from agent.hummingbot.account_reading import read_account
 from agent.hummingbot.exchange_requests import venue_of
 from agent.hummingbot.executor_config import PerpfutExecutorConfig
@@ -142,11 +141,6 @@ class PerpfutExecutor(StrategyV2Base):
         """Note an order that the exchange refused, or of which nobody knows what became."""
         self._trader.end(event.order_id, self._now(), failed=True, why=str(event.error_message))
         self.logger().warning(f"failed {event.order_id}: {event.error_message}")
-
-    def did_complete_funding_payment(self, event: FundingPaymentCompletedEvent) -> None:
-        """Book a funding payment."""
-        if event.trading_pair in self._symbols:
-            self._trader.funding(event.amount)
 
     def format_status(self) -> str:
         """Return what the executor aims for and holds, how, and what protects it."""

@@ -22,8 +22,9 @@ from agent.operation.control import Orders, write_control
 from agent.operation.run import BEAT_MS
 from agent.replay.replay import tape_of
 from agent.testing.simulated_executor import SimulatedExecutor, scratch_folder, settings_of
+from agent.testing.simulated_market import SteppedExchange
 from agent.testing.simulated_network import TICK_MS, Network
-from agent.testing.simulated_venue import SimulatedVenue, SteppedExchange
+from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.artifacts import AgentFolder, PerfSnapshot, Run, write_json
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import ExchangeError

@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from agent.executor.account import Trade
 from agent.executor.intent import Patience, ReadState, judge
 from agent.executor.memory import BACKUP, MEMORY
 from agent.executor.settings import Quote
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
 from agent.executor.targets import Base, units_of
+from agent.executor.trades import Trade
 from agent.state.sealed_file import read_sealed, write_sealed
 from perpfut_lib.artifacts import Clocks, PerfSnapshot, read_document
 from perpfut_lib.errors import ArtifactError
@@ -276,8 +276,6 @@ def test_a_fill_that_is_no_number_does_not_stop_reports(folder, trade_):
     one.sent(Order("AAA", D(10), reduce_only=False), "x", 1_000)
     one.fill("x", trade_, 1_000)
     assert one.report().equity == pytest.approx(EQUITY - 0.5)
-    one.funding(D("NaN"))
-    assert one.report().funding == 0.0
 
 
 def test_fees_in_another_asset_are_converted_or_reported_apart(folder, caplog):
