@@ -92,17 +92,16 @@ class Account:
         """
         found, notes = self, list[Note]()
         for symbol, history in lists.items():
-            fresh = [row for row in history.rows if not ledger.knows(found.state, symbol, row.number)]
-            for row in fresh if symbol in self.state.listed else ():
-                if row.finite:
+            for row in history.rows:
+                if ledger.knows(found.state, symbol, row.number):
+                    continue
+                if symbol in self.state.listed and row.finite:
                     found, note = found._entered(symbol, row, at)
                     notes.append(note)
-                else:
+                elif not row.finite:
                     log.error("%s of %s is not booked", row, symbol)
-            state = found.state
-            for row in fresh:
-                state = ledger.noted(state, symbol, row.number)
-            found = replace(found, state=replace(state, listed={**state.listed, symbol: history.end}))
+                found = replace(found, state=ledger.noted(found.state, symbol, row.number))
+            found = replace(found, state=replace(found.state, listed={**found.state.listed, symbol: history.end}))
         return found, notes
 
     def _entered(self, symbol: str, row: ListedTrade | Payment, at: int) -> tuple["Account", Note]:
