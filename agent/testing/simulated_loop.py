@@ -83,6 +83,19 @@ class SimulatedLoop:
         for _ in range(seconds):
             self.second()
 
+    def seed(self) -> None:
+        """Let the executor find out what it holds; then the agent ticks.
+
+        Raises
+        ------
+        ExchangeError
+            It does not find out.
+        """
+        self.run(SEEDING_S)
+        if not self.folder.document(PerfSnapshot).exists():
+            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
+        self.agent_up = True
+
     def bars(self, count: int) -> None:
         """Let so many bars pass, and half of the next one: orders are filled by then."""
         timeframe = self.ticks.context.timeframe
@@ -143,23 +156,27 @@ def simulated_loop(profile: Profile, run: Run, path: Path, start: int, seed: int
     write_control(folder, Orders("run", by="operator"), clock.now)
     policy = load_policy(profile, run)
     venue = _venue(profile, panel, clock.now, policy.fee_bps, rng)
-    executor = SimulatedExecutor(
-        folder, replace(settings_of(panel.symbols), patience=Patience()), clock, network, venue
-    )
-    venue.connect(network, executor)
+    executor = _executor(folder, panel.symbols, clock, network, venue)
     market = StoppableMarket(panel, clock)
     since = int(panel.open_time[0])
     context = TickContext(profile, folder, market, clock, panel.timeframe, policy, "simulation", history_from=since)
     with open_checkpoints(folder.checkpoints()) as checkpoints:
         loop = SimulatedLoop(Ticks(context, checkpoints), market, clock, venue, executor, network, agent_up=False)
-        loop.run(SEEDING_S)
-        if not folder.document(PerfSnapshot).exists():
-            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
-        loop.agent_up = True
+        loop.seed()
         try:
             yield loop
         finally:
             executor.close()
+
+
+def _executor(
+    folder: AgentFolder, symbols: tuple[str, ...], clock: ReplayClock, network: Network, venue: SimulatedVenue
+) -> SimulatedExecutor:
+    """Return the exchange's customer, as patient as a real one."""
+    settings = replace(settings_of(symbols), patience=Patience())
+    executor = SimulatedExecutor(folder, settings, clock, network, venue)
+    venue.connect(network, executor)
+    return executor
 
 
 def _venue(profile: Profile, panel: Panel, now: int, fee_bps: float, rng: np.random.Generator) -> SimulatedVenue:
