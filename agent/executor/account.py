@@ -13,6 +13,7 @@ from agent.executor.performance import Fill, Performance
 from agent.executor.rules import ZERO, Limits
 from agent.executor.snapshots import Reading, floats
 from agent.executor.state import State
+from agent.executor.trades import History, ListedTrade, Payment, Trade
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +22,6 @@ TRANSFER_SHARE: Final = 0.005
 
 Note = tuple[str, dict[str, Any]]
 """Kind and body of an event for the audit trail."""
-
-
-@dataclass(frozen=True)
-class Trade:
-    """A fill as it is heard of."""
-
-    quantity: Decimal
-    """Signed base units."""
-    price: Decimal
-    """Quote currency."""
-    fees: Mapping[str, Decimal] = field(default_factory=dict)
-    """Paid, by asset."""
-    trade_id: str = ""
-    """The exchange's number; news of one trade may come twice."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +58,84 @@ class Account:
         """Return the account with the books' peak brought up to the marks."""
         return replace(self, books=self.books.marked(floats(self.state.positions), self.marks))
 
-    def traded(self, order_id: str, trade: Trade, now: int, fill: Fill) -> tuple["Account", dict[str, Any]]:
+    def traded(
+        self, order_id: str, trade: Trade, now: int, quoted: tuple[float, float] | None = None
+    ) -> tuple["Account", dict[str, Any]]:
         """Return the account after a fill, and what the trail says of it.
 
-        A price that is no number is replaced by the mark; a quantity that is none raises a doubt.
+        Parameters
+        ----------
+        order_id : str
+            Our id.
+        trade : Trade
+            A price that is no number is replaced by the mark.
+        now : int
+            Monotonic clock, ms.
+        quoted : tuple of float, optional
+            The signal's price, and the time since it was written, ms.
         """
+        symbol = self.state.symbol_of(order_id)
         after = ledger.filled(self.state, order_id, trade.quantity, now, trade.trade_id)
-        counted = after.positions is not self.state.positions
-        body = {"id": order_id, "trade": trade.trade_id, "quantity": str(trade.quantity), "price": fill.price}
-        body |= {"fee": fill.fee, "counted": counted}
+        counted, new = after.positions is not self.state.positions, after is not self.state
+        price, latency = quoted or (None, None)
+        fill = Fill(float(trade.quantity), self._price(trade, symbol), self.fee(trade.fees), price, latency)
+        books = self.books.booked(fill) if counted else self.books.restated(fill.fee) if new else self.books
+        said = {"id": order_id, "symbol": symbol, "counted": counted, "restated": new and not counted}
+        return replace(self, state=after, books=books)._paid(trade, fill, said, new=new)
+
+    def listed(self, lists: Mapping[str, History], at: int) -> tuple["Account", list[Note]]:
+        """Return the account after a look at what the exchange lists, and a note of all that nobody had told of.
+
+        A trade of one of our orders is booked as if it had been heard of at ``at``. Of another's (a stop, a
+        liquidation, a close by hand) readings show the units and the account's equity the price, so that the fee alone
+        is booked. Where a list is read for the first time, counting begins at its end.
+        """
+        found, notes = self, list[Note]()
+        for symbol, history in lists.items():
+            for row in history.rows:
+                if ledger.knows(found.state, symbol, row.number):
+                    continue
+                if symbol in self.state.listed and row.finite:
+                    found, note = found._entered(symbol, row, at)
+                    notes.append(note)
+                elif not row.finite:
+                    log.error("%s of %s is not booked", row, symbol)
+                found = replace(found, state=ledger.noted(found.state, symbol, row.number))
+            found = replace(found, state=replace(found.state, listed={**found.state.listed, symbol: history.end}))
+        return found, notes
+
+    def _entered(self, symbol: str, row: ListedTrade | Payment, at: int) -> tuple["Account", Note]:
+        """Return the account after a row of the exchange's list, and its note."""
+        if isinstance(row, Payment):
+            amount = float(row.amount)
+            told = {"symbol": symbol, "time": row.time, "funding": amount}
+            return replace(self, books=self.books.paid(amount)), ("books", told)
+        if self.state.symbol_of(row.order_id) == symbol:
+            found, body = self.traded(row.order_id, row.trade, at)
+        else:
+            found, body = self._restated(symbol, row)
+        return found, ("fill", body | {"listed": True})
+
+    def _restated(self, symbol: str, row: ListedTrade) -> tuple["Account", dict[str, Any]]:
+        """Return the account after a trade of which only the fee is booked."""
+        trade, fee = row.trade, self.fee(row.trade.fees)
+        fill = Fill(float(trade.quantity), self._price(trade, symbol), fee, None, None)
+        said = {"id": row.order_id, "symbol": symbol, "counted": False, "restated": True}
+        return replace(self, books=self.books.restated(fee))._paid(trade, fill, said, new=True)
+
+    def _paid(self, trade: Trade, fill: Fill, said: dict[str, Any], *, new: bool) -> tuple["Account", dict[str, Any]]:
+        """Return the account after fees in assets without a price, which are reported apart, and the whole note."""
+        body = said | {"trade": trade.trade_id, "quantity": str(trade.quantity), "price": fill.price, "fee": fill.fee}
         other = {asset: float(fee) for asset, fee in trade.fees.items() if not self._worth(asset, fee)[1]}
-        if not counted:
-            return replace(self, state=after), body
-        books = self.books.booked(fill)
+        if not new or not other:
+            return self, body
+        books = self.books
         for asset, fee in other.items():
             log.error("a fee of %s %s has no price: it is reported apart", fee, asset)
             books = books.paid_in(asset, fee)
-        return replace(self, state=after, books=books), body | ({"other_fees": other} if other else {})
+        return replace(self, books=books), body | {"other_fees": other}
 
-    def price_of(self, trade: Trade, symbol: str) -> float:
+    def _price(self, trade: Trade, symbol: str) -> float:
         """Return the price of a fill; the mark where it is no positive number."""
         price = float(trade.price)
         if not trade.price.is_finite() or price <= 0:
@@ -117,19 +163,12 @@ class Account:
 
     def read(self, reading: Reading, asked_at: int, limits: Limits) -> tuple["Account", list[Note]]:
         """Return the account after a reading of the exchange; units without a fill are booked at the mark."""
-        ours = {name: units for name, units in reading.positions.items() if name in self.state.positions}
-        after = readings.read(self.state, ours, asked_at, limits)
-        found, notes = replace(self, state=after), list[Note]()
-        for symbol in after.positions:
-            change = after.position(symbol) - self.state.position(symbol)
-            if change:
-                mark = self.marks.get(symbol, 0.0)
-                log.warning("%s: the exchange holds %s more than the fills say", symbol, change)
-                books = found.books.corrected(float(change), mark)
-                found = replace(found, books=books, unsettled=True)
-                notes.append(("books", {"symbol": symbol, "cash": -float(change) * mark}))
-        changed = {name: str(after.position(name)) for name in after.positions if _differs(self.state, after, name)}
-        if changed or after.left != self.state.left:
+        before, notes = self.listed(reading.history, asked_at - limits.settle_ms)
+        ours = {name: units for name, units in reading.positions.items() if name in before.state.positions}
+        after = readings.read(before.state, ours, asked_at, limits)
+        found = before._corrected(after, notes)
+        changed = {name: str(after.position(name)) for name in after.positions if _differs(before.state, after, name)}
+        if changed or after.left != before.state.left:
             told = {"changed": changed, "foreign": _text(after.foreign), "left": list(after.left)}
             log.warning("reading: %s", told)
             notes.append(("reading", told))
@@ -137,6 +176,17 @@ class Account:
             found, more = found.settled(reading.equity, reading.marks)
             notes += more
         return found, notes
+
+    def _corrected(self, after: State, notes: list[Note]) -> "Account":
+        """Return the account with another ledger; units that no fill explains are booked at the mark, and noted."""
+        books = self.books
+        for symbol in after.positions:
+            if change := after.position(symbol) - self.state.position(symbol):
+                mark = self.marks.get(symbol, 0.0)
+                log.warning("%s: the exchange holds %s more than the fills say", symbol, change)
+                books = books.corrected(float(change), mark)
+                notes.append(("books", {"symbol": symbol, "cash": -float(change) * mark}))
+        return replace(self, state=after, books=books, unsettled=self.unsettled or books is not self.books)
 
     def settled(
         self, equity: float, marks: Mapping[str, float], *, resting: bool = False

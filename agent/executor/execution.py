@@ -31,6 +31,8 @@ class Execution:
         self._touch_ms = touch_ms
         self.closed = ""
         """Why nothing may be opened; empty while it may."""
+        self.before: frozenset[str] = frozenset()
+        """Orders of a life before this one, which may still be on their way."""
         self._asked: dict[str, int] = {}
         self._hurried: set[str] = set()
         self._failed: set[str] = set()
@@ -52,7 +54,7 @@ class Execution:
         is of a life before this one, is asked for only when it cannot be on its way to the exchange any more.
         """
         patience = self._touch_ms if intent.mode == "follow" else 0
-        strange = {*self._failed, *state.resumed}
+        strange = {*self._failed, *self.before}
         resting = {name: one for name, one in state.pending.items() if one.order.limit is not None}
         self._asked = {name: asked for name, asked in self._asked.items() if name in resting}
         late = tuple(

@@ -26,6 +26,13 @@ class Journal:
         self.files, self.trail = files, trail
         self.forgetful = False
         """Whether the last step could not be remembered: then nothing is opened."""
+        self._recalled: tuple[Memory | None, bool] | None = None
+
+    def recall(self, clocks: Clocks) -> tuple[Memory | None, bool]:
+        """Return what was remembered before the start, if it can be read, and whether some of it could not."""
+        if self._recalled is None:
+            self._recalled = self.files.load(clocks)
+        return self._recalled
 
     def save(self, memory: Memory) -> None:
         """Remember everything."""

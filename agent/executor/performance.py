@@ -81,6 +81,10 @@ class Performance:
         """Return the books after a reading showed ``change`` more units than the fills did: booked at the mark."""
         return replace(self, cash=self.cash - change * mark)
 
+    def restated(self, fee: float) -> Self:
+        """Return the books after the fee is known of a fill that readings have shown: equity was less by it before."""
+        return replace(self, cash=self.cash + fee, fees=self.fees + fee, fills=self.fills + 1)
+
     def paid(self, funding: float) -> Self:
         """Return the books after a funding payment (positive: received)."""
         return replace(self, funding=self.funding + funding)

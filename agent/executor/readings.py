@@ -1,7 +1,7 @@
 """Readings of the exchange's positions against the ledger: when to ask, what to believe, and what is not ours."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -13,6 +13,25 @@ LONGEST_QUIET: Final = 3
 
 An executor that trades at every bar would never be quiet, and would not see what others do to its positions.
 """
+
+
+@dataclass(frozen=True)
+class Away:
+    """A time in which nobody looked."""
+
+    since: int
+    """Monotonic clock when the state was remembered, which may be of another boot, ms."""
+    passed: int
+    """ms that have passed since by the wall clock."""
+    now: int
+    """Monotonic clock, ms."""
+    listed: frozenset[str] = frozenset()
+    """Symbols of which all trades since are known: where they explain the position, nothing is in doubt."""
+
+    @property
+    def shift(self) -> int:
+        """Return what is to be added to a time that was remembered."""
+        return self.now - self.since - max(0, self.passed)
 
 
 def reading_due(state: State, now: int, limits: Limits) -> bool:
@@ -30,6 +49,18 @@ def reading_due(state: State, now: int, limits: Limits) -> bool:
 def _wait(state: State, symbol: str, limits: Limits) -> int:
     """Return how long to wait for the next reading; one that contradicts fills without a reason may just be old."""
     return limits.confirm_ms if symbol in state.surprising else limits.settle_ms
+
+
+def unlisted(state: State, wall: int) -> dict[str, int]:
+    """Return from when on the exchange's list is to be read beside the next reading, ms UTC by symbol.
+
+    Of what is held, for its funding; where something is under way or in doubt, or has happened since the last reading.
+    """
+    under_way = {one.order.symbol for one in state.pending.values()} | {*state.late.values(), *state.resumed.values()}
+    held = {symbol for symbol in state.positions if state.total(symbol)}
+    news = {symbol for symbol, at in state.touched.items() if at >= state.read_at}
+    symbols = sorted({*held, *under_way, *state.doubtful, *news})
+    return {symbol: state.listed_since(symbol, wall) for symbol in symbols}
 
 
 def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: Limits) -> State:
@@ -60,13 +91,13 @@ def read(state: State, positions: Mapping[str, Decimal], asked_at: int, limits: 
         value = positions.get(symbol, ZERO)
         if value != state.total(symbol) and state.differs.get(symbol) != value:
             state = _contradicted(state, symbol, value, asked_at)
-            continue
-        state = _believed(state, symbol, value, limits)
+        else:
+            state = _believed(state, symbol, value, limits)
     return replace(state, read_at=asked_at)
 
 
 def _believed(state: State, symbol: str, value: Decimal, limits: Limits) -> State:
-    """Return the state after a reading that is believed; a surprise that no fill explains is somebody else's."""
+    """Return the state after a reading that is believed: what ended before it is over."""
     change = value - state.total(symbol)
     if change and symbol in state.surprising:
         state = by_others(state, symbol, change, limits)
@@ -115,7 +146,7 @@ def by_others(state: State, symbol: str, change: Decimal, limits: Limits) -> Sta
     )
 
 
-def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tuple[int, int], limits: Limits) -> State:
+def resumed(before: State, positions: Mapping[str, Decimal], away: Away, limits: Limits) -> State:
     """Return the state after a restart.
 
     Orders that were in flight still are, until they are heard of or overdue; bars and refusals go on; a position that
@@ -124,19 +155,27 @@ def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tup
     Parameters
     ----------
     before : State
-        As it was remembered.
+        As it was remembered, with the fills that the exchange has listed since.
     positions : mapping
         What the exchange holds, signed base units.
-    now : int
-        Monotonic clock, ms.
-    away : tuple of int
-        Monotonic clock when it was remembered, which may be of another boot, and ms that have passed since by the wall
-        clock.
+    away : Away
+        When it was remembered, and when it goes on.
     limits : Limits
         As for :func:`read`.
     """
     explained = {one.order.symbol for one in before.pending.values()} | {*before.late.values()} | {*before.doubtful}
-    state = _set_forward(before, now, now - away[0] - max(0, away[1]))
+    state = _later(before, away)
+    sure = {name for name in away.listed if before.total(name) == positions.get(name, ZERO)}
+    known = {**before.resumed, **before.late}
+    state = replace(
+        state,
+        late={order_id: name for order_id, name in known.items() if name in sure},
+        resumed={
+            order_id: name
+            for order_id, name in {**known, **{key: one.order.symbol for key, one in before.pending.items()}}.items()
+            if name not in sure
+        },
+    )
     for symbol in sorted({*positions, *before.positions, *before.foreign}):
         value = positions.get(symbol, ZERO)
         change = value - state.total(symbol)
@@ -147,23 +186,21 @@ def resumed(before: State, positions: Mapping[str, Decimal], now: int, away: tup
     return state
 
 
-def _set_forward(before: State, now: int, shift: int) -> State:
-    """Return what was remembered with its moments shifted to this boot's clock; orders in flight are in doubt."""
-    flying = {order_id: one.order.symbol for order_id, one in before.pending.items()}
+def _later(before: State, away: Away) -> State:
+    """Return the state at another monotonic clock, with nothing seen yet but what is in flight."""
+    flying = {order_id: replace(one, sent_at=away.now) for order_id, one in before.pending.items()}
     return replace(
         before,
-        pending={order_id: replace(one, sent_at=now) for order_id, one in before.pending.items()},
-        late={},
-        resumed={**before.resumed, **before.late, **flying},
-        doubtful=dict.fromkeys(flying.values(), now),
+        pending=flying,
+        doubtful={one.order.symbol: away.now for one in flying.values()},
         differs={},
         surprising=(),
         touched={},
-        retry_at={symbol: until + shift for symbol, until in before.retry_at.items()},
-        exposed={symbol: min(now, since + shift) for symbol, since in before.exposed.items()},
-        barred={symbol: until + shift for symbol, until in before.barred.items()},
-        sent=tuple(time + shift for time in before.sent),
-        read_at=now,
+        retry_at={symbol: until + away.shift for symbol, until in before.retry_at.items()},
+        exposed={symbol: min(away.now, since + away.shift) for symbol, since in before.exposed.items()},
+        barred={symbol: until + away.shift for symbol, until in before.barred.items()},
+        sent=tuple(time + away.shift for time in before.sent),
+        read_at=away.now,
     )
 
 

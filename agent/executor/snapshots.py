@@ -9,6 +9,7 @@ from agent.executor.performance import Performance
 from agent.executor.rules import ZERO
 from agent.executor.state import State
 from agent.executor.stops import Stop, StopBook
+from agent.executor.trades import History
 from perpfut_lib.artifacts import PerfSnapshot, Position
 from perpfut_lib.artifacts.contract import SCHEMA_VERSION
 
@@ -27,6 +28,8 @@ class Reading:
     """Mark prices of what is held: equity is counted with them."""
     stops: Mapping[str, Stop] | None = None
     """Our stops that rest, by id; none where they were not asked for."""
+    history: Mapping[str, History] = field(default_factory=dict)
+    """What the exchange lists of trades and payments in the symbols that were asked for."""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from agent.executor import readings
 from agent.executor import state as ledger
-from agent.executor.account import Account
+from agent.executor.account import Account, Note
 from agent.executor.intent import ReadState
 from agent.executor.memory import Memory
 from agent.executor.performance import Performance
-from agent.executor.rules import ZERO, Limits
+from agent.executor.rules import ZERO
+from agent.executor.settings import TraderSettings
 from agent.executor.snapshots import Reading, floats
 from agent.executor.targets import Base
 from perpfut_lib.artifacts import AgentFolder, Clocks, PerfSnapshot, Seen
@@ -24,13 +25,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Moment:
-    """When, by which clocks and limits."""
+    """When, by which clocks, and on which terms."""
 
     now: int
     """Monotonic clock of the limits, ms."""
     clocks: Clocks
     """Of the agent's world."""
-    limits: Limits
+    settings: TraderSettings
 
 
 @dataclass(frozen=True)
@@ -43,50 +44,66 @@ class Start:
     seq: int
     note: dict[str, Any]
     """For the audit trail."""
+    fills: list[Note] = field(default_factory=list)
+    """Of fills that nobody was there to hear of, for the audit trail."""
 
 
-def begun(
-    reading: Reading,
-    prices: Mapping[str, float],
-    symbols: tuple[str, ...],
-    report: PerfSnapshot | None,
-    moment: Moment,
+def all_lists(memory: Memory | None, symbols: tuple[str, ...], wall: int) -> dict[str, int]:
+    """Return from when on the exchange's lists are to be read before a start, ms UTC by symbol."""
+    state = ledger.State() if memory is None else memory.state
+    return {symbol: state.listed_since(symbol, wall) for symbol in sorted({*symbols, *state.positions})}
+
+
+def started(
+    reading: Reading, prices: Mapping[str, float], before: Memory | PerfSnapshot | None, moment: Moment
 ) -> Start:
-    """Return a first start; all that is held of ``symbols`` is the executor's own.
+    """Return a start after what is known of the time before: a memory, the last report where that was lost, nothing."""
+    if isinstance(before, Memory):
+        return resumed(reading, prices, before, moment)
+    return begun(reading, prices, before, moment)
+
+
+def begun(reading: Reading, prices: Mapping[str, float], report: PerfSnapshot | None, moment: Moment) -> Start:
+    """Return a first start; all that is held of our symbols is the executor's own.
 
     After a memory that was lost, the last report says what must not be forgotten: the peak, so that a drawdown is not
     forgiven, and the number of the last signal, so that none before it is followed again.
     """
-    held = {symbol: reading.positions.get(symbol, ZERO) for symbol in symbols}
+    held = {symbol: reading.positions.get(symbol, ZERO) for symbol in moment.settings.symbols}
     equity = _finite(reading.equity)
     books, seen = Performance.begun(equity, floats(held), prices), Seen()
     if report is not None:
         books = Performance(equity, books.cash, max(equity, report.peak_equity))
         seen = Seen(report.signal_seq - 1, "", moment.clocks.monotonic)
         log.error("peak %s and signal %s are taken from the last report", report.peak_equity, report.signal_seq)
-    account = Account(ledger.seeded(held, moment.now), books, dict(prices))
+    account = Account(ledger.seeded(held, moment.now), books, dict(prices), moment.settings.quote)
+    account, _ = account.listed(reading.history, moment.now)
     return Start(account, ReadState(seen), Base(-1, 0.0), moment.clocks.wall, _note(account, resumed=False))
 
 
-def resumed(
-    reading: Reading, prices: Mapping[str, float], symbols: tuple[str, ...], memory: Memory, moment: Moment
-) -> Start:
-    """Return a start that goes on: orders in flight, bars, books and peak as they were remembered."""
-    held = {symbol: reading.positions.get(symbol, ZERO) for symbol in {*symbols, *memory.state.positions}}
-    before = Account(memory.state, memory.books, memory.marks).marked(prices)
-    away = (memory.at.monotonic, moment.clocks.wall - memory.at.wall)
-    state = readings.resumed(memory.state, held, moment.now, away, moment.limits)
-    moved = {name: units for name, units in held.items() if units != memory.state.total(name)}
+def resumed(reading: Reading, prices: Mapping[str, float], memory: Memory, moment: Moment) -> Start:
+    """Return a start that goes on: orders in flight, bars, books and peak as they were remembered.
+
+    What the exchange's lists have since is booked first, as fills that nobody was there to hear of.
+    """
+    names = {*moment.settings.symbols, *memory.state.positions}
+    held = {symbol: reading.positions.get(symbol, ZERO) for symbol in names}
+    remembered = Account(memory.state, memory.books, memory.marks, moment.settings.quote).marked(prices)
+    before, fills = remembered.listed(reading.history, moment.now)
+    listed = frozenset(reading.history) & frozenset(memory.state.listed)
+    away = readings.Away(memory.at.monotonic, moment.clocks.wall - memory.at.wall, moment.now, listed)
+    state = readings.resumed(before.state, held, away, moment.settings.limits)
+    moved = {name: units for name, units in held.items() if units != before.state.total(name)}
     books = before.books
     for symbol in state.positions:
-        change = float(state.position(symbol) - memory.state.position(symbol))
+        change = float(state.position(symbol) - before.state.position(symbol))
         books = books.corrected(change, before.marks.get(symbol, 0.0))
-    account = Account(state, books, before.marks, unsettled=bool(moved))
+    account = replace(before, state=state, books=books, unsettled=bool(moved))
     if moved:
         log.warning("while nobody looked, these changed: %s; left alone: %s", _text(moved), list(state.left))
     if reading.equity is not None:
         account = _arrived(account, _finite(reading.equity), reading.marks)
-    return Start(account, memory.read_state, memory.base, memory.seq, _note(account, resumed=True))
+    return Start(account, memory.read_state, memory.base, memory.seq, _note(account, resumed=True), fills)
 
 
 def last_report(folder: AgentFolder) -> PerfSnapshot | None:
@@ -103,7 +120,7 @@ def _arrived(account: Account, equity: float, marks: Mapping[str, float]) -> Acc
     if notes:
         return settled
     gap = equity - account.equity_at(marks)
-    return Account(account.state, account.books.corrected(-gap, 1.0), account.marks)
+    return replace(account, books=account.books.corrected(-gap, 1.0), unsettled=False)
 
 
 def _note(account: Account, *, resumed: bool) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from agent.executor.rules import ZERO, Limits
+from agent.executor.trades import LISTED_LATE_MS
 
-KEPT_TRADES: Final = 1_000
+KEPT_TRADES: Final = 2_000
+FIRST_LIST_MS: Final = 3_600_000
+"""So far back the exchange's list is read the first time: longer than two clocks differ."""
 RESTING_PATIENCE: Final = 10
 """So many times as long as for a market order the end of an order with a limit is waited for."""
 
@@ -53,7 +56,9 @@ class State:
     resumed: Mapping[str, str] = field(default_factory=dict)
     """Symbols of orders from before a restart by id: whether the first reading holds their fills, nobody knows."""
     trades: tuple[str, ...] = ()
-    """Ids of the latest trades: news of a fill may come twice."""
+    """Symbols and ids of the latest trades and payments: news may come twice, and the exchange lists them, too."""
+    listed: Mapping[str, int] = field(default_factory=dict)
+    """Up to when the exchange's list has been read by symbol, ms UTC of its clock."""
     doubtful: Mapping[str, int] = field(default_factory=dict)
     """Symbols whose position may be another than the ledger's, and since when."""
     differs: Mapping[str, Decimal] = field(default_factory=dict)
@@ -103,6 +108,10 @@ class State:
         """Return what the exchange should show: own and foreign units."""
         return self.position(symbol) + self.foreign.get(symbol, ZERO)
 
+    def listed_since(self, symbol: str, wall: int) -> int:
+        """Return from when on the exchange's list is to be read, ms UTC; ``wall`` is now."""
+        return self.listed.get(symbol, wall - FIRST_LIST_MS) - LISTED_LATE_MS
+
     def symbol_of(self, order_id: str) -> str:
         """Return the symbol of an order that is known; empty for a stranger's."""
         if order_id in self.pending:
@@ -129,32 +138,37 @@ def sent(state: State, order: Order, order_id: str, now: int) -> State:
     return replace(state, pending=pending, sent=(*state.sent, now), touched={**state.touched, order.symbol: now})
 
 
+def knows(state: State, symbol: str, trade_id: str) -> bool:
+    """Return whether a trade was told before; one without an id never was."""
+    return bool(trade_id) and f"{symbol}/{trade_id}" in state.trades
+
+
+def noted(state: State, symbol: str, trade_id: str) -> State:
+    """Return the state that knows a trade."""
+    if not trade_id or knows(state, symbol, trade_id):
+        return state
+    return replace(state, trades=(*state.trades, f"{symbol}/{trade_id}")[-KEPT_TRADES:])
+
+
 def filled(state: State, order_id: str, quantity: Decimal, now: int, trade_id: str = "") -> State:
     """Return the state after a fill of ``quantity`` signed base units.
 
     A fill that was told before, or of an order that was never ours, or that a reading already contains, changes
     nothing. One of an order from before a restart raises a doubt, since the first reading may hold it.
     """
-    told = f"{order_id}/{trade_id}"
-    if trade_id and told in state.trades:
+    symbol = state.symbol_of(order_id)
+    if not symbol or knows(state, symbol, trade_id):
         return state
-    if trade_id:
-        state = replace(state, trades=(*state.trades, told)[-KEPT_TRADES:])
+    state = noted(state, symbol, trade_id)
     if order_id in state.resumed:
-        symbol = state.resumed[order_id]
         return replace(_doubted(state, symbol, now), refused=without(state.refused, symbol))
     if order_id in state.pending:
         held = state.pending[order_id]
-        symbol = held.order.symbol
         state = replace(state, pending={**state.pending, order_id: replace(held, executed=held.executed + quantity)})
-    elif order_id in state.late:
-        symbol = state.late[order_id]
-    else:
-        return state
     return replace(
         state,
         positions={**state.positions, symbol: state.position(symbol) + quantity},
-        touched={**state.touched, symbol: now},
+        touched={**state.touched, symbol: max(now, state.touched.get(symbol, now))},
         failures=without(state.failures, symbol),
         refused=without(state.refused, symbol),
     )

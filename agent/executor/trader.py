@@ -9,22 +9,22 @@ from typing import Any
 from agent.clock import Clock
 from agent.executor import readings
 from agent.executor import state as ledger
-from agent.executor.account import Account, Trade
+from agent.executor.account import Account
 from agent.executor.balance import groups_of
 from agent.executor.execution import Execution
 from agent.executor.intent import Intent, ReadState, look
 from agent.executor.journal import Journal
 from agent.executor.keeping import Aims
 from agent.executor.memory import Memory, MemoryFiles
-from agent.executor.performance import Fill
 from agent.executor.planner import Situation, plan
 from agent.executor.protection import Protection, StopOrders
 from agent.executor.settings import Quote, TraderSettings, middles
 from agent.executor.snapshots import Head, Reading, snapshot
-from agent.executor.start import Moment, begun, last_report, resumed
+from agent.executor.start import Moment, all_lists, last_report, started
 from agent.executor.state import Order, State
 from agent.executor.stops import StopBook
 from agent.executor.targets import Base, markets_of, pairs_of, prices_of, trading_window, usable
+from agent.executor.trades import Trade
 from agent.executor.trail import Trail
 from perpfut_lib.artifacts import AgentFolder, Clocks, Control, PerfSnapshot, Signal
 from perpfut_lib.errors import ArtifactError
@@ -91,20 +91,19 @@ class Trader:
             Monotonic clock of the limits, ms.
         """
         self._now, clocks = now, self._clocks()
-        memory, lost = self._journal.files.load(clocks)
-        prices, moment = middles(quotes), Moment(now, clocks, self._settings.limits)
-        if memory is None:
-            report = last_report(self._folder) if lost else None
-            start = begun(reading, prices, self._settings.symbols, report, moment)
-        else:
-            start = resumed(reading, prices, self._settings.symbols, memory, moment)
-        self.account = replace(start.account, quote=self._settings.quote)
+        memory, lost = self._journal.recall(clocks)
+        report = last_report(self._folder) if lost else None
+        start = started(reading, middles(quotes), memory or report, Moment(now, clocks, self._settings))
+        self.account = start.account
         before, book = (start.account.state, StopBook()) if memory is None else (memory.state, memory.stops)
         self._set(self.protection.begun(before, self.account.state, reading, book, now))
         self._read_state, self._base, self._seq = start.read_state, start.base, start.seq
+        self.execution.before = frozenset(start.account.state.pending)
         self._take(reading)
         self._quotes |= quotes
-        self._note("start", start.note | {"torn": self._journal.trail.torn, "memory_lost": lost})
+        note = start.note | {"torn": self._journal.trail.torn, "memory_lost": lost}
+        for kind, body in (*start.fills, ("start", note)):
+            self._note(kind, body)
         self._journal.save(self._memory())
 
     def orders(self, quotes: Mapping[str, Quote], now: int) -> tuple[Order, ...]:
@@ -161,13 +160,10 @@ class Trader:
             log.error("a fill of %s units of order %s: the position is read again", trade.quantity, order_id)
             self.end(order_id, now, failed=True)
             return
-        symbol = account.state.symbol_of(order_id)
-        price = account.price_of(trade, symbol)
-        quoted, written = self._quoted.get(order_id, (None, None))
-        latency = None if written is None else max(0.0, float(self._clock.wall() - written))
-        fill = Fill(float(trade.quantity), price, account.fee(trade.fees), quoted, latency)
-        self.account, body = account.traded(order_id, trade, now, fill)
-        self._note("fill", body | {"symbol": symbol})
+        quoted, written = self._quoted.get(order_id, (None, 0))
+        latency = max(0.0, float(self._clock.wall() - written))
+        self.account, body = account.traded(order_id, trade, now, None if quoted is None else (quoted, latency))
+        self._note("fill", body)
         self._journal.save(self._memory())
 
     def end(self, order_id: str, now: int, *, failed: bool, why: str = "") -> None:
@@ -190,6 +186,12 @@ class Trader:
         reached = self.protection.book.reached and now - state.read_at >= limits.settle_ms
         return reached or readings.reading_due(state, now, limits)
 
+    def unlisted(self) -> dict[str, int]:
+        """Return from when on the exchange's list is to be read with the next reading, ms UTC by symbol."""
+        if self.account is not None:
+            return readings.unlisted(self.account.state, self._clock.wall())
+        return all_lists(self._journal.recall(self._clocks())[0], self._settings.symbols, self._clock.wall())
+
     def read(self, reading: Reading, asked_at: int) -> None:
         """Compare ledger, books and stops with a reading of the exchange."""
         self._set(self.protection.read(self._seeded().state, reading, asked_at))
@@ -199,16 +201,6 @@ class Trader:
         self._take(reading)
         if notes:
             self._journal.save(self._memory())
-
-    def funding(self, amount: Decimal) -> None:
-        """Book a funding payment, positive where it was received."""
-        if not amount.is_finite():
-            log.error("a funding payment of %s is not booked", amount)
-            return
-        account = self._seeded()
-        self.account = replace(account, books=account.books.paid(float(amount)))
-        self._note("books", {"funding": float(amount)})
-        self._journal.save(self._memory())
 
     def flat(self) -> bool:
         """Return whether nothing is held and nothing is under way."""

@@ -6,6 +6,7 @@ file into Hummingbot's ``scripts`` folder, with the project on ``PYTHONPATH``.
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,6 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, Position
 from hummingbot.core.event.events import (
     BuyOrderCompletedEvent,
     BuyOrderCreatedEvent,
-    FundingPaymentCompletedEvent,
     MarketOrderFailureEvent,
     OrderCancelledEvent,
     OrderFilledEvent,
@@ -24,12 +24,13 @@ from hummingbot.core.event.events import (
 )
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base
 
-from agent.executor.account import Trade
 from agent.executor.rules import TradingRule
 from agent.executor.settings import Quote
 from agent.executor.snapshots import Reading, status_text, stops_text
 from agent.executor.state import Order
 from agent.executor.trader import Trader
+from agent.executor.trades import Trade
+from agent.hummingbot.account_history import AccountHistory
 from agent.hummingbot.account_reading import read_account
 from agent.hummingbot.exchange_requests import venue_of
 from agent.hummingbot.executor_config import PerpfutExecutorConfig
@@ -40,8 +41,6 @@ from perpfut_lib.artifacts import AgentFolder
 
 MARGIN = {"hyperliquid_perpetual": Decimal("1.06")}
 """Hummingbot compares an order's notional with the least one at a price 5 % worse on Hyperliquid."""
-QUOTES = ("USDT", "USDC", "USD")
-"""Names of the quote asset; a fee in any other is converted or reported apart."""
 MOST_DECIMALS, FIGURES = 6, 5
 """Hyperliquid's prices have so many decimals less those of the lot, and so many significant figures."""
 
@@ -57,8 +56,7 @@ class PerpfutExecutor(StrategyV2Base):
         key = seal_key(required="PERPFUT_EXCHANGE" not in os.environ)  # the local exchange's orders are not real
         self._trader = Trader(AgentFolder(Path(config.folder), key), settings, self._clock_of_agent)
         self._pairs = {symbol: trading_pair(symbol, config.connector) for symbol in config.symbols}
-        self._symbols = {pair: symbol for symbol, pair in self._pairs.items()}
-        self._quote_asset = settings.quote
+        self._history = AccountHistory(connectors[config.connector], config.connector, settings.quote)
         venue = venue_of(connectors[config.connector], config.connector)
         self._watch = Watch(self._trader, venue, config, self.logger())
         self._asking: asyncio.Task[None] | None = None
@@ -112,19 +110,23 @@ class PerpfutExecutor(StrategyV2Base):
         quantity = event.amount if event.trade_type is TradeType.BUY else -event.amount
         fees: dict[str, Decimal] = {}
         for part in event.trade_fee.flat_fees:
-            asset = self._quote_asset if part.token in QUOTES else part.token
-            fees[asset] = fees.get(asset, Decimal(0)) + part.amount
+            for asset, fee in self._history.paid(part.token, part.amount).items():
+                fees[asset] = fees.get(asset, Decimal(0)) + fee
         trade = Trade(quantity, event.price, fees, event.exchange_trade_id)
         self._trader.fill(event.order_id, trade, self._now())
         self.logger().info(f"fill {event.order_id} {event.trading_pair} {quantity} at {event.price} fees {fees}")
 
     def did_create_buy_order(self, event: BuyOrderCreatedEvent) -> None:
         """Note that the exchange has taken an order."""
-        self._trader.accepted(event.order_id, str(event.exchange_order_id))
+        self._accepted(event.order_id, str(event.exchange_order_id))
 
     def did_create_sell_order(self, event: SellOrderCreatedEvent) -> None:
         """Note that the exchange has taken an order."""
-        self._trader.accepted(event.order_id, str(event.exchange_order_id))
+        self._accepted(event.order_id, str(event.exchange_order_id))
+
+    def _accepted(self, order_id: str, exchange_id: str) -> None:
+        self._history.orders[exchange_id] = order_id
+        self._trader.accepted(order_id, exchange_id)
 
     def did_complete_buy_order(self, event: BuyOrderCompletedEvent) -> None:
         """Note that an order has ended."""
@@ -142,11 +144,6 @@ class PerpfutExecutor(StrategyV2Base):
         """Note an order that the exchange refused, or of which nobody knows what became."""
         self._trader.end(event.order_id, self._now(), failed=True, why=str(event.error_message))
         self.logger().warning(f"failed {event.order_id}: {event.error_message}")
-
-    def did_complete_funding_payment(self, event: FundingPaymentCompletedEvent) -> None:
-        """Book a funding payment."""
-        if event.trading_pair in self._symbols:
-            self._trader.funding(event.amount)
 
     def format_status(self) -> str:
         """Return what the executor aims for and holds, how, and what protects it."""
@@ -214,9 +211,9 @@ class PerpfutExecutor(StrategyV2Base):
         """
         try:
             await self._watch.check()
-            first = await self._account()
+            first = await self._account({})
             await asyncio.sleep(self.config.settle)
-            second = await self._account()
+            second = await self._account(self._trader.unlisted())
         except NETWORK_ERRORS as error:
             self.logger().warning(f"no positions yet: {error}")
             return
@@ -228,16 +225,18 @@ class PerpfutExecutor(StrategyV2Base):
         """Read the account and compare."""
         asked = self._now()
         try:
-            reading = await self._account()
+            reading = await self._account(self._trader.unlisted())
         except NETWORK_ERRORS as error:
             self.logger().warning(f"no reading: {error}")
             return
         self._trader.read(reading, asked)
 
-    async def _account(self) -> Reading:
-        """Return positions and equity of the whole account."""
+    async def _account(self, lists: Mapping[str, int]) -> Reading:
+        """Return positions and equity of the whole account, and what it lists of these symbols since these times."""
         stops = await self._watch.stops()
         reading = replace(await read_account(self.exchange, self.config.connector), stops=stops)
+        history = await self._history.read(lists, self._clock_of_agent.wall())
+        reading = replace(reading, history=history)
         if self.config.connector.startswith("hyperliquid"):  # equity of a unified account lies elsewhere
             await self.exchange._update_balances()
             balance = self.exchange.get_balance(next(iter(self._pairs.values())).split("-")[1])

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from agent.executor.audit import against_ledger, against_positions, audit
+from agent.executor.audit import Audit, against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
 from agent.testing.schedule_results import Outcome
@@ -24,6 +24,8 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 )
 """Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
+CENT: Final = 1e-6
+"""Largest difference of sums that is rounding, quote currency."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -115,9 +117,14 @@ class Watch:
         return since is not None and self.venue.now - since > LIMITS.pending_ms
 
     def resting(self) -> bool:
-        """Return whether the executor has nothing under way, and holds the targets with a stop behind each."""
-        state = self.executor.trader.state if self.executor.trader is not None else None
-        if state is None or state.pending or state.doubtful:
+        """Return whether the executor has nothing under way, and holds the targets with a stop behind each.
+
+        A funding payment is under way until the next reading.
+        """
+        account = self.executor.trader.account if self.executor.trader is not None else None
+        if account is None or account.state.pending or account.state.doubtful:
+            return False
+        if abs(account.books.funding - income(self.venue, "FUNDING_FEE")) > CENT:
             return False
         return self._stops() == self._wanted_stops() and all(self._on_target(symbol) for symbol in SYMBOLS)
 
@@ -152,7 +159,7 @@ class Watch:
         trader.report()
         found = audit(events(self.executor.folder.trail))
         wrong = [*found.faults, *against_positions(found, held), *against_ledger(found, self.executor.memory())]
-        for text in wrong:
+        for text in [*wrong, *against_income(found, self.venue)]:
             self._broken(f"audit: {text}")
         gap = self.venue.equity() - trader.account.equity
         if abs(gap) > 0.006 * self.venue.equity():
@@ -161,6 +168,25 @@ class Watch:
     def _broken(self, text: str) -> None:
         if len(self.outcome.violations) < 5:
             self.outcome.violations.append(f"tick {self.outcome.ticks}: {text}")
+
+
+def against_income(found: Audit, venue: SimulatedVenue) -> list[str]:
+    """Return how the trail's fills, fees and funding differ from the exchange's; none where they agree."""
+    pairs = {
+        "fills": (found.fills, len(venue.account.fills)),
+        "fees": (found.fees, -income(venue, "COMMISSION")),
+        "funding": (found.funding, income(venue, "FUNDING_FEE")),
+    }
+    return [
+        f"{name}: {ours} by the trail, {theirs} by the exchange"
+        for name, (ours, theirs) in pairs.items()
+        if abs(ours - theirs) > CENT * max(1.0, abs(theirs))
+    ]
+
+
+def income(venue: SimulatedVenue, kind: str) -> float:
+    """Return the sum of one kind of income on the exchange's account, quote currency."""
+    return float(sum((one.amount for one in venue.account.income if one.kind == kind), Decimal(0)))
 
 
 def _partners(symbol: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agent.executor import planner, protection, readings, state, stops, trader
+from agent.executor.account import Account
 from agent.executor.balance import Market
 from agent.executor.execution import Execution
 from agent.executor.keeping import Aims
@@ -94,6 +95,18 @@ def _blind() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _unlisted() -> Iterator[None]:
+    with patch.object(Account, "listed", lambda account, *_: (account, [])):
+        yield
+
+
+@contextmanager
+def _echoing() -> Iterator[None]:
+    with patch.object(state, "knows", lambda *_: False):
+        yield
+
+
 PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "a restart forgets the orders in flight": _forgetful,
     "a restart forgets everything": _amnesic,
@@ -104,6 +117,8 @@ PLANTED: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "a pair that is merely held is opened": _eager,
     "what the exchange closed is opened again at once": _defiant,
     "a gap in the book is not seen": _blind,
+    "the exchange's list of trades is not read": _unlisted,
+    "a trade counts as often as it is told": _echoing,
 }
 """Each puts an executor with that fault in the place of ours."""
 

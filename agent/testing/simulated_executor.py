@@ -88,8 +88,8 @@ class FragileTrail(Trail):
 class World(Protocol):
     """What the executor reaches of the world, through the network."""
 
-    def reading(self, lag: int) -> Reading:
-        """Return the account as it was ``lag`` ticks ago."""
+    def reading(self, lag: int, lists: Mapping[str, int]) -> Reading:
+        """Return the account as it was ``lag`` ticks ago, and its trades by symbol since these times."""
         ...
 
     def quotes(self) -> Mapping[str, Quote]:
@@ -247,7 +247,7 @@ class SimulatedExecutor:
 
     def _seed(self, trader: Trader) -> None:
         """Read twice, a settling time apart, and begin if both readings agree."""
-        reading = self._world.reading(0)
+        reading = self._world.reading(0, trader.unlisted())
         if self._seeding is None or self._seeding[1].positions != reading.positions:
             self._seeding = (self._clock.now, reading)
         elif self._clock.now - self._seeding[0] >= LIMITS.settle_ms:
@@ -255,12 +255,12 @@ class SimulatedExecutor:
             trader.seed(reading, self._world.quotes(), self.now())
 
     def _ask(self, trader: Trader) -> None:
-        asked, life = self.now(), self.life
+        asked, life, lists = self.now(), self.life, trader.unlisted()
 
         def answered() -> None:
             if self.life == life and self._asking:
                 self._asking = False
-                self.protected(lambda one: one.read(self._world.reading(1), asked))
+                self.protected(lambda one: one.read(self._world.reading(1, lists), asked))
 
         def failed() -> None:
             self._asking = self._asking and self.life != life

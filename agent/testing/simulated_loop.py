@@ -22,8 +22,9 @@ from agent.operation.control import Orders, write_control
 from agent.operation.run import BEAT_MS
 from agent.replay.replay import tape_of
 from agent.testing.simulated_executor import SimulatedExecutor, scratch_folder, settings_of
+from agent.testing.simulated_market import SteppedExchange
 from agent.testing.simulated_network import TICK_MS, Network
-from agent.testing.simulated_venue import SimulatedVenue, SteppedExchange
+from agent.testing.simulated_venue import SimulatedVenue
 from perpfut_lib.artifacts import AgentFolder, PerfSnapshot, Run, write_json
 from perpfut_lib.config import Profile
 from perpfut_lib.errors import ExchangeError
@@ -77,17 +78,23 @@ class SimulatedLoop:
         """Return the folder that agent and executor share."""
         return self.ticks.context.folder
 
-    def start_agent(self) -> None:
-        """Let the executor find out what it holds, and the agent tick from then on."""
-        self.run(SEEDING_S)
-        if not self.folder.document(PerfSnapshot).exists():
-            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
-        self.agent_up = True
-
     def run(self, seconds: int) -> None:
         """Let time pass."""
         for _ in range(seconds):
             self.second()
+
+    def seed(self) -> None:
+        """Let the executor find out what it holds; then the agent ticks.
+
+        Raises
+        ------
+        ExchangeError
+            It does not find out.
+        """
+        self.run(SEEDING_S)
+        if not self.folder.document(PerfSnapshot).exists():
+            raise ExchangeError("an executor that reports nothing", "what it holds", "look at its log")
+        self.agent_up = True
 
     def bars(self, count: int) -> None:
         """Let so many bars pass, and half of the next one: orders are filled by then."""
@@ -144,22 +151,32 @@ def simulated_loop(profile: Profile, run: Run, path: Path, start: int, seed: int
     """
     panel, rng = load_panel(run), np.random.default_rng(seed)
     profile = profile.changed({"agent.patience_ms": 0}, name=profile.name)
-    clock, policy = ReplayClock(start - 2 * SEEDING_S * TICK_MS), load_policy(profile, run)
+    clock = ReplayClock(start - 2 * SEEDING_S * TICK_MS)
     folder, network = scratch_folder(path), Network(rng, now=clock.now)
     write_control(folder, Orders("run", by="operator"), clock.now)
+    policy = load_policy(profile, run)
     venue = _venue(profile, panel, clock.now, policy.fee_bps, rng)
-    settings = replace(settings_of(panel.symbols), patience=Patience())
-    executor = SimulatedExecutor(folder, settings, clock, network, venue)
-    venue.connect(network, executor)
-    market, since = StoppableMarket(panel, clock), int(panel.open_time[0])
+    executor = _executor(folder, panel.symbols, clock, network, venue)
+    market = StoppableMarket(panel, clock)
+    since = int(panel.open_time[0])
     context = TickContext(profile, folder, market, clock, panel.timeframe, policy, "simulation", history_from=since)
     with open_checkpoints(folder.checkpoints()) as checkpoints:
         loop = SimulatedLoop(Ticks(context, checkpoints), market, clock, venue, executor, network, agent_up=False)
-        loop.start_agent()
+        loop.seed()
         try:
             yield loop
         finally:
             executor.close()
+
+
+def _executor(
+    folder: AgentFolder, symbols: tuple[str, ...], clock: ReplayClock, network: Network, venue: SimulatedVenue
+) -> SimulatedExecutor:
+    """Return the exchange's customer, as patient as a real one."""
+    settings = replace(settings_of(symbols), patience=Patience())
+    executor = SimulatedExecutor(folder, settings, clock, network, venue)
+    venue.connect(network, executor)
+    return executor
 
 
 def _venue(profile: Profile, panel: Panel, now: int, fee_bps: float, rng: np.random.Generator) -> SimulatedVenue:

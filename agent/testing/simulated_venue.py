@@ -2,56 +2,33 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Self
 
 import numpy as np
 
-from agent.executor.account import Trade
 from agent.executor.protection import Protection
 from agent.executor.rules import TradingRule
 from agent.executor.settings import Quote
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
 from agent.executor.stops import Stop
+from agent.executor.trades import History, ListedTrade, Payment, Trade
 from agent.testing.simulated_executor import SimulatedExecutor
+from agent.testing.simulated_market import SHOCKS, WORDS, SteppedExchange
 from agent.testing.simulated_network import TICK_MS, Network
-from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Income, Refused, Request, Side
+from perpfut_lib.venue.accounts import ZERO, Account, Event, Fill, Refused, Request, Side
 from perpfut_lib.venue.accounts import Order as BookOrder
-from perpfut_lib.venue.exchange import Exchange
-from perpfut_lib.venue.faults import BookGap, Deleverage, Fault, FundingShock, Jump, PartialFill, Reject
+from perpfut_lib.venue.faults import Deleverage, Fault, PartialFill, Reject
 from perpfut_lib.venue.matching import Matching
 from perpfut_lib.venue.protection import DELEVERAGED_ID
 from perpfut_lib.venue.settings import VenueConfig
 from perpfut_lib.venue.tape import Tape
-from perpfut_lib.venue.view import Quote as BookQuote
 
-PRICE_MS: Final = 5 * TICK_MS
 NAME: Final = "simulation"
 LOST_AT_RESTART: Final = 0.5
 """Share of news of orders from before a restart that nobody hears any more."""
-
-SHOCKS: Final[tuple[tuple[float, Callable[[np.random.Generator, str], Fault]], ...]] = (
-    (0.25, lambda rng, symbol: Deleverage(symbol=symbol, share=float(rng.uniform(0.2, 1.0)))),
-    (0.25, lambda rng, symbol: FundingShock(symbol=symbol, rate=float(rng.uniform(-0.005, 0.005)))),
-    (0.2, lambda rng, symbol: BookGap(symbol=symbol, share=float(rng.uniform(0.002, 0.08)))),
-    (0.3, lambda rng, symbol: Jump(symbol=symbol, factor=float(rng.uniform(0.78, 1.25)), bars=int(rng.integers(0, 3)))),
-)
-"""How likely each is in a phase."""
-WORDS: Final = {FundingShock: "funding shocks", BookGap: "gaps in the book", Jump: "price jumps"}
-
-
-class SteppedExchange(Exchange):
-    """An exchange whose prices stand for some ticks: most of a schedule's time would go into working them out."""
-
-    def quote(self, symbol: str) -> BookQuote:
-        """Return a symbol's prices as of the exchange's time."""
-        known: dict[str, tuple[int, BookQuote]] = self.__dict__.setdefault("_known", {})
-        now = self.clock.now() // PRICE_MS
-        if known.get(symbol, (-1,))[0] != now:
-            known[symbol] = (now, super().quote(symbol))
-        return known[symbol][1]
 
 
 @dataclass
@@ -70,10 +47,10 @@ class SimulatedVenue:
     """How often it did so, and how often the market was shaken, by kind."""
 
     def __post_init__(self) -> None:
-        self._past: deque[Reading] = deque(maxlen=8)
+        self._past: deque[tuple[Reading, int, int]] = deque(maxlen=8)  # numbers of trades and of payments with it
         self._taken: set[str] = set()
         self._sent: set[str] = set()
-        self._failures = 0.0
+        self._failures, self._list_lag = 0.0, 0
         self.matching.listeners.append(self._on_event)
 
     @classmethod
@@ -114,7 +91,7 @@ class SimulatedVenue:
                 faults.add_fault(PartialFill(symbol=symbol, share=share, count=int(self.rng.integers(1, 3))))
         if self.rng.uniform() < 0.2:
             self.unquoted = frozenset([str(self.rng.choice(symbols))])
-        self._failures = float(self.rng.uniform(0, 0.2))
+        self._failures, self._list_lag = float(self.rng.uniform(0, 0.2)), int(self.rng.integers(0, 3))
         self._shake(symbols)
 
     def _shake(self, symbols: list[str]) -> None:
@@ -131,14 +108,15 @@ class SimulatedVenue:
     def calm(self) -> None:
         """Let nothing go wrong."""
         self.matching.exchange.clear_faults()
-        self.unquoted, self._failures = frozenset(), 0.0
+        self.unquoted, self._failures, self._list_lag = frozenset(), 0.0, 0
 
     def advance(self) -> None:
         """Let a tick pass."""
         self.matching.exchange.clock.advance(TICK_MS)
         positions = {symbol: one.quantity for symbol, one in self.account.held()}
         marks = {symbol: float(self.matching.mark(symbol)) for symbol in positions}
-        self._past.append(Reading(positions, self.equity(), marks=marks, stops=self.stops()))
+        reading = Reading(positions, self.equity(), marks=marks, stops=self.stops())
+        self._past.append((reading, len(self.account.fills), len(self.account.income)))
 
     def position(self, symbol: str) -> Decimal:
         """Return what is held."""
@@ -162,8 +140,26 @@ class SimulatedVenue:
         account = self.account
         return float(account.wallet + self.matching.unrealised(account))
 
-    def reading(self, lag: int) -> Reading:
-        """Return the account as it was ``lag`` ticks ago."""
+    def reading(self, lag: int, lists: Mapping[str, int]) -> Reading:
+        """Return the account as it was ``lag`` ticks ago, and what is listed of these symbols since these times.
+
+        The lists may be older than the positions.
+        """
+        _, fills, income = self._ago(lag + self._list_lag)
+        rows: list[tuple[str, ListedTrade | Payment]] = []
+        for fill in self.account.fills[:fills]:
+            request = fill.order.request
+            rows.append((request.symbol, ListedTrade(_trade(fill), request.client_id, fill.time)))
+        for one in self.account.income[:income]:
+            if one.kind == "FUNDING_FEE":
+                rows.append((one.symbol, Payment(one.amount, one.time)))
+        history = {
+            symbol: History(since, tuple(row for name, row in rows if name == symbol and row.time >= since))
+            for symbol, since in lists.items()
+        }
+        return replace(self._ago(lag)[0], history=history)
+
+    def _ago(self, lag: int) -> tuple[Reading, int, int]:
         return self._past[max(0, len(self._past) - 1 - lag)]
 
     def quotes(self) -> Mapping[str, Quote]:
@@ -259,15 +255,13 @@ class SimulatedVenue:
         executor.protected(lambda one: one.end(order_id, executor.now(), failed=failed) if one.state else None)
 
     def _on_event(self, event: Event) -> None:
-        """Send the news of a fill or a funding payment; of orders that the exchange placed nobody hears."""
+        """Send the news of a fill or of an order's end; of orders that the exchange placed nobody hears."""
         what, executor = event.what, self._executor
         if isinstance(what, Fill) and what.order.request.client_id not in self._sent:
             self.forced.add(what.order.request.symbol)
             self.shocks[_kind(what.order.request)] += 1
         elif isinstance(what, Fill):
-            quantity = what.order.request.sign * what.quantity
-            trade = Trade(quantity, what.price, {"USDT": what.fee}, str(what.number))
-            order_id = what.order.request.client_id
+            trade, order_id = _trade(what), what.order.request.client_id
 
             def fill() -> None:
                 executor.protected(lambda one: one.fill(order_id, trade, executor.now()) if one.state else None)
@@ -277,9 +271,6 @@ class SimulatedVenue:
                 self._tell_end(order_id, failed=False, after=1)
         elif isinstance(what, BookOrder) and not what.open and what.request.price is not None:
             self._tell_end(what.request.client_id, failed=False, after=1)
-        elif isinstance(what, Income) and what.kind == "FUNDING_FEE":
-            amount = what.amount
-            self._network.surely(lambda: executor.protected(lambda one: one.funding(amount) if one.state else None))
 
     def _for_this_life(self, tell: Callable[[], None]) -> Callable[[], None]:
         """Return news that a later life of the process may not hear."""
@@ -290,6 +281,12 @@ class SimulatedVenue:
                 tell()
 
         return told
+
+
+def _trade(fill: Fill) -> Trade:
+    """Return a trade as it is told and listed."""
+    quantity = fill.order.request.sign * fill.quantity
+    return Trade(quantity, fill.price, {"USDT": fill.fee}, str(fill.number))
 
 
 def _kind(request: Request) -> str:

@@ -70,6 +70,12 @@ CASES: Final = (
         f"{_FOUND}test_a_fill_that_is_told_twice_counts_once",
     ),
     Case(
+        "news of a fill that died with the process",
+        "units at the mark, the fee in no book",
+        "booked from the exchange's list, at its price and fee",
+        "test_history::test_fills_that_died_with_the_process_are_booked_at_their_price_and_fee",
+    ),
+    Case(
         "reductions that are refused under a kill",
         "240 orders in 600 s",
         "each pause is longer",

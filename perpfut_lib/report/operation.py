@@ -165,14 +165,13 @@ def alarm_table(kept: JsonObject | None = None) -> pd.DataFrame:
 def books_table(kept: JsonObject | None = None) -> pd.DataFrame:
     """Return what trail, ledger and exchange say after a long schedule of faults: published or ``kept``."""
     result = read_published("agent/books") if kept is None else kept
-    unheard, books = result["unheard"], [result["books"][name] for name in BOOKS]
+    listed, books = result["listed"], [result["books"][name] for name in BOOKS]
     symbols = books[0]["positions"]
     rows = {f"{symbol} (units)": [book["positions"][symbol] for book in books] for symbol in symbols}
     rows["fills"] = [f"{book['fills']}" for book in books]
-    rows["fills that only readings showed"] = [str(unheard["fills"])] * 2 + ["0"]
+    rows["of these from the exchange's list, never heard of"] = [str(listed["fills"])] * 2 + [""]
     for name in ("fees", "funding", "earned"):
         rows[f"{name} (USDT)"] = [f"{book[name]:,.4f}" for book in books]
-    rows["fees of fills that only readings showed (USDT)"] = [f"{unheard['fees']:,.4f}"] * 2 + ["0.0000"]
     return pd.DataFrame(rows, index=pd.Index(BOOKS, name="by")).T.rename_axis("what")
 
 

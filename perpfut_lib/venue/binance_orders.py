@@ -220,16 +220,17 @@ def all_orders(matching: Matching, parameters: Parameters) -> list[JsonObject]:
 
 
 def user_trades(matching: Matching, parameters: Parameters) -> list[JsonObject]:
-    """Answer ``GET /fapi/v1/userTrades``."""
+    """Answer ``GET /fapi/v1/userTrades``: the first from ``startTime`` or ``fromId`` on, otherwise the latest."""
     (start, end), limit = parameters.span(), parameters.limit(500, 1000)
-    number, first = parameters.integer("orderId"), parameters.integer("fromId", 0) or 0
+    number, first = parameters.integer("orderId"), parameters.integer("fromId")
     symbol = parameters.text("symbol")
     chosen = [
         fill
         for fill in matching.account(ACCOUNT).fills
-        if fill.order.request.symbol == symbol and fill.number >= first and _within(fill.time, start, end)
+        if fill.order.request.symbol == symbol and fill.number >= (first or 0) and _within(fill.time, start, end)
     ]
-    return [fill_json(fill) for fill in chosen if number in (None, fill.order.number)][-limit:]
+    rows = [fill_json(fill) for fill in chosen if number in (None, fill.order.number)]
+    return rows[-limit:] if start is None and first is None else rows[:limit]
 
 
 def income(matching: Matching, parameters: Parameters) -> list[JsonObject]:

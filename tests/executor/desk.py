@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 from agent.clock import ReplayClock
-from agent.executor.account import Trade
 from agent.executor.rules import Limits, TradingRule
 from agent.executor.settings import Quote, TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.trader import Trader
+from agent.executor.trades import Trade
 from perpfut_lib.artifacts import AgentFolder
 from tests.agent.documents import NOW
 
@@ -36,9 +36,9 @@ def trade(one: Trader, quotes=QUOTES, now=1_000) -> dict[str, Decimal]:
     return done
 
 
-def fill(one: Trader, order_id: str, quantity, price, now: int, trade_id: str = "1") -> None:
-    """Tell of a fill, at a fee of half a dollar."""
-    one.fill(order_id, Trade(quantity, price, {"USDT": D("0.5")}, trade_id), now)
+def fill(one: Trader, order_id: str, quantity, price, now: int, trade_id: str = "") -> None:
+    """Tell of a fill, at a fee of half a dollar; its number is that of its order."""
+    one.fill(order_id, Trade(quantity, price, {"USDT": D("0.5")}, trade_id or order_id), now)
 
 
 def refuse(one: Trader, until: int, quotes=QUOTES, start: int = 1_000) -> list[int]:

@@ -3,11 +3,11 @@
 import pytest
 
 from agent.clock import ReplayClock
-from agent.executor.account import Trade
 from agent.executor.memory import BACKUP, MEMORY
 from agent.executor.settings import Quote, TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.trader import Trader
+from agent.executor.trades import Trade
 from perpfut_lib.artifacts import PerfSnapshot
 from perpfut_lib.errors import ArtifactError
 from tests.agent.documents import MINUTE, NOW, active_pairs, signal
@@ -90,8 +90,6 @@ def test_rejects_and_corrections_are_reported(folder):
     report = one.report()
     assert (report.rejects, report.equity) == (1, EQUITY)
     assert {held.symbol: held.quantity for held in report.positions} == {"AAA": 10.0, "BBB": -40.0}
-    one.funding(D("-2.5"))
-    assert one.report().funding == -2.5
 
 
 def test_nothing_is_done_before_positions_are_known(folder):

@@ -4,9 +4,11 @@ import pytest
 
 from agent.executor.audit import account_of, against_positions, audit
 from agent.executor.snapshots import Reading
+from agent.executor.trades import History, Payment
 from agent.executor.trail import NAME, Trail, events
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.errors import ArtifactError, MissingInputError
+from tests.agent.documents import NOW
 from tests.executor.desk import QUOTES, D, fill, refuse, trade, trader
 
 CLOCKS = Clocks(1_000, 1)
@@ -96,8 +98,10 @@ def test_positions_fees_and_profit_are_rebuilt_from_the_trail_alone(folder):
     """Fills, refusals, a reading, a payment, a deposit and a restart: trail, ledger and exchange agree."""
     one = trader(folder)
     trade(one)
-    one.funding(D("-2.5"))
-    one.read(Reading({"AAA": D(10), "BBB": D(-40)}, equity=12_000.0), 70_000)
+    for asked, rows in ((60_000, ()), (70_000, (Payment(D("-2.5"), NOW),))):
+        lists = {"AAA": History(NOW, rows)}
+        one.read(Reading({"AAA": D(10), "BBB": D(-40)}, equity=12_000.0, history=lists), asked)
+    assert one.account.books.funding == -2.5
     for asked in (80_000, 110_000):
         one.read(Reading({"AAA": D(10)}, equity=11_990.0), asked)
     refuse(one, 130_000, start=111_000)

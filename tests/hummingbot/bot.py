@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from agent.executor.audit import audit
+from agent.executor.trail import events
 from agent.hummingbot.engine import Engine
 from agent.state.sealed_file import read_sealed
 from perpfut_lib.artifacts import AgentFolder, Control, Leg, PairReport, PerfSnapshot, Provenance, Signal
@@ -28,6 +30,8 @@ FAST = {
     "stop": 45.0,
 }
 """Settings that let minutes pass in seconds."""
+CENT = 0.01
+"""Largest difference of fees that is rounding: Hyperliquid tells six decimals of each."""
 PAIRS = (("SIM01USDT", "SIM02USDT"), ("SIM03USDT", "SIM04USDT"))
 SYMBOLS = tuple(symbol for pair in PAIRS for symbol in pair)
 Weights = Mapping[tuple[str, str], tuple[float, float]]
@@ -142,6 +146,12 @@ class Bot:
         while time.monotonic() < end:
             assert self.orders() == before, "an order without need"
             time.sleep(0.2)
+
+    def books_agree(self) -> bool:
+        """Return whether the audit trail has every fill and every fee of the account, told or only listed."""
+        found = audit(events(self.folder.trail))
+        paid = sum((fill.fee for fill in self.account.fills), Decimal(0))
+        return found.fills == len(self.account.fills) and abs(found.fees - float(paid)) < CENT
 
     def fault(self, fault: AnyFault) -> None:
         """Switch a fault of the exchange on."""

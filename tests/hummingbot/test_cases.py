@@ -15,12 +15,17 @@ def test_open(flat: Bot):
     """Two pairs: four orders, and the report says what was done."""
     flat.signal(BOTH)
     flat.settle(4)
-    until(lambda: flat.snapshot().signal_seq == flat.seq, "a report of this signal")
+    held = {name: float(flat.position(name)) for name in flat.targets}
+    until(lambda: reported(flat) == held, "a report of what is held")
     report = flat.snapshot()
+    assert report.signal_seq == flat.seq
     wallet = flat.account.wallet + flat.venue.matching.unrealised(flat.account)
     assert report.equity == pytest.approx(float(wallet), rel=1e-4)
-    held = {one.symbol: one.quantity for one in report.positions if one.quantity}
-    assert held == {name: float(flat.position(name)) for name in flat.targets}
+
+
+def reported(bot: Bot) -> dict[str, float]:
+    """Return the positions of the executor's last report."""
+    return {one.symbol: one.quantity for one in bot.snapshot().positions if one.quantity}
 
 
 def test_flip(flat: Bot):
@@ -40,15 +45,20 @@ def test_expiry(flat: Bot):
 
 
 def test_restart(flat: Bot):
-    """The engine dies with open positions: the next one takes them over, sends nothing, and goes on from there."""
+    """The engine dies before it can have heard of all fills: the next one takes the positions over and sends nothing.
+
+    From the exchange's list it books what nobody told: trail and account agree on every fill and every fee.
+    """
     flat.signal(LONG)
-    flat.settle(2)
+    until(flat.at_target, "the pair is open")
     flat.engine.kill()
     flat.start()
     flat.rests()
     assert flat.at_target()
+    assert flat.books_agree()
     flat.signal({})
     flat.settle(2)
+    until(flat.books_agree, "every fill and every fee of the account in the trail")
 
 
 def test_scale(flat: Bot):
