@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from agent.clock import SystemClock
 from agent.console.delivery import FIRST_PAUSE_MS, KEPT, AppriseSender, Outbox, notify_urls
 from agent.console.faults import Fault
 from agent.console.messages import DAY_MS, HOUR_MS, PER_HOUR, Message, MessageGroups
@@ -100,6 +101,20 @@ def test_the_watchdog_tells_of_a_dead_agent_and_of_a_pause(agent):
     assert post.got[-1].severity == "critical" and "not running" in post.got[-1].title
 
 
+def test_the_watchdog_leaves_a_mark_after_every_look(agent, tmp_path):
+    """A health check that looks at the mark's age sees a watchdog that hangs; the mark is not there before a look."""
+
+    class Twice(SystemClock):
+        def wait(self, milliseconds):
+            seen.append(mark.exists())
+            mark.unlink()
+            return len(seen) == 2
+
+    mark, seen = tmp_path / "looked", []
+    Watchdog(observer(agent), Post()).run(Twice(), mark)
+    assert seen == [True, True]
+
+
 def test_apprise_brings_a_message_to_a_webhook(monkeypatch):
     """The real library posts to a receiver on loopback; a receiver that fails is not called one that took it."""
     pytest.importorskip("apprise", reason="the extra `notify` is not installed")
@@ -131,3 +146,10 @@ def test_an_address_that_is_none_is_refused_without_being_shown():
     with pytest.raises(ConfigError) as raised:
         AppriseSender(["nonsense-with-a-secret"])
     assert "secret" not in str(raised.value)
+
+
+def test_without_any_address_the_watchdog_refuses_to_start():
+    """A watchdog that can tell nobody says so instead of running on."""
+    pytest.importorskip("apprise", reason="the extra `notify` is not installed")
+    with pytest.raises(ConfigError, match="no notification address"):
+        AppriseSender([])

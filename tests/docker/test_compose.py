@@ -61,7 +61,7 @@ def test_ports_are_published_on_loopback_only(name):
 def test_no_secret_in_the_environment(name):
     """Variables hold settings and the paths of secrets; a value that looks like a key is nowhere."""
     for variable, value in SERVICES[name].get("environment", {}).items():
-        secret = re.search(r"KEY|SECRET|PASSWORD|TOKEN", variable)
+        secret = re.search(r"KEY|SECRET|PASSWORD|TOKEN|NOTIFY", variable)
         assert not secret or (variable.endswith("_FILE") and value.startswith("/run/secrets/")), variable
 
 
@@ -76,7 +76,8 @@ def test_what_runs_on_is_watched(name):
 def test_modes_share_nothing(mode):
     """Each mode has a volume of its own: orders and memory of a trial never meet money."""
     for name in (name for name in SERVICES if SERVICES[name]["profiles"] == [mode] and name != "venue"):
-        mounts = [mount.rpartition(":")[0] for mount in SERVICES[name]["volumes"] if mount.endswith("/app/artifacts")]
+        named = [mount.removesuffix(":ro") for mount in SERVICES[name]["volumes"]]
+        mounts = [mount.rpartition(":")[0] for mount in named if mount.endswith("/app/artifacts")]
         assert mounts == [mode], name
     named = [
         mount.partition(":")[0]
@@ -106,6 +107,26 @@ def test_only_the_executor_sees_its_keys_and_password():
         touches = any("-keys:" in mount for mount in service.get("volumes", []))
         given = "hummingbot_password" in service.get("secrets", [])
         assert (touches, given) == (name in ("hummingbot-paper", "hummingbot-live"),) * 2, name
+
+
+@pytest.mark.parametrize("mode", ["demo", "paper", "live"])
+def test_the_watchdog_depends_on_nobody_and_can_write_nothing(mode):
+    """A container of its own that waits for no other and sees the agent's folder read-only."""
+    service = SERVICES[f"watch-{mode}"]
+    assert "depends_on" not in service
+    assert service["volumes"] == [f"{mode}:/app/artifacts:ro"]
+    assert set(service["secrets"]) == {"notify_urls", *(["seal_key"] if mode != "demo" else [])}
+    assert service["environment"]["PERPFUT_NOTIFY_URLS_FILE"] == "/run/secrets/notify_urls"
+
+
+def test_console_and_watchdog_read_the_profile_that_the_agent_writes():
+    """Each looks into the folder of its own mode's agent, sealed as that one's."""
+    for mode in ("demo", "paper", "live"):
+        wanted = SERVICES[f"agent-{mode}"]["environment"]
+        for name in (f"console-{mode}", f"watch-{mode}"):
+            told = SERVICES[name]["environment"]
+            for variable in ("PERPFUT_PROFILE", "PERPFUT_SEAL_KEY_FILE", "PERPFUT_REQUIRE_SEAL"):
+                assert told.get(variable) == wanted.get(variable), (name, variable)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in TRADING if name.endswith("-live")))
@@ -183,7 +204,7 @@ def test_images_are_built_by_whichever_engine_there_is(tmp_path, engine, used):
     command = ["/bin/sh", str(ROOT / "docker" / "build-images"), "agent", "research"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line.startswith(used) for line in said] == [True, True]
-    assert re.search(r"--build-arg COMMIT=\w+ .*-f docker/agent.Dockerfile -t perpfut/agent:\d+\.\d+\.\d+ \.$", said[0])
+    assert re.search(r"--build-arg COMMIT=\w+\+? .*-f docker/agent.Dockerfile -t perpfut/agent:[\d.]+ \.$", said[0])
     assert "-f docker/research.Dockerfile -t perpfut/research:" in said[1]
 
 
