@@ -55,6 +55,16 @@ def test_a_flapping_fault_does_not_flood_and_its_end_is_not_lost():
     assert groups.take([DISK], 2 * HOUR_MS)[0].severity == "warning"
 
 
+def test_a_new_critical_fault_is_told_although_the_hour_is_full():
+    """Warnings that come and go do not keep a dead agent from a person, and it is told once for that."""
+    groups = MessageGroups("smoke")
+    for look in range(200):
+        groups.take([DISK] if look % 2 == 0 else [], look)
+    assert groups.take([DISK], 200) == []
+    assert groups.take([DEAD, DISK], 201)[0].title.startswith("smoke: The agent is gone.")
+    assert groups.take([DISK], 202) == groups.take([DEAD, DISK], 203) == []
+
+
 def test_the_summary_comes_once_a_day(agent):
     """Not at the start, then with every new UTC day."""
     page, groups = observer(agent).overview(), MessageGroups("smoke")
