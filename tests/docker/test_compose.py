@@ -47,7 +47,7 @@ def test_service_is_locked_down(name):
     assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
     assert all(re.search(r"nosuid,nodev,.*size=", mount) for mount in service["tmpfs"])
     assert service["restart"] in ("unless-stopped", "no")
-    assert re.fullmatch(r"perpfut/\w+:\d+\.\d+\.\d+", service["image"])
+    assert re.fullmatch(r"\$\{PERPFUT_REGISTRY:-perpfut\}/\w+:\d+\.\d+\.\d+", service["image"])
     assert len(service["profiles"]) == 1
 
 
@@ -208,6 +208,61 @@ def test_images_are_built_by_whichever_engine_there_is(tmp_path, engine, used):
     assert "-f docker/research.Dockerfile -t perpfut/research:" in said[1]
 
 
+@pytest.fixture
+def publishing(tmp_path):
+    """Return a function that runs a copy of publish-images in a repository of its own, with an engine that repeats."""
+    folder, bin_ = tmp_path / "repository", tmp_path / "bin"
+    (folder / "docker").mkdir(parents=True)
+    bin_.mkdir()
+    for file in (ROOT / "docker" / "agent.Dockerfile", ROOT / "docker" / "publish-images", ROOT / "pyproject.toml"):
+        place = folder / file.relative_to(ROOT)
+        place.write_text(re.sub(r"^(FROM [^ @\n]+)", rf"\1@sha256:{'ab' * 32}", file.read_text(), flags=re.M))
+    (bin_ / "docker").write_text('#!/bin/sh\necho "$@"\n')
+    (bin_ / "docker").chmod(0o755)
+    alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    environment = {**alone, "PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    def git(*command):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *who, *command], cwd=folder, env=environment, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+
+    def publish(registry="registry.example/us"):
+        command = ["/bin/sh", "docker/publish-images", "agent"]
+        told = environment | {"REGISTRY": registry}
+        return subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, check=False)
+
+    publish.folder, publish.commit = folder, lambda: git("commit", "-qam", "two")
+    return publish
+
+
+def test_images_are_published_with_provenance_and_commit(publishing):
+    """One build that pushes, attests how it was made and what it holds, under version and commit."""
+    done = publishing()
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "build" in line]
+    assert {"--push", "--provenance=mode=max", "--sbom=true"} <= set(line.split())
+    assert re.search(r"COMMIT=(\w{40}) .*-t registry.example/us/agent:\d+\.\d+\.\d+ -t \S+/agent:\1 \.$", line)
+
+
+@pytest.mark.parametrize("wrong", ["registry", "changed", "unpinned"])
+def test_what_could_not_be_made_again_is_not_published(publishing, wrong):
+    """Without an address, from a changed tree or from a base that moves, nothing is built."""
+    file = publishing.folder / "docker" / "agent.Dockerfile"
+    if wrong == "changed":
+        file.write_text(file.read_text() + "# changed\n")
+    if wrong == "unpinned":
+        file.write_text(re.sub(r"@sha256:\w+", "", file.read_text()))
+        publishing.commit()
+    done = publishing("" if wrong == "registry" else "registry.example/us")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert {"registry": "REGISTRY", "changed": "changes", "unpinned": "digest"}[wrong] in done.stderr
+
+
 @pytest.mark.parametrize("name", ["agent", "hummingbot", "research"])
 def test_what_an_image_copies_is_there_and_is_sent_to_the_build(name):
     """Every source exists in the repository, and ``.dockerignore`` lets it through."""
@@ -268,7 +323,7 @@ def test_hummingbot_does_not_start_on_half_a_configuration(tmp_path, missing):
 def test_images_and_package_have_one_version():
     """Compose starts what ``make images`` builds."""
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
-    assert {service["image"].partition(":")[2] for service in SERVICES.values()} == {version}
+    assert {service["image"].rpartition(":")[2] for service in SERVICES.values()} == {version}
 
 
 def test_no_secret_can_be_committed_or_sent_to_a_build():
