@@ -19,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo screenshots demo-compose nbval notebooks images pin-images browser hooks clean distclean
+.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo screenshots demo-compose nbval notebooks images publish-images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -116,6 +116,9 @@ notebooks: $(READY)  ## run the default profile and the how-to guides, and keep 
 
 images:  ## build the container images, with Docker or buildah (IMAGES=agent builds one)
 	docker/build-images $(IMAGES)
+
+publish-images:  ## build and push the images to REGISTRY with provenance (needs buildx, pinned bases, a clean tree)
+	docker/publish-images $(IMAGES)
 
 pin-images:  ## write the digests of the base images into the Dockerfiles (needs a registry)
 	docker/pin-images

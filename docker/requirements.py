@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = ROOT / "docker" / "agent-requirements.lock"
 IMPORTED: Final = (
     "aiohttp",  # the local exchange
+    "apprise",  # messages of the watchdog
     "ccxt",
     "coincurve",  # the local exchange checks Hyperliquid's signatures
     "httpx",

@@ -2,10 +2,12 @@
 
 The bill of materials is CycloneDX 1.5, made from the image itself, not from what it was asked to install. Known
 vulnerabilities of its Python packages are listed by ``pip-audit`` where that is installed and its service answers;
-where not, the result says that nobody was asked. Sizes and counts are published.
+where not, the result says that nobody was asked. Of Debian's packages those are listed that its archive of security
+updates has a newer version of. Sizes and counts are published.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,15 @@ from perpfut_lib.artifacts import git_commit, publish
 IMAGES: Final = ("agent", "hummingbot")
 FOLDER: Final = ROOT / "build" / "sbom"
 NAME: Final = "containers_contents"
+UPDATES: Final = """
+set -e
+. /etc/os-release
+echo "deb http://deb.debian.org/debian-security $VERSION_CODENAME-security main" > /etc/apt/sources.list.d/asked.list
+apt-get update -qq -o APT::Update::Error-Mode=any
+apt-get upgrade --simulate
+"""
+"""Asks Debian, in a container that is thrown away, what an upgrade would install."""
+UPDATE: Final = re.compile(r"^Inst (\S+) \[(\S+)\] \((\S+) [^)]*security", re.M)
 
 
 def main() -> None:
@@ -50,6 +61,7 @@ def examined(image: str) -> dict[str, Any]:
         "largest_python": {each["name"]: each["bytes"] for each in largest},
         "folders": held["folders"],
         "vulnerabilities": vulnerabilities(image, held["python"]),
+        "security_updates": security_updates(tag),
     }
 
 
@@ -101,6 +113,16 @@ def vulnerabilities(image: str, packages: list[dict[str, Any]]) -> dict[str, Any
     ]
     why = "" if known else "the index that was asked serves no advisories"
     return {"asked": len(known), "unasked": len(packages) - len(known), "found": flaws, "why": why}
+
+
+def security_updates(tag: str) -> dict[str, Any]:
+    """Return the Debian packages that a security update exists of and the image lacks, or why nobody was asked."""
+    command = ["docker", "run", "--rm", "--user", "0", "--entrypoint", "sh", tag, "-c", UPDATES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"asked": False, "found": [], "why": f"apt failed: {done.stderr.strip()[-200:]}"}
+    found = UPDATE.findall(done.stdout)
+    return {"asked": True, "found": [dict(zip(("package", "version", "fixed_in"), row, strict=True)) for row in found]}
 
 
 if __name__ == "__main__":

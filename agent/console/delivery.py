@@ -54,7 +54,8 @@ class AppriseSender:
         self._other = apprise.NotifyType.INFO
         understood = [self._apprise.add(url) for url in urls]
         if not urls or not all(understood):
-            found = f"{understood.count(False)} of {len(urls)} notification addresses not understood"
+            wrong = f"{understood.count(False)} of {len(urls)} notification addresses not understood"
+            found = wrong if urls else "no notification address"
             raise ConfigError(found, f"apprise addresses in {URLS_VARIABLE}", "see github.com/caronc/apprise")
 
     def send(self, message: Message) -> bool:

@@ -111,6 +111,10 @@ def _documents(reading: Reading, limits: Limits) -> Iterator[Fault]:
         yield Fault(
             "signal_expired", "critical", what, "The executor is flat.", "Look at the agent's log.", "after-a-crash"
         )
+    if report is None and not reading.performance.fault and signal is not None and signal.legs:
+        what = "The agent asks for positions, and the executor has never reported."
+        remedy = "Start it, or look at its log: nobody trades."
+        yield Fault("executor_absent", "warning", what, "Nothing is held by it.", remedy, "paper-trading-checklist")
     if report is not None and reading.now - report.created_at > limits.report_ms:
         what = f"The executor has not reported for {_span(reading.now - report.created_at)}."
         remedy = "Look at Hummingbot first, then at the exchange's own positions."
@@ -123,14 +127,20 @@ def _decisions(reading: Reading) -> Iterator[Fault]:
         return
     for reason in signal.reasons:
         if reason not in ORDERED:
-            means, remedy = REASONS[reason]
+            means, remedy = _plain(reason)
             yield Fault(f"flat_{reason.value}", "critical", means, "Every target is flat.", remedy, "reason-codes")
     for pair in signal.pairs:
         for reason in pair.reasons:
             if pair.status == "flat" and reason not in ORDERED | QUIET and reason not in signal.reasons:
-                means, remedy = REASONS[reason]
+                means, remedy = _plain(reason)
                 what = f"{pair.pair}: {means}"
                 yield Fault(f"flat_{reason.value}", "warning", what, "This pair is flat.", remedy, "reason-codes")
+
+
+def _plain(reason: Reason) -> tuple[str, str]:
+    """Return meaning and remedy without the runbook's marks of code."""
+    means, remedy = REASONS[reason]
+    return means.replace("`", ""), remedy.replace("`", "")
 
 
 def _account(reading: Reading, limits: Limits) -> Iterator[Fault]:

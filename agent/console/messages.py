@@ -10,7 +10,8 @@ from perpfut_lib.types import JsonObject
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 PER_HOUR: Final = 12
-"""Most messages in an hour; what does not fit is told together with the next one that does."""
+"""Most messages in an hour; what does not fit is told together with the next one that does. A critical fault that was
+not told within the hour is told in any case."""
 RUNBOOK: Final = "runbook.html"
 
 
@@ -43,6 +44,7 @@ class MessageGroups:
     name: str
     book: str = ""
     _told: dict[str, int] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
     _standing: dict[str, Fault] = field(default_factory=dict)
     _sent: list[int] = field(default_factory=list)
     _summary: int | None = None
@@ -52,7 +54,8 @@ class MessageGroups:
         present = {fault.code: fault for fault in wrong if fault.severity != "notice" or fault.code == "paused"}
         over = [fault for code, fault in self._standing.items() if code not in present and code in self._told]
         self._sent = [sent for sent in self._sent if now - sent < HOUR_MS]
-        if len(self._sent) >= PER_HOUR:
+        urgent = any(fault.severity == "critical" and self._silent(code, now) for code, fault in present.items())
+        if len(self._sent) >= PER_HOUR and not urgent:
             self._standing = {**{fault.code: fault for fault in over}, **present}  # told as over when there is room
             return []
         fresh = [fault for code, fault in present.items() if self._due(code, now)]
@@ -60,6 +63,7 @@ class MessageGroups:
         for fault in over:
             del self._told[fault.code]
         self._told |= {fault.code: now for fault in fresh}
+        self._last |= {fault.code: now for fault in fresh}
         messages = ([self._faults(fresh)] if fresh else []) + ([self._over(over, wrong)] if over else [])
         self._sent += [now] * len(messages)
         return messages
@@ -75,6 +79,10 @@ class MessageGroups:
     def _due(self, code: str, now: int) -> bool:
         told = self._told.get(code)
         return told is None or now - told >= HOUR_MS
+
+    def _silent(self, code: str, now: int) -> bool:
+        last = self._last.get(code)
+        return last is None or now - last >= HOUR_MS
 
     def _faults(self, fresh: list[Fault]) -> Message:
         worst = fresh[0]

@@ -92,7 +92,7 @@ class Observer:
                 counts[code] = counts.get(code, 0) + 1
         curve = [[row["bar_close"], row["gross"], row["delay_ms"]] for row in thin(tail)]
         rows = self._signals.page(before, limit, reason)
-        return {"rows": rows, "counts": counts, "of": len(tail), "curve": curve}
+        return {"rows": rows, "more": len(rows) == limit, "counts": counts, "of": len(tail), "curve": curve}
 
     def _tail(self) -> list[JsonObject]:
         """Return the recent signals; the first page does without them, so that it is quick after a start."""

@@ -26,8 +26,13 @@ TRIAL_S: Final = 10.0
 """Least time between two test messages, seconds."""
 
 
+def _cookie(request: web.Request) -> str:
+    """Return the cookie's name: browsers send one host's cookies to every port of it, and each console has its own."""
+    return f"{COOKIE}_{request.url.port}"
+
+
 def _session(request: web.Request) -> Session | None:
-    return request.app[GATE].session(request.cookies.get(COOKIE))
+    return request.app[GATE].session(request.cookies.get(_cookie(request)))
 
 
 async def who(request: web.Request) -> web.Response:
@@ -50,16 +55,16 @@ async def sign_in(request: web.Request) -> web.Response:
         return web.json_response({"error": "wrong token or name"}, status=401)
     log.info("signed in", extra={"person": name})
     response = web.json_response({"name": name})
-    secure = request.secure
-    response.set_cookie(COOKIE, key, max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=secure, path="/")
+    cookie, secure = _cookie(request), request.secure
+    response.set_cookie(cookie, key, max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=secure, path="/")
     return response
 
 
 async def sign_out(request: web.Request) -> web.Response:
     """End the session."""
-    request.app[GATE].sign_out(request.cookies.get(COOKIE))
+    request.app[GATE].sign_out(request.cookies.get(_cookie(request)))
     response = web.json_response({})
-    response.del_cookie(COOKIE, path="/")
+    response.del_cookie(_cookie(request), path="/")
     return response
 
 

@@ -1,6 +1,7 @@
 """The watchdog beside the agent: looks, tells people, and depends on nothing of the agent but its files."""
 
 import logging
+from pathlib import Path
 from typing import Final
 
 from agent.clock import Clock
@@ -41,10 +42,12 @@ class Watchdog:
             self._outbox.put(daily)
         return self._outbox.deliver(now)
 
-    def run(self, clock: Clock) -> None:
-        """Look every ten seconds until the clock is stopped."""
+    def run(self, clock: Clock, alive: Path | None = None) -> None:
+        """Look every ten seconds until the clock is stopped; ``alive`` is touched after each look."""
         while True:
             self.look(clock.wall())
+            if alive is not None:
+                alive.touch()
             if clock.wait(EVERY_MS):
                 return
 

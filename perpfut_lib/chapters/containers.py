@@ -75,7 +75,8 @@ def container_contents(profile: Profile, run: Run) -> str:
             "size (MB)": f"{told['bytes'] / MB:.0f}",
             "packages": f"{told['python_packages']} of Python, {told['debian_packages']} of Debian",
             "largest (MB)": ", ".join(f"{each} {size / MB:.0f}" for each, size in largest(told)),
-            "known vulnerabilities": flaws(told["vulnerabilities"]),
+            "known vulnerabilities (Python)": flaws(told["vulnerabilities"]),
+            "security updates missing (Debian)": updates(told["security_updates"]),
         }
         for name, told in images.items()
     ]
@@ -95,6 +96,13 @@ def flaws(told: Mapping[str, Json]) -> str:
         return f"not known: {told['why']}"
     listed = ", ".join(sorted({flaw["id"] for flaw in told["found"]})) or "none"
     return f"{listed} ({told['asked']} packages asked about, {told['unasked']} not)"
+
+
+def updates(told: Mapping[str, Json]) -> str:
+    """Return the packages that Debian has a security update of, or why nobody could be asked."""
+    if not told["asked"]:
+        return f"not known: {told['why']}"
+    return ", ".join(sorted(each["package"] for each in told["found"])) or "none"
 
 
 def container_demonstration(profile: Profile, run: Run) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,6 +68,7 @@ def watch(
     settings: SetOption = None,
     book: Annotated[str, typer.Option(help="Address of the built book; messages link its runbook.")] = "",
     test: Annotated[bool, typer.Option("--test", help="Send one test message and end.")] = False,
+    alive: Annotated[Path | None, typer.Option(help="Touch this file after every look: for a health check.")] = None,
 ) -> None:
     """Tell people what is wrong, by the addresses in PERPFUT_NOTIFY_URLS, until interrupted."""
     from agent.clock import SystemClock
@@ -83,7 +85,7 @@ def watch(
     clock = SystemClock()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: clock.stop.set())
-    Watchdog(observer(chosen), sender, book).run(clock)
+    Watchdog(observer(chosen), sender, book).run(clock, alive)
 
 
 def observer(profile: "Profile") -> "Observer":

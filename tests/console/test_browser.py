@@ -11,7 +11,7 @@ from perpfut_lib.artifacts import Control, Run, write_json
 from perpfut_lib.progress import begun
 from tests.agent.documents import control
 from tests.console.conftest import TOKEN, observer
-from tests.console.pages import fill, opened
+from tests.console.pages import fill, opened, sign_in
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium on this machine: make browser installs it")
 
@@ -90,6 +90,31 @@ def test_ten_thousand_signals_do_not_fill_the_page(browser, url):
         rows = min(2_000, 100 * pages)
         browser.wait(f"document.querySelectorAll('#signals tbody tr').length === {rows}")
     assert browser.ask("performance.memory.usedJSHeapSize / 2 ** 20") < 64
+
+
+def test_a_young_agent_has_no_older_signals_and_no_exposure_of_ten_thousand_per_cent(browser, agent):
+    """A page that shows everything offers nothing older, and a level line at zero has an axis of a person's size."""
+    agent.history(3)
+    with serving(application(observer(agent), Gatekeeper(None)), Place(port=0)) as address:
+        browser.open(f"{address}/healthz")
+        opened(browser, address, "signals")
+        browser.wait("document.querySelectorAll('#signals tbody tr').length === 3")
+        assert browser.ask("document.getElementById('older').hidden")
+        scale = "import('/static/charts.js').then(({range}) => [range(true)({}, 0, 0), range(false)({}, 5, 5)])"
+        drawn = browser.ask(scale)
+    assert drawn == [[0, 0.01], [4.75, 5.25]]
+
+
+def test_two_consoles_of_one_machine_keep_their_sessions_apart(browser, agent, url):
+    """Browsers send a host's cookies to all of its ports: signing in at one console signs nobody out of another."""
+    gate = Gatekeeper(hash_token(TOKEN, b"0" * 16))
+    with serving(application(observer(agent), gate), Place(port=0)) as other:
+        for address, name in ((url, "anna"), (other, "bert")):
+            opened(browser, address, "orders")
+            sign_in(browser, name)
+        opened(browser, url, "orders")
+        browser.wait("!document.getElementById('order').hidden")
+        assert browser.ask("fetch('/api/session').then(each => each.json()).then(each => each.name)") == "anna"
 
 
 def test_runs_are_compared_and_a_training_is_followed(browser, agent, url):

@@ -34,6 +34,7 @@ def _position(held, target):
 
 INJECTED = {
     "agent_absent": lambda agent: agent.folder.heartbeat.unlink(),
+    "executor_absent": lambda agent: (agent.path / "perf_snapshot.json").unlink(),
     "control_unreadable": lambda agent: (agent.path / "control.json").write_text("{"),
     "killed": lambda agent: agent.folder.write(control(kill=True, created_at=agent.now)),
     "paused": lambda agent: agent.folder.write(control(pause=True, created_at=agent.now)),
@@ -72,6 +73,21 @@ def test_an_injected_fault_is_named(agent, code):
     found = {fault.code: fault for fault in faults(reading, Limits(disk_bytes=0))}
     assert code in found
     assert found[code].what and found[code].response and found[code].remedy
+
+
+def test_the_sentence_of_a_reason_has_no_marks(agent):
+    """Page and messages are plain text: what the runbook sets as code stands there without its marks."""
+    wrong = signal(
+        created_at=agent.now,
+        expires_at=agent.now + MINUTE,
+        legs=(),
+        pairs=(),
+        reasons=(Reason.PAIRS_UNREADABLE, Reason.CONTROL_UNREADABLE),
+    )
+    agent.folder.write(wrong)
+    found = faults(read_folder(agent.folder, agent.now), Limits(disk_bytes=0))
+    assert any("active_pairs.json" in fault.what for fault in found)
+    assert not any("`" in fault.what + fault.remedy for fault in found)
 
 
 def test_silence_is_noticed(agent):

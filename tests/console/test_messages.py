@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from agent.clock import SystemClock
 from agent.console.delivery import FIRST_PAUSE_MS, KEPT, AppriseSender, Outbox, notify_urls
 from agent.console.faults import Fault
 from agent.console.messages import DAY_MS, HOUR_MS, PER_HOUR, Message, MessageGroups
@@ -54,6 +55,16 @@ def test_a_flapping_fault_does_not_flood_and_its_end_is_not_lost():
     assert groups.take([DISK], 2 * HOUR_MS)[0].severity == "warning"
 
 
+def test_a_new_critical_fault_is_told_although_the_hour_is_full():
+    """Warnings that come and go do not keep a dead agent from a person, and it is told once for that."""
+    groups = MessageGroups("smoke")
+    for look in range(200):
+        groups.take([DISK] if look % 2 == 0 else [], look)
+    assert groups.take([DISK], 200) == []
+    assert groups.take([DEAD, DISK], 201)[0].title.startswith("smoke: The agent is gone.")
+    assert groups.take([DISK], 202) == groups.take([DEAD, DISK], 203) == []
+
+
 def test_the_summary_comes_once_a_day(agent):
     """Not at the start, then with every new UTC day."""
     page, groups = observer(agent).overview(), MessageGroups("smoke")
@@ -100,6 +111,20 @@ def test_the_watchdog_tells_of_a_dead_agent_and_of_a_pause(agent):
     assert post.got[-1].severity == "critical" and "not running" in post.got[-1].title
 
 
+def test_the_watchdog_leaves_a_mark_after_every_look(agent, tmp_path):
+    """A health check that looks at the mark's age sees a watchdog that hangs; the mark is not there before a look."""
+
+    class Twice(SystemClock):
+        def wait(self, milliseconds):
+            seen.append(mark.exists())
+            mark.unlink()
+            return len(seen) == 2
+
+    mark, seen = tmp_path / "looked", []
+    Watchdog(observer(agent), Post()).run(Twice(), mark)
+    assert seen == [True, True]
+
+
 def test_apprise_brings_a_message_to_a_webhook(monkeypatch):
     """The real library posts to a receiver on loopback; a receiver that fails is not called one that took it."""
     pytest.importorskip("apprise", reason="the extra `notify` is not installed")
@@ -131,3 +156,10 @@ def test_an_address_that_is_none_is_refused_without_being_shown():
     with pytest.raises(ConfigError) as raised:
         AppriseSender(["nonsense-with-a-secret"])
     assert "secret" not in str(raised.value)
+
+
+def test_without_any_address_the_watchdog_refuses_to_start():
+    """A watchdog that can tell nobody says so instead of running on."""
+    pytest.importorskip("apprise", reason="the extra `notify` is not installed")
+    with pytest.raises(ConfigError, match="no notification address"):
+        AppriseSender([])

@@ -26,7 +26,13 @@ def trials_engine():
 def secrets_folder(tmp_path_factory):
     """Return a folder with secrets that open nothing, as the runbook has them made."""
     folder = tmp_path_factory.mktemp("secrets")
-    for name, text in (("seal_key", "5a" * 32), ("console_token_hash", "none"), ("hummingbot_password", "of-a-test")):
+    texts = {
+        "seal_key": "5a" * 32,
+        "console_token_hash": "none",
+        "notify_urls": "json://127.0.0.1:9/",
+        "hummingbot_password": "of-a-test",
+    }
+    for name, text in texts.items():
         (folder / name).write_text(f"{text}\n")
         if os.getuid() == 0:
             os.chown(folder / name, 10001, 10001)
@@ -46,5 +52,5 @@ def project(trials_engine, secrets_folder):
         return trials_engine.Project(NAME, (ROOT / "docker" / "compose.yml",), environment, profile)
 
     yield opened
-    for profile in ("demo", "observe", "paper", "live"):
+    for profile in ("demo", "observe", "watch", "paper", "live"):
         opened(profile).compose("down", "--volumes", "--remove-orphans", "--timeout", "5")

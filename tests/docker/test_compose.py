@@ -47,7 +47,7 @@ def test_service_is_locked_down(name):
     assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
     assert all(re.search(r"nosuid,nodev,.*size=", mount) for mount in service["tmpfs"])
     assert service["restart"] in ("unless-stopped", "no")
-    assert re.fullmatch(r"perpfut/\w+:\d+\.\d+\.\d+", service["image"])
+    assert re.fullmatch(r"\$\{PERPFUT_REGISTRY:-perpfut\}/\w+:\d+\.\d+\.\d+", service["image"])
     assert len(service["profiles"]) == 1
 
 
@@ -61,7 +61,7 @@ def test_ports_are_published_on_loopback_only(name):
 def test_no_secret_in_the_environment(name):
     """Variables hold settings and the paths of secrets; a value that looks like a key is nowhere."""
     for variable, value in SERVICES[name].get("environment", {}).items():
-        secret = re.search(r"KEY|SECRET|PASSWORD|TOKEN", variable)
+        secret = re.search(r"KEY|SECRET|PASSWORD|TOKEN|NOTIFY", variable)
         assert not secret or (variable.endswith("_FILE") and value.startswith("/run/secrets/")), variable
 
 
@@ -76,7 +76,8 @@ def test_what_runs_on_is_watched(name):
 def test_modes_share_nothing(mode):
     """Each mode has a volume of its own: orders and memory of a trial never meet money."""
     for name in (name for name in SERVICES if SERVICES[name]["profiles"] == [mode] and name != "venue"):
-        mounts = [mount.rpartition(":")[0] for mount in SERVICES[name]["volumes"] if mount.endswith("/app/artifacts")]
+        named = [mount.removesuffix(":ro") for mount in SERVICES[name]["volumes"]]
+        mounts = [mount.rpartition(":")[0] for mount in named if mount.endswith("/app/artifacts")]
         assert mounts == [mode], name
     named = [
         mount.partition(":")[0]
@@ -106,6 +107,26 @@ def test_only_the_executor_sees_its_keys_and_password():
         touches = any("-keys:" in mount for mount in service.get("volumes", []))
         given = "hummingbot_password" in service.get("secrets", [])
         assert (touches, given) == (name in ("hummingbot-paper", "hummingbot-live"),) * 2, name
+
+
+@pytest.mark.parametrize("mode", ["demo", "paper", "live"])
+def test_the_watchdog_depends_on_nobody_and_can_write_nothing(mode):
+    """A container of its own that waits for no other and sees the agent's folder read-only."""
+    service = SERVICES[f"watch-{mode}"]
+    assert "depends_on" not in service
+    assert service["volumes"] == [f"{mode}:/app/artifacts:ro"]
+    assert set(service["secrets"]) == {"notify_urls", *(["seal_key"] if mode != "demo" else [])}
+    assert service["environment"]["PERPFUT_NOTIFY_URLS_FILE"] == "/run/secrets/notify_urls"
+
+
+def test_console_and_watchdog_read_the_profile_that_the_agent_writes():
+    """Each looks into the folder of its own mode's agent, sealed as that one's."""
+    for mode in ("demo", "paper", "live"):
+        wanted = SERVICES[f"agent-{mode}"]["environment"]
+        for name in (f"console-{mode}", f"watch-{mode}"):
+            told = SERVICES[name]["environment"]
+            for variable in ("PERPFUT_PROFILE", "PERPFUT_SEAL_KEY_FILE", "PERPFUT_REQUIRE_SEAL"):
+                assert told.get(variable) == wanted.get(variable), (name, variable)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in TRADING if name.endswith("-live")))
@@ -183,8 +204,63 @@ def test_images_are_built_by_whichever_engine_there_is(tmp_path, engine, used):
     command = ["/bin/sh", str(ROOT / "docker" / "build-images"), "agent", "research"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line.startswith(used) for line in said] == [True, True]
-    assert re.search(r"--build-arg COMMIT=\w+ .*-f docker/agent.Dockerfile -t perpfut/agent:\d+\.\d+\.\d+ \.$", said[0])
+    assert re.search(r"--build-arg COMMIT=\w+\+? .*-f docker/agent.Dockerfile -t perpfut/agent:[\d.]+ \.$", said[0])
     assert "-f docker/research.Dockerfile -t perpfut/research:" in said[1]
+
+
+@pytest.fixture
+def publishing(tmp_path):
+    """Return a function that runs a copy of publish-images in a repository of its own, with an engine that repeats."""
+    folder, bin_ = tmp_path / "repository", tmp_path / "bin"
+    (folder / "docker").mkdir(parents=True)
+    bin_.mkdir()
+    for file in (ROOT / "docker" / "agent.Dockerfile", ROOT / "docker" / "publish-images", ROOT / "pyproject.toml"):
+        place = folder / file.relative_to(ROOT)
+        place.write_text(re.sub(r"^(FROM [^ @\n]+)", rf"\1@sha256:{'ab' * 32}", file.read_text(), flags=re.M))
+    (bin_ / "docker").write_text('#!/bin/sh\necho "$@"\n')
+    (bin_ / "docker").chmod(0o755)
+    alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    environment = {**alone, "PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    def git(*command):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *who, *command], cwd=folder, env=environment, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+
+    def publish(registry="registry.example/us"):
+        command = ["/bin/sh", "docker/publish-images", "agent"]
+        told = environment | {"REGISTRY": registry}
+        return subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, check=False)
+
+    publish.folder, publish.commit = folder, lambda: git("commit", "-qam", "two")
+    return publish
+
+
+def test_images_are_published_with_provenance_and_commit(publishing):
+    """One build that pushes, attests how it was made and what it holds, under version and commit."""
+    done = publishing()
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "build" in line]
+    assert {"--push", "--provenance=mode=max", "--sbom=true"} <= set(line.split())
+    assert re.search(r"COMMIT=(\w{40}) .*-t registry.example/us/agent:\d+\.\d+\.\d+ -t \S+/agent:\1 \.$", line)
+
+
+@pytest.mark.parametrize("wrong", ["registry", "changed", "unpinned"])
+def test_what_could_not_be_made_again_is_not_published(publishing, wrong):
+    """Without an address, from a changed tree or from a base that moves, nothing is built."""
+    file = publishing.folder / "docker" / "agent.Dockerfile"
+    if wrong == "changed":
+        file.write_text(file.read_text() + "# changed\n")
+    if wrong == "unpinned":
+        file.write_text(re.sub(r"@sha256:\w+", "", file.read_text()))
+        publishing.commit()
+    done = publishing("" if wrong == "registry" else "registry.example/us")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert {"registry": "REGISTRY", "changed": "changes", "unpinned": "digest"}[wrong] in done.stderr
 
 
 @pytest.mark.parametrize("name", ["agent", "hummingbot", "research"])
@@ -247,7 +323,7 @@ def test_hummingbot_does_not_start_on_half_a_configuration(tmp_path, missing):
 def test_images_and_package_have_one_version():
     """Compose starts what ``make images`` builds."""
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
-    assert {service["image"].partition(":")[2] for service in SERVICES.values()} == {version}
+    assert {service["image"].rpartition(":")[2] for service in SERVICES.values()} == {version}
 
 
 def test_no_secret_can_be_committed_or_sent_to_a_build():

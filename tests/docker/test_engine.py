@@ -124,6 +124,19 @@ def test_the_demonstration_has_a_policy_and_no_way_out(project, trials_engine):
     assert told.strip() == "true"
 
 
+def test_the_watchdog_speaks_of_addresses_without_showing_them(project, tmp_path):
+    """In the image apprise is there: a receiver that is away is a failed test message, nonsense is refused unshown."""
+    away = _ran(project, "watch-paper", "console", "watch", "--test")
+    assert away.returncode == 1
+    assert "not taken" in away.stderr + away.stdout
+    for name, text in (("seal_key", "5a" * 32), ("notify_urls", "a-secret-that-is-no-address")):
+        (tmp_path / name).write_text(text)
+    refused = _ran(project, "watch-paper", "console", "watch", PERPFUT_SECRETS=str(tmp_path))
+    assert refused.returncode != 0
+    assert "1 of 1" in refused.stderr
+    assert "a-secret" not in refused.stderr + refused.stdout
+
+
 def test_the_console_is_published_on_loopback_and_answers(project, trials_engine):
     """From this machine it answers; no other address of it is bound."""
     opened = project("observe")

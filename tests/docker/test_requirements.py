@@ -72,8 +72,7 @@ def test_nothing_that_trains_draws_or_renders_is_in_it():
 def test_the_live_process_runs_on_these_packages_alone():
     """Every live module, the local exchange and a replay's comparison import with all other modules hidden.
 
-    What they import inside functions is covered too, but for Dask and the Johansen test, which only the study uses,
-    and apprise, the optional extra that sends messages.
+    What they import inside functions is covered too, but for Dask and the Johansen test, which only the study uses.
     """
     hidden = set(metadata.packages_distributions()) - _importable() - {"agent", "perpfut_lib"} | _removed()
     assert {"pyarrow._flight", "pyarrow._s3fs", "zstandard._cffi", "ccxt.test"} <= hidden
@@ -83,11 +82,7 @@ def test_the_live_process_runs_on_these_packages_alone():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     wanted = {name for file in done.stdout.split() for name in _imports(Path(file))}
-    assert wanted - _importable() - sys.stdlib_module_names - {"agent", "perpfut_lib"} <= {
-        "apprise",
-        "distributed",
-        "statsmodels",
-    }
+    assert wanted - _importable() - sys.stdlib_module_names - {"agent", "perpfut_lib"} <= {"distributed", "statsmodels"}
 
 
 def _imports(file):

@@ -28,6 +28,15 @@ function steps(share) {
   };
 }
 
+// uPlot stretches a level line at zero to 100, which on an axis of shares reads as 10,000 %.
+export function range(share) {
+  return (plot, low, high) => {
+    if (low !== high) return uPlot.rangeNum(low, high, 0.1, true);
+    const room = low === 0 ? (share ? 0.01 : 1) : Math.abs(low) / 20;
+    return [low === 0 ? 0 : low - room, high + room];
+  };
+}
+
 // `series` is a list of {label, values, colour, dash, step}; `times` are ms UTC, or plain numbers where `more.plain`
 // says so; `text` is what the chart says.
 export function chart(place, times, series, text, more = {}) {
@@ -50,7 +59,7 @@ export function chart(place, times, series, text, more = {}) {
   }));
   const options = {
     width: Math.max(200, place.clientWidth), height: more.height || 180, padding: [null, 30, null, null], series: [{}, ...lines],
-    scales: {x: {time: !more.plain}}, axes: [axis(more.plain ? {space: 90} : {space: 90, values: clock}), axis({size: 70, space: 24, values: steps(more.share)})],
+    scales: {x: {time: !more.plain}, y: {range: range(more.share)}}, axes: [axis(more.plain ? {space: 90} : {space: 90, values: clock}), axis({size: 70, space: 24, values: steps(more.share)})],
     legend: {show: series.length > 1, live: false}, cursor: {show: false},
   };
   const plot = new uPlot(options, [more.plain ? times : times.map(time => time / 1000), ...series.map(each => each.values)], figure);

@@ -49,7 +49,9 @@ export async function signals() {
     make("li", {}, make("button", {type: "button", "data-code": code, "aria-pressed": String(code === signalPage.reason)}, `${code} ${count}`))));
   // Pages that were read stay while newer signals come in before them.
   const oldest = found.rows.at(-1)?.seq ?? 0;
-  signalPage.rows = [...found.rows, ...signalPage.rows.filter(row => row.seq < oldest)].slice(0, 2000);
+  const read = signalPage.rows.filter(row => row.seq < oldest);
+  signalPage.rows = [...found.rows, ...read].slice(0, 2000);
+  if (!read.length) at("older").hidden = !found.more;
   drawSignals();
 }
 
@@ -71,7 +73,7 @@ at("older").addEventListener("click", async () => {
   if (before === undefined) return;
   const found = await get(`/api/signals?before=${before}&reason=${encodeURIComponent(signalPage.reason)}`);
   signalPage.rows = [...signalPage.rows, ...found.rows].slice(0, 2000);
-  at("older").disabled = !found.rows.length;
+  at("older").hidden = !found.more;
   drawSignals();
 });
 
