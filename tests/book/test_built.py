@@ -25,6 +25,7 @@ from perpfut_lib.errors import ChapterError
 from perpfut_lib.frontier import CHOSEN
 from perpfut_lib.report import fee_table
 from perpfut_lib.report.frontier import frontier_of
+from perpfut_lib.report.verdicts import verdicts
 
 WIDTHS = (1400, 400)
 
@@ -243,6 +244,20 @@ def test_charts_are_drawn_and_their_lines_can_be_hidden(browser, study):
     browser.ask("document.querySelectorAll('figure.chart .u-series:not(:first-child) th')[0].focus()")
     browser.press("Enter")
     browser.wait(f"{hidden} === 0")
+
+
+def test_slides_say_the_verdicts(browser, study):
+    """One slide for each verdict, word for word; the arrow keys turn them; nothing is wider than a telephone."""
+    page = study.html / "_static" / "slides.html"
+    browser.open(page.as_uri(), 400)
+    assert browser.complaints == [] and browser.ask(OVERFLOW) <= 0 and browser.ask(BROKEN) == []
+    told = browser.ask("[...document.querySelectorAll('p.answer')].map(each => each.textContent)")
+    assert told == [f"{verdict.answer}." for verdict in verdicts()]
+    browser.press("ArrowRight")
+    browser.wait("scrollY > innerHeight / 2")
+    browser.ask((Path(__file__).parent / "axe" / "axe.min.js").read_text() + ";0")
+    assert browser.ask(f"axe.run(document, {ALL}).then({TELL})") == []
+    assert 'href="_static/slides.html"' in (study.html / "index.html").read_text()
 
 
 def test_charts_carry_what_was_published(study):
