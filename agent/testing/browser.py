@@ -88,7 +88,7 @@ class Browser:
 
     def press(self, key: str, text: str = "") -> None:
         """Press and release a key, such as ``Tab`` or ``Enter``; ``text`` is what it types."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowRight": 39}
         told = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
         self._call("Input.dispatchKeyEvent", type="keyDown", **told)
         self._call("Input.dispatchKeyEvent", type="keyUp", **told)

@@ -2,12 +2,15 @@
 
 import os
 import re
+from pathlib import Path
 
 from docutils import nodes
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 from sphinx.search.en import SearchEnglish
 from sphinx.transforms import SphinxTransform
+
+import agent.console
 
 NAME = "PERPFUT_REPOSITORY"
 
@@ -27,6 +30,21 @@ def place_in_repository(app, page, template, context, doctree):
     """Say where the page lies in the repository: chapters in ``notebooks/``, all others in ``book/``."""
     folder = "" if page.startswith("notebooks/") else "book"
     app.config.html_theme_options["path_to_docs"] = context["theme_path_to_docs"] = folder
+
+
+CHARTS = Path(agent.console.__file__).parent / "static" / "vendor"  # uPlot, which the operator's console ships
+
+
+def lend_charts(app, config):
+    """Let the book's pages have the charting library of the console; only pages with charts load it."""
+    config.html_static_path.append(str(CHARTS))
+
+
+def load_charts(app, page, template, context, doctree):
+    """Load the charting library on a page that has a chart."""
+    if doctree is not None and any("data-chart" in raw.astext() for raw in doctree.findall(nodes.raw)):
+        app.add_js_file("uPlot.js", priority=100)
+        app.add_css_file("uPlot.css")
 
 
 class TableFigure(nodes.figure):
@@ -111,6 +129,8 @@ def setup(app):
     """Connect to Sphinx: EPUB takes the renderer that is named for it, HTML the configured one."""
     app.add_search_language(English)
     app.connect("config-inited", address_buttons, priority=100)
+    app.connect("config-inited", lend_charts)
+    app.connect("html-page-context", load_charts)
     app.connect("builder-inited", borrow_from_html)
     app.connect("builder-inited", leave_thebe_out)
     app.connect("html-page-context", place_in_repository, priority=400)

@@ -24,6 +24,7 @@ PROSE = "book"
 BUILT = "_build"
 STAMP = ".made-from"
 PICTURE = "_static/result.png"
+SLIDES = "_static/slides.html"
 GUIDES = "notebooks/howto"
 RESULTS = ("generated/headline.md", "generated/fee_table.md", "generated/verdicts.md")
 Format = Literal["pdf", "epub"]
@@ -147,10 +148,11 @@ def _require_whole(path: Path) -> Path:
 def made_pages(profile: Profile) -> dict[str, bytes]:
     """Return every page and picture of the book that is made from artifacts, by its path."""
     from perpfut_lib import report  # draws in every room of the library
+    from perpfut_lib.chapters.slides import slides_page
     from perpfut_lib.chapters.snippets import snippets
 
     pages = {f"generated/{snippet}.md": text.encode() for snippet, text in snippets(profile).items()}
-    return pages | {PICTURE: report.headline_picture()}
+    return pages | {PICTURE: report.headline_picture(), SLIDES: slides_page().encode()}
 
 
 def _lay_out(source: Path, pages: dict[str, bytes]) -> None:

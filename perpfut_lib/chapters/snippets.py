@@ -58,6 +58,16 @@ def designs(profile: Profile, run: Run) -> str:
     return f'{report.designs_findings()}\n\n<div class="output text_html">\n{table_html(table)}\n</div>'
 
 
+def charts(profile: Profile, run: Run) -> str:
+    """Return the figures that a reader can zoom, each under a heading."""
+    made = {
+        "The cost frontier": report.frontier_chart(),
+        "Equity out of sample": report.equity_chart(run),
+        "A spread and what was held": report.spread_chart(run),
+    }
+    return "\n\n".join(f"## {title}\n\n{chart}" for title, chart in made.items())
+
+
 def simulated(profile: Profile, run: Run) -> str:
     """Return the same of the published runs on simulated markets."""
     return report.simulated()
@@ -163,6 +173,7 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         hashes,
         frontier,
         across,
+        charts,
         designs,
         execution,
         headline,

@@ -41,6 +41,7 @@ from perpfut_lib.report.figures import (
 )
 from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
 from perpfut_lib.report.headline_figure import headline_picture, plot_headline
+from perpfut_lib.report.interactive import equity_chart, frontier_chart, spread_chart
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
     learnability_table,
@@ -115,6 +116,7 @@ __all__ = [
     "drill_summary",
     "edge_case_table",
     "environment_check",
+    "equity_chart",
     "execution_findings",
     "execution_table",
     "feature_list",
@@ -124,6 +126,7 @@ __all__ = [
     "findings",
     "findings_table",
     "folds_table",
+    "frontier_chart",
     "frontier_findings",
     "frontier_table",
     "headline",
@@ -182,6 +185,7 @@ __all__ = [
     "simulated",
     "speed_machines",
     "speed_table",
+    "spread_chart",
     "status_table",
     "study_table",
     "survival_table",

@@ -29,7 +29,7 @@ def published_frontier() -> JsonObject:
 
 def frontier_table(*, simulated: bool = False, rule: str = CHOSEN) -> pd.DataFrame:
     """Return the break-even cost (bps per side) by bar, memory and delay; decided at every bar, intervals at 95 %."""
-    rows = [row for row in _rows(simulated) if row.interval == row.bar and row.rule == rule]
+    rows = [row for row in frontier_of(simulated=simulated) if row.interval == row.bar and row.rule == rule]
     late = {(row.bar, row.memory): row for row in rows if row.delay == 1}
     shown = [row for row in rows if row.delay == 0]
     table = pd.DataFrame(
@@ -51,7 +51,7 @@ def plot_frontier() -> Figure:
     The shade is the 95 % interval of fills one bar later; the diamond is the agents that were trained for those on
     other periods, without fees.
     """
-    rows = [row for row in _rows(simulated=False) if row.bar == 1 and row.rule == CHOSEN]
+    rows = [row for row in frontier_of(simulated=False) if row.bar == 1 and row.rule == CHOSEN]
     half_tick = float(np.mean([one["half_tick_bps"] for one in published_frontier().values() if not one["simulated"]]))
     with figure(1, 2, height=4.0) as (made, (left, right)):
         for color, delay in zip(PALETTE, sorted({row.delay for row in rows}), strict=False):
@@ -82,7 +82,7 @@ def plot_frontier() -> Figure:
 
 def frontier_findings() -> str:
     """Return in sentences what the frontier says of recorded minutes, and what it cannot exclude."""
-    rows = [row for row in _rows(simulated=False) if row.bar == 1 and row.interval == 1 and row.rule == CHOSEN]
+    rows = [row for row in frontier_of(simulated=False) if row.bar == 1 and row.interval == 1 and row.rule == CHOSEN]
     if not rows:
         return UNPUBLISHED
     first, second = ([row for row in rows if row.delay == delay] for delay in (0, 1))
@@ -108,7 +108,8 @@ def _excluded(row: Row) -> str:
     return f"an edge that pays {' or '.join(sorted(out))} bps is excluded" if out else "no fee is excluded"
 
 
-def _rows(simulated: bool) -> list[Row]:
+def frontier_of(*, simulated: bool) -> list[Row]:
+    """Return every published row of recorded, or of simulated, markets."""
     return [row for row in frontier_rows(published_frontier()) if row.simulated == simulated]
 
 

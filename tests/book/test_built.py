@@ -1,6 +1,8 @@
 """The built book: whole, offline, true to its artifacts; seen by a real browser where this machine has one."""
 
 import base64
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -20,7 +22,10 @@ from perpfut_lib.chapters.snippets import snippets
 from perpfut_lib.chapters.tables import MOST_ROWS
 from perpfut_lib.config import load_profile
 from perpfut_lib.errors import ChapterError
+from perpfut_lib.frontier import CHOSEN
 from perpfut_lib.report import fee_table
+from perpfut_lib.report.frontier import frontier_of
+from perpfut_lib.report.verdicts import verdicts
 
 WIDTHS = (1400, 400)
 
@@ -226,6 +231,46 @@ def test_axe_would_notice(browser, tmp_path):
     browser.ask((Path(__file__).parent / "axe" / "axe.min.js").read_text() + ";0")
     found = browser.ask("axe.run(document).then(found => found.violations.map(each => each.id))")
     assert {"color-contrast", "image-alt"} <= set(found)
+
+
+def test_charts_are_drawn_and_their_lines_can_be_hidden(browser, study):
+    """Three charts; a click on a name hides its line, and the Enter key shows it again."""
+    browser.open((study.html / "charts.html").as_uri())
+    browser.wait("document.querySelectorAll('figure.chart .uplot canvas').length === 3")
+    hidden = "document.querySelectorAll('figure.chart .u-off').length"
+    assert browser.ask(hidden) == 0
+    browser.ask("document.querySelectorAll('figure.chart .u-series:not(:first-child) th')[0].click()")
+    assert browser.ask(hidden) > 0
+    browser.ask("document.querySelectorAll('figure.chart .u-series:not(:first-child) th')[0].focus()")
+    browser.press("Enter")
+    browser.wait(f"{hidden} === 0")
+
+
+def test_slides_say_the_verdicts(browser, study):
+    """One slide for each verdict, word for word; the arrow keys turn them; nothing is wider than a telephone."""
+    page = study.html / "_static" / "slides.html"
+    browser.open(page.as_uri(), 400)
+    assert browser.complaints == [] and browser.ask(OVERFLOW) <= 0 and browser.ask(BROKEN) == []
+    told = browser.ask("[...document.querySelectorAll('p.answer')].map(each => each.textContent)")
+    assert told == [f"{verdict.answer}." for verdict in verdicts()]
+    browser.press("ArrowRight")
+    browser.wait("scrollY > innerHeight / 2")
+    browser.ask((Path(__file__).parent / "axe" / "axe.min.js").read_text() + ";0")
+    assert browser.ask(f"axe.run(document, {ALL}).then({TELL})") == []
+    assert 'href="_static/slides.html"' in (study.html / "index.html").read_text()
+
+
+def test_charts_carry_what_was_published(study):
+    """The frontier that a reader zooms holds the published break-even costs and their intervals one bar late."""
+    page = (study.html / "charts.html").read_text()
+    charts = [json.loads(html.unescape(each)) for each in re.findall(r'data-chart="([^"]+)"', page)]
+    assert [chart["y_label"] for chart in charts] == ["break-even cost (bps per side)", "return (%)", "spread (std)"]
+    wanted = [row for row in frontier_of(simulated=False) if (row.bar, row.interval, row.rule) == (1, 1, CHOSEN)]
+    for delay, line in enumerate(charts[0]["series"]):
+        told = {x: y for x, y in zip(charts[0]["x"], line["values"], strict=True) if y is not None}
+        own = {round(row.holding_minutes, 1): row.break_even.estimate for row in wanted if row.delay == delay}
+        assert told == pytest.approx(own, rel=1e-4)
+    assert all(len(line["values"]) == len(chart["x"]) for chart in charts for line in chart["series"])
 
 
 @pytest.mark.parametrize(("word", "title"), [("funding", "Perpetual futures and funding"), ("1.44", "Discussion")])
