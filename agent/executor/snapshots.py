@@ -7,7 +7,7 @@ from decimal import Decimal
 from agent.executor.intent import Intent
 from agent.executor.performance import Performance
 from agent.executor.rules import ZERO
-from agent.executor.state import State
+from agent.executor.state import Order, State
 from agent.executor.stops import Stop, StopBook
 from agent.executor.trades import History
 from perpfut_lib.artifacts import PerfSnapshot, Position
@@ -30,6 +30,8 @@ class Reading:
     """Our stops that rest, by id; none where they were not asked for."""
     history: Mapping[str, History] = field(default_factory=dict)
     """What the exchange lists of trades and payments in the symbols that were asked for."""
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    """Orders that rest in our symbols, stops apart, by their customer's id."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ def _positions(
         for name in [*state.positions, *others]
         if name in prices
     )
+
+
+def strangers(before: Reading, now: Reading, state: State) -> dict[str, str]:
+    """Return the orders that rest and are none of ours, by id: seen twice, since a reading may lag behind an end."""
+    unknown = {name: one for name, one in now.orders.items() if name in before.orders and not state.symbol_of(name)}
+    return {name: f"{one.symbol} {one.quantity} at {one.limit}" for name, one in sorted(unknown.items())}
 
 
 def floats(units: Mapping[str, Decimal]) -> dict[str, float]:

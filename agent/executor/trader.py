@@ -19,7 +19,7 @@ from agent.executor.memory import Memory, MemoryFiles
 from agent.executor.planner import Situation, plan
 from agent.executor.protection import Protection, StopOrders
 from agent.executor.settings import Quote, TraderSettings, middles
-from agent.executor.snapshots import Head, Reading, snapshot
+from agent.executor.snapshots import Head, Reading, snapshot, strangers
 from agent.executor.start import Moment, all_lists, last_report, started
 from agent.executor.state import Order, State
 from agent.executor.stops import StopBook
@@ -68,6 +68,7 @@ class Trader:
         self._aims, self.targets = Aims(), dict[str, Decimal]()
         """Signed base units that are aimed for, by symbol."""
         self.execution = Execution(settings.touch_ms)
+        self._strangers: dict[str, str] = {}
         self._quotes: dict[str, Quote] = {}
         self._quoted: dict[str, tuple[float, int]] = {}
         self._journal = journal or Journal(MemoryFiles(folder.path), Trail(folder.trail))
@@ -268,6 +269,10 @@ class Trader:
         if new := names - {*self.reading.positions}:
             held = {name: reading.positions[name] for name in sorted(new)}
             log.warning("held, but not ours, and left alone: %s", held)
+        if (resting := strangers(self.reading, reading, self._seeded().state)) != self._strangers:
+            self._strangers = resting
+            log.warning("orders that rest, but are not ours, and are left alone: %s", resting or "none any more")
+            self._note("strangers", {"orders": resting})
         self.reading = reading
 
     def _memory(self) -> Memory:

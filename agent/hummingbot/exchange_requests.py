@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from agent.executor.rules import TradingRule
+from agent.executor.state import Order
 from agent.executor.stops import PREFIX, Stop
 from agent.hummingbot.account_reading import symbol_of
 from perpfut_lib.errors import ConfigError, ExchangeError
@@ -26,6 +27,10 @@ class Venue(Protocol):
 
     async def stops(self) -> dict[str, Stop]:
         """Return our stops that rest, by id."""
+        ...
+
+    async def orders(self, symbols: Sequence[str]) -> dict[str, Order]:
+        """Return the orders that rest in these symbols, stops apart, by their customer's id."""
         ...
 
     async def place(self, stop: Stop, rule: TradingRule) -> None:
@@ -70,6 +75,16 @@ class Binance:
             path_url="v1/openAlgoOrders", is_auth_required=True, limit_id="GETv1/order"
         )
         return {one.stop_id: one for one in map(_binance_stop, rows) if one.stop_id.startswith(PREFIX)}
+
+    async def orders(self, symbols: Sequence[str]) -> dict[str, Order]:
+        """Return the orders that rest in these symbols, stops apart, by their customer's id."""
+        found: dict[str, Order] = {}
+        for symbol in symbols:  # one by one they weigh a fortieth of all at once
+            rows = await self._connector._api_get(
+                path_url="v1/openOrders", params={"symbol": symbol}, is_auth_required=True, limit_id="GETv1/order"
+            )
+            found |= {row["clientOrderId"]: _binance_order(row) for row in rows}
+        return found
 
     async def place(self, stop: Stop, rule: TradingRule) -> None:
         """Let a stop rest."""
@@ -134,6 +149,12 @@ class Hyperliquid:
         rows = await self._ask("frontendOpenOrders")
         ours = [row for row in rows if row["isTrigger"] and str(row.get("cloid") or "").startswith(PREFIX)]
         return {row["cloid"]: _hyperliquid_stop(row) for row in ours}
+
+    async def orders(self, symbols: Sequence[str]) -> dict[str, Order]:
+        """Return the orders that rest in these symbols, stops apart, by their customer's id."""
+        rows = await self._ask("frontendOpenOrders")
+        found = {str(row.get("cloid") or row["oid"]): _hyperliquid_order(row) for row in rows if not row["isTrigger"]}
+        return {name: one for name, one in found.items() if one.symbol in symbols}
 
     async def place(self, stop: Stop, rule: TradingRule) -> None:
         """Let a stop rest."""
@@ -208,6 +229,18 @@ def _binance_stop(row: Mapping[str, Any]) -> Stop:
     size = Decimal(row["quantity"])
     signed = size if row["side"] == "BUY" else -size
     return Stop(row["clientAlgoId"], row["symbol"], signed, Decimal(row["triggerPrice"]))
+
+
+def _binance_order(row: Mapping[str, Any]) -> Order:
+    size = Decimal(row["origQty"]) - Decimal(row["executedQty"])
+    signed = size if row["side"] == "BUY" else -size
+    return Order(row["symbol"], signed, str(row["reduceOnly"]).lower() == "true", Decimal(row["price"]))
+
+
+def _hyperliquid_order(row: Mapping[str, Any]) -> Order:
+    size = Decimal(row["sz"])
+    signed = size if row["side"] == "B" else -size
+    return Order(symbol_of(row["coin"]), signed, bool(row["reduceOnly"]), Decimal(row["limitPx"]))
 
 
 def _hyperliquid_stop(row: Mapping[str, Any]) -> Stop:

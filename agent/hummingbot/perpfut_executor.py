@@ -57,8 +57,8 @@ class PerpfutExecutor(StrategyV2Base):
         self._trader = Trader(AgentFolder(Path(config.folder), key), settings, self._clock_of_agent)
         self._pairs = {symbol: trading_pair(symbol, config.connector) for symbol in config.symbols}
         self._history = AccountHistory(connectors[config.connector], config.connector, settings.quote)
-        venue = venue_of(connectors[config.connector], config.connector)
-        self._watch = Watch(self._trader, venue, config, self.logger())
+        self._venue = venue_of(connectors[config.connector], config.connector)
+        self._watch = Watch(self._trader, self._venue, config, self.logger())
         self._asking: asyncio.Task[None] | None = None
         self._reported = self._set_at = 0
 
@@ -236,7 +236,8 @@ class PerpfutExecutor(StrategyV2Base):
         stops = await self._watch.stops()
         reading = replace(await read_account(self.exchange, self.config.connector), stops=stops)
         history = await self._history.read(lists, self._clock_of_agent.wall())
-        reading = replace(reading, history=history)
+        orders = await self._venue.orders(self.config.symbols)
+        reading = replace(reading, history=history, orders=orders)
         if self.config.connector.startswith("hyperliquid"):  # equity of a unified account lies elsewhere
             await self.exchange._update_balances()
             balance = self.exchange.get_balance(next(iter(self._pairs.values())).split("-")[1])

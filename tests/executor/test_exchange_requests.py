@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from agent.executor.rules import TradingRule
+from agent.executor.state import Order
 from agent.executor.stops import PREFIX, Stop
 from agent.hummingbot.exchange_requests import Binance, Hyperliquid
 from perpfut_lib.errors import ConfigError, ExchangeError
@@ -112,3 +113,15 @@ def test_stops_of_others_are_left_alone():
         for name in ("by-hand", STOP.stop_id)
     ]
     assert asyncio.run(Binance(Connector(v1_openAlgoOrders=rows)).stops()) == {STOP.stop_id: STOP}
+
+
+def test_orders_that_rest_are_read_from_both_wires():
+    """Signed by their side, what is left of them, stops and other symbols apart."""
+    binance = {"side": "SELL", "origQty": "3", "executedQty": "1", "price": "9", "reduceOnly": False}
+    rows = [binance | {"symbol": "ETHUSDT", "clientOrderId": "ETHUSDT"}]
+    found = asyncio.run(Binance(Connector(v1_openOrders=rows)).orders(["ETHUSDT"]))
+    assert found == {"ETHUSDT": Order("ETHUSDT", D(-2), reduce_only=False, limit=D(9))}
+    other = {"coin": "ETH", "side": "B", "sz": "2", "limitPx": "9", "reduceOnly": True, "oid": 7, "cloid": None}
+    rows = [other | {"isTrigger": False}, other | {"isTrigger": True, "oid": 8}]
+    found = asyncio.run(Hyperliquid(Connector(info=rows)).orders(["ETHUSDT"]))
+    assert found == {"7": Order("ETHUSDT", D(2), reduce_only=True, limit=D(9))}

@@ -9,8 +9,10 @@ from agent.executor.audit import account_of
 from agent.executor.rules import Limits
 from agent.executor.settings import TraderSettings
 from agent.executor.snapshots import Reading
+from agent.executor.state import Order
 from agent.executor.trader import Trader
 from agent.executor.trades import LISTED_LATE_MS, History, ListedTrade, Payment, Trade
+from agent.executor.trail import events
 from tests.agent.documents import NOW, control, signal
 from tests.executor.desk import EQUITY, QUOTES, D, fill, trade, trader
 
@@ -156,3 +158,19 @@ def test_the_next_list_begins_before_the_last_row_since_some_are_listed_late(fol
 def test_an_executor_that_was_never_told_of_lists_reads_them_from_an_hour_before_its_start(folder):
     one = trader(folder, HELD)
     assert one.unlisted() == dict.fromkeys(QUOTES, NOW + 1_000 - 3_600_000 - LISTED_LATE_MS)
+
+
+def test_orders_that_rest_and_are_not_ours_are_named_and_left_alone(folder, caplog):
+    """Null: an order by hand rests unseen beside ours. One reading may lag behind an end: two tell."""
+    one = opened(folder)
+    ours = {f"id-{order.symbol}": order for order in one.orders(QUOTES, 1_000)}
+    for name, order in ours.items():
+        one.sent(order, name, 1_000)
+    resting = ours | {"by-hand": Order("AAA", D(3), reduce_only=False, limit=D(90))}
+    for now in (60_000, 120_000, 180_000):
+        one.read(Reading({}, orders=resting), now)
+    one.read(Reading({}), 240_000)
+    one.close()
+    told = [event.body["orders"] for event in events(folder.trail) if event.kind == "strangers"]
+    assert told == [{"by-hand": "AAA 3 at 90"}, {}]
+    assert "left alone: {'by-hand': 'AAA 3 at 90'}" in caplog.text
