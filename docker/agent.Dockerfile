@@ -20,9 +20,7 @@ LABEL org.opencontainers.image.title="perpfut agent" \
       org.opencontainers.image.description="For research and education only. Not investment advice." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${COMMIT}"
-# Debian's security updates since the base was made; docker/sbom.py lists those that came after the build.
-RUN apt-get update && apt-get upgrade --yes && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin perpfut \
+RUN useradd --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin perpfut \
  && install --directory --owner perpfut --group perpfut /app/artifacts /var/cache/perpfut
 COPY --from=build /opt/agent /opt/agent
 WORKDIR /app

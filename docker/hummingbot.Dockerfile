@@ -4,8 +4,7 @@ FROM hummingbot/hummingbot:version-2.16.0
 LABEL org.opencontainers.image.title="perpfut hummingbot" \
       org.opencontainers.image.description="For research and education only. Not investment advice."
 USER root
-RUN apt-get update && apt-get upgrade --yes && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --user-group --home-dir /home/hummingbot --no-create-home perpfut \
+RUN useradd --uid 10001 --user-group --home-dir /home/hummingbot --no-create-home perpfut \
  && install --directory --owner perpfut --group perpfut /app/artifacts /home/hummingbot/conf/scripts \
  && chown -R perpfut:perpfut /home/hummingbot/conf /home/hummingbot/data /home/hummingbot/logs
 COPY LICENSE /app/
