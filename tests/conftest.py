@@ -11,12 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from perpfut_lib import pipeline
 from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile, load_profile, project_root
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("any machine", deadline=None)  # no test asserts wall time
+settings.load_profile("any machine")
 
 
 @pytest.fixture

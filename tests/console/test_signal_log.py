@@ -54,7 +54,7 @@ def test_what_is_appended_is_followed_and_half_a_line_is_not(agent):
     assert log.tail[-1]["seq"] == 7
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no counterexample
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no counterexample
 @given(st.lists(st.integers(1, 40_000), max_size=8))
 def test_lines_are_read_backwards_over_blocks(tmp_path_factory, lengths):
     """Whatever their lengths, whole lines come out in reverse order."""

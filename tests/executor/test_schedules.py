@@ -111,7 +111,5 @@ class Faults(RuleBasedStateMachine):
             assert State.from_json(self.stand.state.to_json()) == self.stand.state
 
 
-Faults.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Faults.TestCase.settings = settings(max_examples=40, stateful_step_count=12, suppress_health_check=list(HealthCheck))
 TestFaults = Faults.TestCase

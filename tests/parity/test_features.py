@@ -187,7 +187,7 @@ def _past_survives(features: Callable[[Panel], Float3D], cut: int, seed: int) ->
     return before[:, :seen].tobytes() == after[:, :seen].tobytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.integers(350, 749), seed=st.integers(0, 2**32 - 1))
 def test_the_future_never_changes_a_past_feature(cut: int, seed: int) -> None:
     """H0 (no look-ahead): whatever comes after a bar, the features known at its close keep their bits."""

@@ -21,7 +21,7 @@ class Clock:
         self.time += seconds
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.floats(0, 30), st.sampled_from([1, 2, 5, 40])), min_size=1, max_size=400),
     st.integers(60, 2400),

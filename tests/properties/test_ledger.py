@@ -1,7 +1,7 @@
 """Properties of the ledger that hold for every market and every sequence of decisions."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perpfut_lib.accounting import Costs, Market, Sizing, make_market, settle, size_legs, trade_cost
@@ -22,7 +22,6 @@ def random_market(seed, length=30, episodes=2, impact=0.0):
     return market, np.concatenate([exposure / 2, -exposure / 2], axis=2)
 
 
-@settings(deadline=None)
 @given(SEEDS, FEES, FEES, IMPACTS)
 def test_the_accounts_sum_to_the_change_in_equity(seed, fee, slippage, impact):
     """Proves price + funding - fees - slippage = Δequity within 1e-12 at every step."""
@@ -30,7 +29,6 @@ def test_the_accounts_sum_to_the_change_in_equity(seed, fee, slippage, impact):
     assert settle(weights, market, Costs(fee, slippage)).residual() < 1e-12
 
 
-@settings(deadline=None)
 @given(SEEDS, st.floats(1e-5, 0.01))
 def test_fees_never_help(seed, fee):
     """Proves that the same decisions end with less equity when trading costs more."""
@@ -39,7 +37,6 @@ def test_fees_never_help(seed, fee):
     assert np.all(charged.equity[:, -1] < free.equity[:, -1])
 
 
-@settings(deadline=None)
 @given(SEEDS, st.floats(1e-5, 0.01), st.floats(1e-5, 0.01))
 def test_slippage_never_helps(seed, slippage, impact):
     """Proves that the same decisions end with less equity under fixed slippage, and with less again under impact."""
@@ -51,7 +48,6 @@ def test_slippage_never_helps(seed, slippage, impact):
     assert np.all(both.slippage >= 0.0)
 
 
-@settings(deadline=None)
 @given(st.floats(1e-6, 10.0), st.just(0.0) | st.floats(1e-9, 0.1), FEES, FEES)
 def test_impact_is_proportional_to_its_coefficient(notional, impact, fee, slippage):
     """Proves that doubling the coefficient doubles the cost of impact, and that trading nothing costs nothing."""
@@ -62,7 +58,6 @@ def test_impact_is_proportional_to_its_coefficient(notional, impact, fee, slippa
     assert trade_cost(notional, impact, costs)[1] >= trade_cost(notional, 0.0, costs)[1]
 
 
-@settings(deadline=None)
 @given(SEEDS, FEES, IMPACTS)
 def test_no_exposure_earns_and_costs_nothing(seed, fee, impact):
     """Proves that zero action keeps equity at its start exactly."""
@@ -70,7 +65,6 @@ def test_no_exposure_earns_and_costs_nothing(seed, fee, impact):
     assert np.all(settle(np.zeros_like(weights), market, Costs(fee, fee)).equity == 1.0)
 
 
-@settings(deadline=None)
 @given(SEEDS, FEES)
 def test_swapping_the_legs_mirrors_the_result(seed, fee):
     """Proves that which leg is called y does not matter: swapped markets and weights give the same equity."""
@@ -81,7 +75,6 @@ def test_swapping_the_legs_mirrors_the_result(seed, fee):
     np.testing.assert_allclose(ours.equity, mirrored.equity, rtol=0, atol=1e-13)
 
 
-@settings(deadline=None)
 @given(st.floats(-1.0, 1.0), st.floats(0.01, 100.0), st.sampled_from([-1.0, 1.0]), st.floats(0.0, 0.5))
 def test_swapping_the_legs_with_beta_inverted_mirrors_the_weights(action, size, sign, band):
     """Proves that naming the other leg y, with 1/β for β, asks for the same legs: a turns to -a for positive β.
@@ -95,7 +88,6 @@ def test_swapping_the_legs_with_beta_inverted_mirrors_the_weights(action, size, 
     np.testing.assert_allclose(ours, swapped[::-1], rtol=1e-12, atol=1e-15)
 
 
-@settings(deadline=None)
 @given(SEEDS, FEES, st.floats(0.01, 1e6))
 def test_scaling_equity_scales_everything(seed, fee, scale):
     """Proves that every account is proportional to the initial equity while there is no market impact."""
@@ -106,7 +98,6 @@ def test_scaling_equity_scales_everything(seed, fee, scale):
     np.testing.assert_allclose(many.turnover, one.turnover, rtol=0, atol=1e-11)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_the_future_never_changes_past_accounts(seed):
     """Proves that accounts up to step k are unchanged when prices after fill k + 1 change."""

@@ -25,7 +25,7 @@ NAMES = ("symbol", "interval", "limit", "startTime", "endTime", "side", "type", 
 MORE = ("reduceOnly", "orderId", "origClientOrderId", "leverage", "incomeType", "fromId", "newClientOrderId")
 LIKELY = ("SIM01USDT", "NOPE", "1m", "1h", "7m", "BUY", "SELL", "LIMIT", "MARKET", "GTC", "IOC", "FOK", "GTX")
 TEXTS = st.one_of(st.sampled_from(LIKELY), st.integers(-5, 2**70).map(str), st.floats().map(str), st.text(max_size=8))
-SLOW = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**70), st.floats(allow_nan=False), TEXTS),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),

@@ -42,7 +42,7 @@ def _best_area(masks, needed):
     return best
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(markets)
 def test_no_window_holds_more_symbol_bars(masks):
     """Null hypothesis: some window covered by two symbols or more has a larger product than the chosen one."""
@@ -60,7 +60,7 @@ def test_no_window_holds_more_symbol_bars(masks):
     assert len(covering) * (end - start) == best
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 60_000), st.floats(1e-9, 1e9)), min_size=1, unique_by=lambda bar: bar[0]))
 def test_stored_candles_come_back_bit_for_bit(bars):
     """Any times over several months and any finite prices survive the partitions."""

@@ -94,7 +94,7 @@ def _panel(rng, bars=72, symbols=4, listed=None):
     return Panel(time, names, HOUR_MS, volume=volume, filled=filled, funding={}, **arrays)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2))
 def test_nothing_after_the_moment_changes_the_verdict(seed, days):
     """Null hypothesis: some change of bars at or after ``as_of`` changes what is eligible."""
