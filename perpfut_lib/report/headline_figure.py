@@ -31,11 +31,11 @@ def plot_headline() -> Figure:
     """Plot the test return of agents and tuned rules at each fee, with 95 % intervals, a panel for each market.
 
     Recorded minutes and the simulated year have panels of their own. The hollow point is the agent trained without
-    fees, filled one bar later than at the next open.
+    fees, filled one bar later than at the next open. The last panel is the utility on the simulated year.
     """
     markets = [*recorded_minutes("metrics"), *([YEAR] if YEAR in published_profiles("metrics") else [])]
     edges = gross_edges((1,))
-    with figure(1, max(1, len(markets)), height=3.6) as (made, panels):
+    with figure(1, max(1, len(markets) + (YEAR in markets)), height=3.6) as (made, panels):
         made.set_size_inches(9.6, 3.8)
         for axes, market in zip(panels, markets, strict=False):
             _draw(axes, fitted_results(market))
@@ -45,6 +45,8 @@ def plot_headline() -> Figure:
             axes.set_title(f"{market}\n({kind}, {test_days(market)} test days)", fontsize=9)
             axes.axvline(0.0, color="0.3", linewidth=1.0)
             axes.set_xlabel("test return after fees (%)")
+        if YEAR in markets:
+            _draw_utility(panels[-1], fitted_results(YEAR))
         panels[0].set_ylabel("fee, fitted and charged (bps)")
         handles, labels = panels[0].get_legend_handles_labels()
         made.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
@@ -63,6 +65,24 @@ def _draw(axes: Axes, results: pd.DataFrame) -> None:
         style: dict[str, Any] = {"fmt": marker, "markersize": 5, "elinewidth": 1.6, "color": color}
         axes.errorbar(middle, heights, xerr=reach, label=policy, **style)
     axes.set_yticks([-row for row in range(len(fees))], [f"{fee:g}" for fee in fees])
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_utility(axes: Axes, results: pd.DataFrame) -> None:
+    """Draw the utility on the simulated year; the agent's interval is that of its difference to the best rule."""
+    fees = sorted(results["test_fee_bps"].unique())
+    named = results["agent"].where(~results["learned"], LEARNED)
+    for place, (policy, color, marker) in enumerate(zip(POLICIES, PALETTE, MARKERS, strict=False)):
+        rows = results[named == policy]
+        heights = [-fees.index(fee) - (place - 1.5) * GAP for fee in rows["test_fee_bps"]]
+        ends = [rows[f"utility_difference_{end}"] - rows["utility_difference_bps"] for end in ("lower", "upper")]
+        reach = [-ends[0], ends[1]] if policy == LEARNED else None
+        style: dict[str, Any] = {"fmt": marker, "markersize": 5, "elinewidth": 1.6, "color": color}
+        axes.errorbar(rows["utility_bps"], heights, xerr=reach, **style)
+    axes.set_yticks([-row for row in range(len(fees))], [f"{fee:g}" for fee in fees])
+    axes.set_title(f"{YEAR}\n(what agents are trained for)", fontsize=9)
+    axes.axvline(0.0, color="0.3", linewidth=1.0)
+    axes.set_xlabel("utility (bps per pair-day)")
     axes.grid(visible=False, axis="y")
 
 

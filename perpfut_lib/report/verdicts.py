@@ -14,11 +14,12 @@ import pandas as pd
 from perpfut_lib.artifacts import list_published, read_published
 from perpfut_lib.original import CORRECTIONS
 from perpfut_lib.report.across import Pooled, across_answer, across_left, across_worth, trained_across
-from perpfut_lib.report.edges import gross_edges, net_results
+from perpfut_lib.report.edges import fitted_results, gross_edges, net_results
+from perpfut_lib.report.headline_figure import YEAR
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
-from perpfut_lib.report.sources import FEES_BPS
-from perpfut_lib.report.style import decimals
+from perpfut_lib.report.sources import FEES_BPS, published_profiles
+from perpfut_lib.report.style import bounds, decimals
 from perpfut_lib.report.worlds import UNPUBLISHED, learner_findings
 from perpfut_lib.types import JsonObject
 
@@ -191,11 +192,32 @@ def learns(content: JsonObject | None = None) -> Verdict:
         for row in rows
     )
     worlds = learner_findings()
-    found = "" if worlds == UNPUBLISHED else f" {worlds}"
+    found = " ".join(["", *([] if worlds == UNPUBLISHED else [worlds]), *simulated_year()])
     return Verdict(
         question,
         answer,
         f"On simulated spreads of known truth it attains, of the best possible utility, {told}.{found}",
+    )
+
+
+def simulated_year(results: pd.DataFrame | None = None) -> Iterator[str]:
+    """Yield how agents of a simulated year do beside the best rule, in utility and in return; nothing without one."""
+    if results is None and YEAR not in published_profiles("metrics"):
+        return
+    table = fitted_results(YEAR) if results is None else results
+    agents, rules = table[table["learned"]], table[~table["learned"]]
+    apart = "; ".join(
+        f"{row.utility_difference_bps:+.1f} "
+        f"{bounds(row.utility_difference_lower, row.utility_difference_upper, 1)} at {row.test_fee_bps:.2f}"
+        for row in agents.itertuples()
+    )
+    best = rules.loc[rules.groupby("test_fee_bps")["gain"].idxmax()].set_index("test_fee_bps")
+    own = agents.set_index("test_fee_bps")
+    risk, fewer = own["volatility"] / best["volatility"], int((own["gain"] < best["gain"]).sum())
+    yield (
+        f"On a simulated year ({int(agents['days'].max())} test days), utility less that of the best rule is {apart}; "
+        f"the return is below the highest of a rule at {fewer} of {len(own)} fees, at "
+        f"{risk.min():.2f} to {risk.max():.2f} times its volatility."
     )
 
 

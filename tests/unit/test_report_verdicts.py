@@ -195,9 +195,24 @@ def test_an_edge_is_gross_profit_per_unit_traded():
     assert list(table["lower"].round(9)) == list((scale * table["return_lower"]).round(9))
 
 
+def test_the_simulated_year_is_told_with_what_speaks_against_the_agent():
+    """Its utility beside the best rule's, and that a rule returns more, at a higher volatility."""
+    shared = {"test_fee_bps": 0.0, "days": 60, "utility_difference_bps": 5.0}
+    ends = {"utility_difference_lower": 1.0, "utility_difference_upper": 9.0}
+    rows = [
+        shared | ends | {"learned": True, "gain": 0.2, "volatility": 0.1},
+        shared | ends | {"learned": False, "gain": 0.3, "volatility": 0.2},
+        shared | ends | {"learned": False, "gain": 0.1, "volatility": 0.4},
+    ]
+    (told,) = verdicts.simulated_year(pd.DataFrame(rows))
+    assert "+5.0 [1.0, 9.0] at 0.00" in told
+    assert "below the highest of a rule at 1 of 1 fees, at 0.50 to 0.50 times its volatility" in told
+
+
 def test_the_figure_shows_every_fitted_policy_on_every_market():
-    """Four policies a panel, and on recorded markets the later fill as well."""
+    """Four policies a panel, and on recorded markets the later fill as well; utility has a panel of its own."""
     panels = plot_headline().axes
     assert all(len(axes.containers) >= 4 for axes in panels)
     titles = [axes.get_title() for axes in panels]
     assert sum("recorded" in title for title in titles) >= 1 and sum("simulated" in title for title in titles) == 1
+    assert sum("trained for" in title for title in titles) == 1
