@@ -163,12 +163,11 @@ class Account:
 
     def read(self, reading: Reading, asked_at: int, limits: Limits) -> tuple["Account", list[Note]]:
         """Return the account after a reading of the exchange; units without a fill are booked at the mark."""
-        before, notes = self.listed(reading.history, asked_at - limits.settle_ms)
-        ours = {name: units for name, units in reading.positions.items() if name in before.state.positions}
-        after = readings.read(before.state, ours, asked_at, limits)
-        found = before._corrected(after, notes)
-        changed = {name: str(after.position(name)) for name in after.positions if _differs(before.state, after, name)}
-        if changed or after.left != before.state.left:
+        ours = {name: units for name, units in reading.positions.items() if name in self.state.positions}
+        after, notes = readings.read(self.state, ours, asked_at, limits), list[Note]()
+        found = self._corrected(after, notes)
+        changed = {name: str(after.position(name)) for name in after.positions if _differs(self.state, after, name)}
+        if changed or after.left != self.state.left:
             told = {"changed": changed, "foreign": _text(after.foreign), "left": list(after.left)}
             log.warning("reading: %s", told)
             notes.append(("reading", told))

@@ -39,6 +39,8 @@ class Start:
     """What the executor begins with."""
 
     account: Account
+    known: ledger.State
+    """The ledger with all fills that are known, before the exchange's positions are taken over."""
     read_state: ReadState
     base: Base
     seq: int
@@ -78,7 +80,8 @@ def begun(reading: Reading, prices: Mapping[str, float], report: PerfSnapshot | 
         log.error("peak %s and signal %s are taken from the last report", report.peak_equity, report.signal_seq)
     account = Account(ledger.seeded(held, moment.now), books, dict(prices), moment.settings.quote)
     account, _ = account.listed(reading.history, moment.now)
-    return Start(account, ReadState(seen), Base(-1, 0.0), moment.clocks.wall, _note(account, resumed=False))
+    note = _note(account, resumed=False)
+    return Start(account, account.state, ReadState(seen), Base(-1, 0.0), moment.clocks.wall, note)
 
 
 def resumed(reading: Reading, prices: Mapping[str, float], memory: Memory, moment: Moment) -> Start:
@@ -103,7 +106,7 @@ def resumed(reading: Reading, prices: Mapping[str, float], memory: Memory, momen
         log.warning("while nobody looked, these changed: %s; left alone: %s", _text(moved), list(state.left))
     if reading.equity is not None:
         account = _arrived(account, _finite(reading.equity), reading.marks)
-    return Start(account, memory.read_state, memory.base, memory.seq, _note(account, resumed=True), fills)
+    return Start(account, before.state, memory.read_state, memory.base, memory.seq, _note(account, resumed=True), fills)
 
 
 def last_report(folder: AgentFolder) -> PerfSnapshot | None:

@@ -96,8 +96,8 @@ class Trader:
         report = last_report(self._folder) if lost else None
         start = started(reading, middles(quotes), memory or report, Moment(now, clocks, self._settings))
         self.account = start.account
-        before, book = (start.account.state, StopBook()) if memory is None else (memory.state, memory.stops)
-        self._set(self.protection.begun(before, self.account.state, reading, book, now))
+        book = StopBook() if memory is None else memory.stops
+        self._set(self.protection.begun(start.known, self.account.state, reading, book, now))
         self._read_state, self._base, self._seq = start.read_state, start.base, start.seq
         self.execution.before = frozenset(start.account.state.pending)
         self._take(reading)
@@ -183,9 +183,8 @@ class Trader:
         """Return whether the exchange's positions are to be read."""
         if (state := self.state) is None:
             return False
-        limits = self._settings.limits
-        reached = self.protection.book.reached and now - state.read_at >= limits.settle_ms
-        return reached or readings.reading_due(state, now, limits)
+        reached = self.protection.book.reached and now - state.read_at >= self._settings.limits.settle_ms
+        return reached or readings.reading_due(state, now, self._settings.limits)
 
     def unlisted(self) -> dict[str, int]:
         """Return from when on the exchange's list is to be read with the next reading, ms UTC by symbol."""
@@ -194,10 +193,15 @@ class Trader:
         return all_lists(self._journal.recall(self._clocks())[0], self._settings.symbols, self._clock.wall())
 
     def read(self, reading: Reading, asked_at: int) -> None:
-        """Compare ledger, books and stops with a reading of the exchange."""
-        self._set(self.protection.read(self._seeded().state, reading, asked_at))
-        self.account, notes = self._seeded().read(reading, asked_at, self._settings.limits)
-        for kind, body in notes:
+        """Compare ledger, books and stops with a reading of the exchange.
+
+        The fills that it lists come first: what they explain no stop has done.
+        """
+        limits = self._settings.limits
+        self.account, fills = self._seeded().listed(reading.history, asked_at - limits.settle_ms)
+        self._set(self.protection.read(self.account.state, reading, asked_at))
+        self.account, more = self.account.read(reading, asked_at, limits)
+        for kind, body in (notes := [*fills, *more]):
             self._note(kind, body)
         self._take(reading)
         if notes:

@@ -1,5 +1,6 @@
 """What must hold at every moment of the simulation and at its end, whatever goes wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -26,6 +27,8 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
 CENT: Final = 1e-6
 """Largest difference of sums that is rounding, quote currency."""
+NEAR: Final = 1e-6
+"""Largest difference of an equity that is rounding, as a share of it."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -161,9 +164,9 @@ class Watch:
         wrong = [*found.faults, *against_positions(found, held), *against_ledger(found, self.executor.memory())]
         for text in [*wrong, *against_income(found, self.venue)]:
             self._broken(f"audit: {text}")
-        gap = self.venue.equity() - trader.account.equity
-        if abs(gap) > 0.006 * self.venue.equity():
-            self._broken(f"equity differs by {gap:.2f}")
+        gap = equity_at(self.venue, trader.account.marks) - trader.account.equity
+        if abs(gap) > NEAR * self.venue.equity():
+            self._broken(f"equity differs by {gap:.4f}")
 
     def _broken(self, text: str) -> None:
         if len(self.outcome.violations) < 5:
@@ -182,6 +185,12 @@ def against_income(found: Audit, venue: SimulatedVenue) -> list[str]:
         for name, (ours, theirs) in pairs.items()
         if abs(ours - theirs) > CENT * max(1.0, abs(theirs))
     ]
+
+
+def equity_at(venue: SimulatedVenue, marks: Mapping[str, float]) -> float:
+    """Return the exchange's account at other marks, quote currency: its own differ from the market while that jumps."""
+    profit = sum(float(one.profit(Decimal(str(marks[symbol])))) for symbol, one in venue.account.held())
+    return float(venue.account.wallet) + profit
 
 
 def income(venue: SimulatedVenue, kind: str) -> float:

@@ -1,5 +1,6 @@
 """Fills and payments that nobody told of are taken from the exchange's own list, each of them once."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from agent.executor.rules import Limits
 from agent.executor.settings import TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
+from agent.executor.stops import StopRules
 from agent.executor.trader import Trader
 from agent.executor.trades import LISTED_LATE_MS, History, ListedTrade, Payment, Trade
 from agent.executor.trail import events
@@ -174,3 +176,30 @@ def test_orders_that_rest_and_are_not_ours_are_named_and_left_alone(folder, capl
     told = [event.body["orders"] for event in events(folder.trail) if event.kind == "strangers"]
     assert told == [{"by-hand": "AAA 3 at 90"}, {}]
     assert "left alone: {'by-hand': 'AAA 3 at 90'}" in caplog.text
+
+
+def test_a_stop_whose_position_our_own_order_closed_is_not_called_carried_out(folder):
+    """The price was at its trigger, the fill unheard, and a stop without a position is gone: the list explains it.
+
+    Null: the pair is left alone until the operator's next order, although nobody but us has closed it.
+    """
+    folder.write(signal())
+    folder.write(control())
+    settings = TraderSettings(("AAA", "BBB"), Limits(), stops=StopRules(D("0.1")))
+    one = Trader(folder, settings, ReplayClock(NOW + 1_000))
+    one.seed(Reading({}, EQUITY, history=history()), QUOTES, 0)
+    trade(one)
+    placed = {stop.symbol: stop for stop in one.protect(QUOTES, 2_000).place}
+    for stop in placed.values():
+        one.protection.accepted(stop.stop_id)
+    folder.write(control(seq=9, kill=True))
+    for order in one.orders(QUOTES, 9_000):
+        one.sent(order, f"close-{order.symbol}", 9_000)
+        if order.symbol == "BBB":
+            fill(one, "close-BBB", order.quantity, D(20), 9_500)
+        one.end(f"close-{order.symbol}", 9_500, failed=False)
+    one.protect({**QUOTES, "AAA": replace(QUOTES["AAA"], price=placed["AAA"].trigger)}, 9_600)
+    assert one.protection.book.reached
+    lists = history(listed("close-AAA", -10, 90, NOW + 9_000))
+    one.read(Reading({}, stops={}, history=lists), 20_000)
+    assert (one.state.positions, one.state.left) == ({"AAA": D(0), "BBB": D(0)}, ())

@@ -117,9 +117,13 @@ def test_every_case_of_the_executor_has_its_test(case):
 
 
 def test_the_books_that_are_shown_agree():
-    """The page shows the published hour of chaos, in which nothing differs."""
+    """The page shows the published hour of chaos, in which nothing differs: not one fill, fee or payment."""
     kept = read_published(runbook.BOOKS)
     assert kept["differences"] == []
+    trail, exchange = (kept["books"][name] for name in ("audit trail", "exchange"))
+    assert (trail["fills"], trail["positions"]) == (exchange["fills"], exchange["positions"])
+    assert [trail[name] for name in ("fees", "funding")] == pytest.approx([exchange["fees"], exchange["funding"]])
+    assert kept["listed"]["fills"] > 0
     assert kept["minutes"] >= 60
     assert f"{kept['crashes']} crashes" in _page(runbook.books)
 
