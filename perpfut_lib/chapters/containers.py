@@ -81,8 +81,10 @@ def container_contents(profile: Profile, run: Run) -> str:
         for name, told in images.items()
     ]
     standing = sorted(name for name, told in images.items() if told["base"] == "stand-in")
-    note = f"\n\nMeasured on stand-in bases ({', '.join(standing)}), not on the official ones." if standing else ""
-    return markdown_table(pd.DataFrame(rows)) + note
+    notes = [f"Measured on stand-in bases ({', '.join(standing)}), not on the official ones."] if standing else []
+    late = sorted({f"`{each['package']}`" for told in images.values() for each in told["security_updates"]["found"]})
+    notes += [f"Security updates exist of {', '.join(late)}."] if late else []
+    return "\n\n".join([markdown_table(pd.DataFrame(rows)), *notes])
 
 
 def largest(told: Mapping[str, Json], count: int = 5) -> list[tuple[str, int]]:
@@ -99,10 +101,10 @@ def flaws(told: Mapping[str, Json]) -> str:
 
 
 def updates(told: Mapping[str, Json]) -> str:
-    """Return the packages that Debian has a security update of, or why nobody could be asked."""
+    """Return of how many packages Debian has a security update, or why nobody could be asked."""
     if not told["asked"]:
         return f"not known: {told['why']}"
-    return ", ".join(sorted(each["package"] for each in told["found"])) or "none"
+    return str(len(told["found"])) if told["found"] else "none"
 
 
 def container_demonstration(profile: Profile, run: Run) -> str:

@@ -125,7 +125,7 @@ def test_console_and_watchdog_read_the_profile_that_the_agent_writes():
         wanted = SERVICES[f"agent-{mode}"]["environment"]
         for name in (f"console-{mode}", f"watch-{mode}"):
             told = SERVICES[name]["environment"]
-            for variable in ("PERPFUT_PROFILE", "PERPFUT_SEAL_KEY_FILE", "PERPFUT_REQUIRE_SEAL"):
+            for variable in ("PERPFUT_PROFILE", "PERPFUT_SETTINGS", "PERPFUT_SEAL_KEY_FILE", "PERPFUT_REQUIRE_SEAL"):
                 assert told.get(variable) == wanted.get(variable), (name, variable)
 
 
@@ -301,6 +301,12 @@ def test_hummingbot_starts_with_the_settings_that_the_script_knows(tmp_path):
     assert (ROOT / "agent" / "hummingbot" / settings["script_file_name"]).is_file()
     script = (ROOT / "agent" / "hummingbot" / "executor_config.py").read_text()
     assert all(re.search(rf"^    {name}: ", script, re.M) for name in settings)
+
+
+@pytest.mark.parametrize("mode", ["demo", "paper", "live"])
+def test_settings_of_ones_own_reach_every_mode(mode):
+    """Capital, risk and policy are the operator's, without another image."""
+    assert f"${{PERPFUT_{mode.upper()}_SETTINGS:-" in SERVICES[f"agent-{mode}"]["environment"]["PERPFUT_SETTINGS"]
 
 
 def test_stops_are_off_on_paper_and_on_where_orders_are_real():

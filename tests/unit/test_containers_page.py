@@ -68,7 +68,7 @@ def test_nobody_asked_is_not_nothing_found():
     assert containers.flaws(told | {"asked": 5, "unasked": 0}).startswith("none (5")
     assert containers.updates({"asked": False, "found": [], "why": "apt failed"}) == "not known: apt failed"
     assert containers.updates({"asked": True, "found": []}) == "none"
-    assert containers.updates({"asked": True, "found": [{"package": "openssl"}]}) == "openssl"
+    assert containers.updates({"asked": True, "found": [{"package": "openssl"}]}) == "1"
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"perpfut (agent [a-z-]+)|agent-\w+ (agent [a-z]+)", TEXT))))
