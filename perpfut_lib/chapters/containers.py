@@ -52,7 +52,7 @@ def fate(row: Mapping[str, Json]) -> str:
     """Describe what happened to positions during a disturbance."""
     before, end = row["held_before"], row["held_at_end"]
     if row["flat_after"] is not None:
-        return f"closed after {row['flat_after']:.0f} s" + (", and opened again" if end else "")
+        return f"closed {_after(row['flat_after'])}" + (", and opened again" if end else "")
     if not row["fills"]:
         return "held, unchanged: nobody traded"
     return "held and traded on" if end >= (1 - SAME) * before else f"reduced to {end / before:.0%}"
@@ -63,7 +63,11 @@ def recovery(row: Mapping[str, Json]) -> str:
     after = row["in_line_after"]
     if after is None:
         return "not within ten minutes"
-    return "at once" if after < 1 else f"after {after:.0f} s"
+    return _after(after)
+
+
+def _after(seconds: float) -> str:
+    return "at once" if seconds < 1 else f"after {seconds:.0f} s"
 
 
 def container_contents(profile: Profile, run: Run) -> str:

@@ -102,6 +102,10 @@ def test_a_young_agent_has_no_older_signals_and_no_exposure_of_ten_thousand_per_
         assert browser.ask("document.getElementById('older').hidden")
         scale = "import('/static/charts.js').then(({range}) => [range(true)({}, 0, 0), range(false)({}, 5, 5)])"
         drawn = browser.ask(scale)
+        numbers = "import('/static/dom.js').then(({number, percent}) => [number(-0.001), percent(-1e-7), number(-3.2)])"
+        assert browser.ask(numbers) == ["0.00", "0.00 %", "-3.20"]
+        widths = "import('/static/charts.js').then(({room}) => [room({}, ['1 %']), room({}, ['0.00075 %', '0 %'])])"
+        assert browser.ask(widths) == [70, 81]
     assert drawn == [[0, 0.01], [4.75, 5.25]]
 
 

@@ -24,6 +24,7 @@ ROW = {"held_before": 100.0, "held_at_end": 100.0, "flat_after": None, "fills": 
         ({"fills": 3, "held_at_end": 40.0}, "reduced to 40%"),
         ({"flat_after": 12.3, "held_at_end": 0.0}, "closed after 12 s"),
         ({"flat_after": 12.3}, "closed after 12 s, and opened again"),
+        ({"flat_after": 0.5}, "closed at once, and opened again"),
     ],
 )
 def test_each_fate_has_its_words(changed, words):

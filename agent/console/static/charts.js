@@ -9,10 +9,10 @@ function axis(more = {}) {
   return {stroke: colour("--quiet"), grid: line, ticks: line, font: "12px system-ui, sans-serif", ...more};
 }
 
-// Times in the viewer's words; days where the chart spans several.
+// Times in the viewer's words; days where the chart spans several, seconds where it spans minutes.
 function clock(plot, splits) {
-  const long = plot.scales.x.max - plot.scales.x.min > 2 * 86_400;
-  const form = long ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit"};
+  const span = plot.scales.x.max - plot.scales.x.min, close = span < 900 ? {second: "2-digit"} : {};
+  const form = span > 2 * 86_400 ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit", ...close};
   return splits.map(each => new Date(1000 * each).toLocaleString(undefined, form));
 }
 
@@ -28,12 +28,15 @@ function steps(share) {
   };
 }
 
+// Room for the longest number of an axis, pixels.
+export const room = (plot, labels) => Math.max(70, 18 + 7 * Math.max(0, ...(labels ?? []).map(each => each.length)));
+
 // uPlot stretches a level line at zero to 100, which on an axis of shares reads as 10,000 %.
 export function range(share) {
   return (plot, low, high) => {
     if (low !== high) return uPlot.rangeNum(low, high, 0.1, true);
-    const room = low === 0 ? (share ? 0.01 : 1) : Math.abs(low) / 20;
-    return [low === 0 ? 0 : low - room, high + room];
+    const beside = low === 0 ? (share ? 0.01 : 1) : Math.abs(low) / 20;
+    return [low === 0 ? 0 : low - beside, high + beside];
   };
 }
 
@@ -59,7 +62,7 @@ export function chart(place, times, series, text, more = {}) {
   }));
   const options = {
     width: Math.max(200, place.clientWidth), height: more.height || 180, padding: [null, 30, null, null], series: [{}, ...lines],
-    scales: {x: {time: !more.plain}, y: {range: range(more.share)}}, axes: [axis(more.plain ? {space: 90} : {space: 90, values: clock}), axis({size: 70, space: 24, values: steps(more.share)})],
+    scales: {x: {time: !more.plain}, y: {range: range(more.share)}}, axes: [axis(more.plain ? {space: 90} : {space: 90, values: clock}), axis({size: room, space: 24, values: steps(more.share)})],
     legend: {show: series.length > 1, live: false}, cursor: {show: false},
   };
   const plot = new uPlot(options, [more.plain ? times : times.map(time => time / 1000), ...series.map(each => each.values)], figure);

@@ -27,8 +27,10 @@ export function table(columns, rows, empty) {
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
-export const number = (value, digits = 2) => value === null || value === undefined ? "–"
-  : value.toLocaleString(undefined, {minimumFractionDigits: digits, maximumFractionDigits: digits});
+const written = new Map();  // of digits; a zero has no sign, however it came about
+const form = digits => written.get(digits) ?? written.set(digits, new Intl.NumberFormat(undefined,
+  {minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative"})).get(digits);
+export const number = (value, digits = 2) => value === null || value === undefined ? "–" : form(digits).format(value);
 export const signed = (value, digits = 2) => value === null || value === undefined ? "–" : (value > 0 ? "+" : "") + number(value, digits);
 export const percent = (value, digits = 2) => value === null || value === undefined ? "–" : `${number(100 * value, digits)} %`;
 
