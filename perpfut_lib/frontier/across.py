@@ -57,7 +57,7 @@ def study_across(periods: Sequence[Period], scratch: Run, *, rules: bool = True)
     ConfigError
         There is one period only, or they do not agree.
     """
-    first = periods[0].profile
+    first, train = periods[0].profile, periods[0].profile.train
     rows, unseen = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, period in enumerate(periods):
         left = leave_out(periods, number)
@@ -65,9 +65,7 @@ def study_across(periods: Sequence[Period], scratch: Run, *, rules: bool = True)
         unseen += _unseen(left)
     return {
         "latency": first.env.latency,
-        "seeds": first.train.seeds,
-        "total_steps": first.train.total_steps,
-        "algorithm": first.train.algorithm,
+        **{"seeds": train.seeds, "total_steps": train.total_steps, "algorithm": train.algorithm},
         "periods": {one.profile.name: _told(one) for one in periods},
         "rows": rows,
         "unseen": unseen,
