@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from agent.executor.account import TRANSFER_SHARE
 from agent.executor.audit import Audit, against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
@@ -165,7 +166,7 @@ class Watch:
         for text in [*wrong, *against_income(found, self.venue)]:
             self._broken(f"audit: {text}")
         gap = equity_at(self.venue, trader.account.marks) - trader.account.equity
-        if abs(gap) > NEAR * self.venue.equity():
+        if abs(gap) > TRANSFER_SHARE * self.venue.equity():  # less than that is never booked as a transfer
             self._broken(f"equity differs by {gap:.4f}")
 
     def _broken(self, text: str) -> None:
