@@ -77,7 +77,7 @@ def spread_chart(run: Run) -> str:
     place = int(test[chosen])
     pair, marks = pairs.iloc[place], np.log(episodes.marks[place])
     spread = (marks[:, 0] - pair["alpha"] - pair["beta"] * marks[:, 1] - pair["spread_mean"]) / pair["spread_std"]
-    series: list[JsonObject] = [{"label": "spread (formation std)", "values": _brief(spread[:-1])}]
+    series: list[JsonObject] = [{"label": "spread (formation std)", "values": _brief(spread)}]
     for fee, table in ledgers.items():
         held = table.loc[table["episode"] == chosen, "action"].to_numpy(np.float64)
         series.append({"label": f"exposure at {fee:g} bps", "values": _brief(held), "step": True, "second": True})

@@ -237,7 +237,7 @@ def test_charts_are_drawn_and_their_lines_can_be_hidden(browser, study):
     """Three charts; a click on a name hides its line, and the Enter key shows it again."""
     browser.open((study.html / "charts.html").as_uri())
     browser.wait("document.querySelectorAll('figure.chart .uplot canvas').length === 3")
-    hidden = "document.querySelectorAll('figure.chart .u-off').length"
+    hidden = "document.querySelectorAll('figure.chart .u-legend .u-off').length"
     assert browser.ask(hidden) == 0
     browser.ask("document.querySelectorAll('figure.chart .u-series:not(:first-child) th')[0].click()")
     assert browser.ask(hidden) > 0
