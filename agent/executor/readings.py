@@ -163,18 +163,15 @@ def resumed(before: State, positions: Mapping[str, Decimal], away: Away, limits:
     limits : Limits
         As for :func:`read`.
     """
-    explained = {one.order.symbol for one in before.pending.values()} | {*before.late.values()} | {*before.doubtful}
     state = _later(before, away)
     sure = {name for name in away.listed if before.total(name) == positions.get(name, ZERO)}
     known = {**before.resumed, **before.late}
+    flying = {order_id: one.order.symbol for order_id, one in before.pending.items()}
+    explained = {*flying.values(), *before.late.values(), *before.doubtful}
     state = replace(
         state,
         late={order_id: name for order_id, name in known.items() if name in sure},
-        resumed={
-            order_id: name
-            for order_id, name in {**known, **{key: one.order.symbol for key, one in before.pending.items()}}.items()
-            if name not in sure
-        },
+        resumed={order_id: name for order_id, name in (known | flying).items() if name not in sure},
     )
     for symbol in sorted({*positions, *before.positions, *before.foreign}):
         value = positions.get(symbol, ZERO)

@@ -28,8 +28,6 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
 CENT: Final = 1e-6
 """Largest difference of sums that is rounding, quote currency."""
-NEAR: Final = 1e-6
-"""Largest difference of an equity that is rounding, as a share of it."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 

@@ -44,7 +44,7 @@ def designs_table(designs: Mapping[str, Any] | None = None, across: Mapping[str,
             "policy": title,
             **{f"net at {fee:g} bps (%)": _net(_at(group, fee)) for fee in fees},
             "break-even, no fee (bps)": _break_even(_at(group, 0.0)),
-            "traded a day, no fee": NOTHING if _at(group, 0.0) is None else decimals(group[0].traded_per_day, 2),
+            "traded a day, no fee": _traded(_at(group, 0.0)),
             "its authors printed": printed.get(title) or NOTHING,
         }
         for title, group in rows.items()
@@ -76,21 +76,20 @@ def designs_findings(designs: Mapping[str, Any] | None = None) -> str:
 
 
 def _rows(designs: Mapping[str, Any]) -> Rows:
-    return {Design.load(name).title: _late(content, AGENT) for name, content in designs.items()}
+    return {Design.load(name).title: _late(content)[AGENT] for name, content in designs.items()}
 
 
 def _rows_of_this_study(content: Mapping[str, Any]) -> Rows:
-    if not content:
-        return {}
-    names = dict.fromkeys(row["policy"] for row in content["rows"])
-    return {OURS if name == AGENT else name: _late(content, name) for name in names}
+    return {OURS if name == AGENT else name: rows for name, rows in _late(content).items()} if content else {}
 
 
-def _late(content: Mapping[str, Any], policy: str) -> list[Pooled]:
-    late = content["latency"]
-    return sorted(
-        (row for row in pooled_rows(content) if row.policy == policy and row.delay == late), key=lambda row: row.fee_bps
-    )
+def _late(content: Mapping[str, Any]) -> Rows:
+    """Return the rows at the delay that was trained for, by policy."""
+    found: Rows = {}
+    for row in pooled_rows(content):
+        if row.delay == content["latency"]:
+            found.setdefault(row.policy, []).append(row)
+    return {name: sorted(rows, key=lambda row: row.fee_bps) for name, rows in found.items()}
 
 
 def _at(rows: list[Pooled], fee: float) -> Pooled | None:
@@ -101,6 +100,10 @@ def _net(row: Pooled | None) -> str:
     if row is None:
         return NOTHING
     return percent(row.gain).removesuffix(" %") if row.traded_in else NO_TRADE
+
+
+def _traded(row: Pooled | None) -> str:
+    return NOTHING if row is None else decimals(row.traded_per_day, 2)
 
 
 def _break_even(row: Pooled | None) -> str:

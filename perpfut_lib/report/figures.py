@@ -6,12 +6,13 @@ from matplotlib.figure import Figure
 
 from perpfut_lib.artifacts import Run
 from perpfut_lib.cointegration.stage import load_pair_days, load_windows
-from perpfut_lib.env import load_episodes
+from perpfut_lib.env import Episodes, load_episodes
 from perpfut_lib.evaluate import load_curves
 from perpfut_lib.report.evaluation import fee_matrix
 from perpfut_lib.report.style import PALETTE, figure, time_axis
 from perpfut_lib.store.stage import load_panel
 from perpfut_lib.train.agents import load_curves as load_learning_curves
+from perpfut_lib.types import Float1D
 
 MOST_POINTS = 2000  # more points than pixels only make a figure slow
 
@@ -50,10 +51,9 @@ def plot_pass_rates(run: Run) -> Figure:
 def plot_spread(run: Run, episode: int = 0) -> Figure:
     """Plot the spread of one episode in formation standard deviations, as the decisions saw it."""
     episodes, pair = load_episodes(run), load_pair_days(run).iloc[episode]
-    marks = np.log(episodes.marks[episode])
-    spread = marks[:, 0] - pair["alpha"] - pair["beta"] * marks[:, 1]
+    spread = formation_spread(episodes, pair, episode)
     with figure() as (made, (axes,)):
-        axes.plot(_dates(episodes.fill_times[episode, :-1]), (spread - pair["spread_mean"]) / pair["spread_std"])
+        axes.plot(_dates(episodes.fill_times[episode, :-1]), spread)
         for level in (-2, 0, 2):
             axes.axhline(level, color="0.4", linewidth=0.8, linestyle="--" if level else "-")
         axes.margins(y=0.08)
@@ -61,6 +61,15 @@ def plot_spread(run: Run, episode: int = 0) -> Figure:
         axes.set_title(f"{pair['y']} against {pair['x']}, β = {pair['beta']:.2f}")
         time_axis(axes)
     return made
+
+
+def formation_spread(episodes: Episodes, pair: pd.Series, episode: int) -> Float1D:
+    """Return the spread of one episode at each decision, in standard deviations of the formation window, (L,)."""
+    marks = np.log(episodes.marks[episode])
+    spread: Float1D = (marks[:, 0] - pair["alpha"] - pair["beta"] * marks[:, 1] - pair["spread_mean"]) / pair[
+        "spread_std"
+    ]
+    return spread
 
 
 def learning_curves(run: Run) -> Figure:

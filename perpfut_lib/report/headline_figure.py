@@ -38,7 +38,8 @@ def plot_headline() -> Figure:
     with figure(1, max(1, len(markets) + (YEAR in markets)), height=3.6) as (made, panels):
         made.set_size_inches(9.6, 3.8)
         for axes, market in zip(panels, markets, strict=False):
-            _draw(axes, fitted_results(market))
+            results = fitted_results(market)
+            _draw(axes, results, [100 * results[name] for name in ("gain", "return_lower", "return_upper")])
             if market != YEAR:
                 _draw_later(axes, edges[edges["profile"] == market])
             kind = "simulated" if market == YEAR else "recorded"
@@ -53,37 +54,34 @@ def plot_headline() -> Figure:
     return made
 
 
-def _draw(axes: Axes, results: pd.DataFrame) -> None:
-    """Draw one market: a row for each fee, within it a point and an interval for each policy."""
+def _draw(axes: Axes, results: pd.DataFrame, shown: list[pd.Series]) -> None:
+    """Draw one market: a row for each fee, within it a point and an interval for each policy.
+
+    ``shown`` has the middle and both ends for every row of ``results``; an end that is no number has no line.
+    """
     fees = sorted(results["test_fee_bps"].unique())
     named = results["agent"].where(~results["learned"], LEARNED)
     for place, (policy, color, marker) in enumerate(zip(POLICIES, PALETTE, MARKERS, strict=False)):
-        rows = results[named == policy].sort_values("test_fee_bps")
-        heights = [-fees.index(fee) - (place - 1.5) * GAP for fee in rows["test_fee_bps"]]
-        middle = 100 * rows["gain"]
-        reach = [middle - 100 * rows["return_lower"], 100 * rows["return_upper"] - middle]
+        own = results.loc[named == policy, "test_fee_bps"].sort_values()
+        heights = [-fees.index(fee) - (place - 1.5) * GAP for fee in own]
+        middle, lower, upper = (column.loc[own.index] for column in shown)
         style: dict[str, Any] = {"fmt": marker, "markersize": 5, "elinewidth": 1.6, "color": color}
-        axes.errorbar(middle, heights, xerr=reach, label=policy, **style)
+        axes.errorbar(middle, heights, xerr=[middle - lower, upper - middle], label=policy, **style)
     axes.set_yticks([-row for row in range(len(fees))], [f"{fee:g}" for fee in fees])
     axes.grid(visible=False, axis="y")
 
 
 def _draw_utility(axes: Axes, results: pd.DataFrame) -> None:
     """Draw the utility on the simulated year; the agent's interval is that of its difference to the best rule."""
-    fees = sorted(results["test_fee_bps"].unique())
-    named = results["agent"].where(~results["learned"], LEARNED)
-    for place, (policy, color, marker) in enumerate(zip(POLICIES, PALETTE, MARKERS, strict=False)):
-        rows = results[named == policy]
-        heights = [-fees.index(fee) - (place - 1.5) * GAP for fee in rows["test_fee_bps"]]
-        ends = [rows[f"utility_difference_{end}"] - rows["utility_difference_bps"] for end in ("lower", "upper")]
-        reach = [-ends[0], ends[1]] if policy == LEARNED else None
-        style: dict[str, Any] = {"fmt": marker, "markersize": 5, "elinewidth": 1.6, "color": color}
-        axes.errorbar(rows["utility_bps"], heights, xerr=reach, **style)
-    axes.set_yticks([-row for row in range(len(fees))], [f"{fee:g}" for fee in fees])
+    middle = results["utility_bps"]
+    ends = [
+        (middle + results[f"utility_difference_{end}"] - results["utility_difference_bps"]).where(results["learned"])
+        for end in ("lower", "upper")
+    ]
+    _draw(axes, results, [middle, *ends])
     axes.set_title(f"{YEAR}\n(what agents are trained for)", fontsize=9)
     axes.axvline(0.0, color="0.3", linewidth=1.0)
     axes.set_xlabel("utility (bps per pair-day)")
-    axes.grid(visible=False, axis="y")
 
 
 def _draw_later(axes: Axes, later: pd.DataFrame) -> None:

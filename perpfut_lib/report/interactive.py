@@ -14,10 +14,11 @@ import pandas as pd
 from perpfut_lib.artifacts import Run
 from perpfut_lib.cointegration.stage import load_pair_days
 from perpfut_lib.env import load_episodes
-from perpfut_lib.evaluate import load_curves
+from perpfut_lib.evaluate import ALL_SEEDS, load_curves, load_metrics
 from perpfut_lib.evaluate.measure import Trial
 from perpfut_lib.evaluate.stage import ledger_name
 from perpfut_lib.frontier import CHOSEN
+from perpfut_lib.report.figures import formation_spread
 from perpfut_lib.report.frontier import FEES, UNPUBLISHED, frontier_of
 from perpfut_lib.types import Float1D, Json, JsonObject
 
@@ -75,9 +76,9 @@ def spread_chart(run: Run) -> str:
     traded = sum(table.groupby("episode")["turnover"].sum().to_numpy() for table in ledgers.values())
     chosen = int(np.argmax(traded))
     place = int(test[chosen])
-    pair, marks = pairs.iloc[place], np.log(episodes.marks[place])
-    spread = (marks[:, 0] - pair["alpha"] - pair["beta"] * marks[:, 1] - pair["spread_mean"]) / pair["spread_std"]
-    series: list[JsonObject] = [{"label": "spread (formation std)", "values": _brief(spread)}]
+    pair = pairs.iloc[place]
+    spread = _brief(formation_spread(episodes, pair, place))
+    series: list[JsonObject] = [{"label": "spread (formation std)", "values": spread}]
     for fee, table in ledgers.items():
         held = table.loc[table["episode"] == chosen, "action"].to_numpy(np.float64)
         series.append({"label": f"exposure at {fee:g} bps", "values": _brief(held), "step": True, "second": True})
@@ -88,8 +89,8 @@ def spread_chart(run: Run) -> str:
 
 def _ledgers(run: Run) -> Iterable[tuple[float, pd.DataFrame]]:
     """Yield the ledger of the first seed's agent, by the fee that it was trained and is charged with."""
-    curves = load_curves(run)
-    own = curves[curves["train_fee_bps"] == curves["test_fee_bps"]]
+    metrics = load_metrics(run)
+    own = metrics[(metrics["train_fee_bps"] == metrics["test_fee_bps"]) & (metrics["seed"] != ALL_SEEDS)]
     for fee, group in own.groupby("test_fee_bps"):
         trial = Trial(str(group["agent"].iloc[0]), float(fee), float(fee), int(group["seed"].min()))
         yield float(fee), run.stage("evaluate").read_table(f"ledgers/{ledger_name(trial)}")
