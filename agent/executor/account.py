@@ -171,7 +171,8 @@ class Account:
             told = {"changed": changed, "foreign": _text(after.foreign), "left": list(after.left)}
             log.warning("reading: %s", told)
             notes.append(("reading", told))
-        if reading.equity is not None:
+        latest = max(found.state.touched.values(), default=asked_at - limits.settle_ms)
+        if reading.equity is not None and latest <= asked_at - limits.settle_ms:  # or it may be of before a fill
             found, more = found.settled(reading.equity, reading.marks)
             notes += more
         return found, notes

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from agent.executor.account import TRANSFER_SHARE
 from agent.executor.audit import Audit, against_ledger, against_positions, audit
 from agent.executor.state import Order
 from agent.executor.trail import events
@@ -27,7 +26,7 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 """Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
 CENT: Final = 1e-6
-"""Largest difference of sums that is rounding, quote currency."""
+"""Largest difference of sums that is rounding, as a share of them."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -164,7 +163,7 @@ class Watch:
         for text in [*wrong, *against_income(found, self.venue)]:
             self._broken(f"audit: {text}")
         gap = equity_at(self.venue, trader.account.marks) - trader.account.equity
-        if abs(gap) > TRANSFER_SHARE * self.venue.equity():  # less than that is never booked as a transfer
+        if abs(gap) > CENT * self.venue.equity():
             self._broken(f"equity differs by {gap:.4f}")
 
     def _broken(self, text: str) -> None:

@@ -1,6 +1,6 @@
 """Artifacts are the only doors between rooms; this is the only package that knows their paths."""
 
-from perpfut_lib.artifacts.atomic import read_json, write_bytes, write_json
+from perpfut_lib.artifacts.atomic import kept_json, read_json, write_bytes, write_json
 from perpfut_lib.artifacts.contract import (
     ActivePair,
     ActivePairs,
@@ -53,6 +53,7 @@ __all__ = [
     "encode",
     "file_sha256",
     "git_commit",
+    "kept_json",
     "list_published",
     "package_versions",
     "publish",

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,6 +49,13 @@ def read_json(path: Path) -> Json:
         raise MissingInputError(f"no {path.name}", f"a file {path}", "run the stage that writes it") from error
     except ValueError as error:
         raise ArtifactError(f"{path}: {error}", "strict JSON", "delete the file and run its stage again") from error
+
+
+def kept_json(path: Path, make: Callable[[], Json]) -> Json:
+    """Read ``path``, or write what ``make`` returns to it first: work that was done once is not done again."""
+    if not path.is_file():
+        write_json(path, make())
+    return read_json(path)
 
 
 def parse_json(content: bytes) -> Json:

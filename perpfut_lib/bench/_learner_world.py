@@ -9,7 +9,7 @@ import numpy as np
 
 from perpfut_lib import pipeline, statistics
 from perpfut_lib.accounting import Costs, Ledger
-from perpfut_lib.artifacts import Run, read_json, write_json
+from perpfut_lib.artifacts import Run, kept_json
 from perpfut_lib.config import Profile
 from perpfut_lib.env import load_episodes, make_costs, make_rules
 from perpfut_lib.evaluate import days_of, rollout
@@ -52,12 +52,10 @@ class Account:
 
 def kept_world(world: World) -> JsonObject:
     """Return what a world gave, from its file where there is one."""
+    run = Run(world.folder / f"run-{world.seed}")
     path = world.folder / f"world-{world.seed}.json"
-    if not path.is_file():
-        run = Run(world.folder / f"run-{world.seed}")
-        write_json(path, {"seed": world.seed, "rows": list(judge(world.profile, run))})
-        shutil.rmtree(run.path)  # a hundred worlds would fill the disk; the seed makes it again
-    kept: JsonObject = read_json(path)
+    kept: JsonObject = kept_json(path, lambda: {"seed": world.seed, "rows": list(judge(world.profile, run))})
+    shutil.rmtree(run.path, ignore_errors=True)  # a hundred worlds would fill the disk; the seed makes it again
     return kept
 
 

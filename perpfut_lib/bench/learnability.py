@@ -7,18 +7,20 @@ it was. ``--keep`` also publishes every trial and its summary as ``learnability`
 import gc
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
 from scipy.stats import t as student
 
-from perpfut_lib.artifacts import git_commit, publish, read_json, source_hash, write_json
+from perpfut_lib.artifacts import git_commit, kept_json, publish, source_hash
 from perpfut_lib.bench.harness import BenchRow
 from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, TrainConfig, project_root
+from perpfut_lib.env.harder import Harder
 from perpfut_lib.env.planted import Planted
+from perpfut_lib.train.harder_trials import HarderTrial, run_harder_trial
 from perpfut_lib.train.trials import Trial, run_trial
 from perpfut_lib.types import JsonObject
 
@@ -64,6 +66,11 @@ def groups() -> dict[str, list[Trial]]:
     }
 
 
+def harder() -> list[HarderTrial]:
+    """Return the trials on the harder task."""
+    return [HarderTrial(Harder(), BRIEF, fee, seed) for seed in range(3) for fee in TARGETS]
+
+
 def run() -> Iterator[BenchRow]:
     """Yield the share of the oracle's utility by fee, exposure to noise, and wall time beside stock training."""
     content = results()
@@ -95,6 +102,11 @@ def results() -> JsonObject:
     found: dict[str, JsonObject] = {name: {"trials": [next(answers) for _ in group]} for name, group in planned.items()}
     found["shares"]["summary"] = share_summary(found["shares"]["trials"])
     found["race"]["summary"] = race_summary(*found["race"]["trials"])
+    found["harder"] = {
+        "task": asdict(Harder()),
+        "trials": run_tasks(kept_harder_trial, harder(), ComputeConfig(), label="harder trials"),
+    }
+    found["harder"]["summary"] = harder_summary(found["harder"]["trials"])
     settings = SETTINGS.model_dump(mode="json")
     about = {"git_commit": git_commit(), "configurations_tried": TRIED, "task": asdict(Planted()), "settings": settings}
     return about | {"settings_sha256": _digest(settings)} | found
@@ -114,6 +126,19 @@ def share_summary(trials: list[JsonObject]) -> list[JsonObject]:
     return rows
 
 
+def harder_summary(trials: list[JsonObject]) -> list[JsonObject]:
+    """Return, by fee and policy of the harder task, mean utility and its share of the informed trader's."""
+    rows = []
+    for fee in TARGETS:
+        some = [trial["utility"] for trial in trials if trial["fee_bps"] == fee]
+        means = {name: float(np.mean([one[name] for one in some])) for name in some[0]}
+        about = {"fee_bps": fee, "seeds": len(some)}
+        rows += [
+            about | {"policy": name, "utility": mean, "share": mean / means["informed"]} for name, mean in means.items()
+        ]
+    return rows
+
+
 def race_summary(own: JsonObject, stock: JsonObject) -> JsonObject:
     """Return when each first had the best score that stock training ever had, in seconds of training."""
     best = max(stock["validation_utility"])
@@ -128,13 +153,20 @@ def race_summary(own: JsonObject, stock: JsonObject) -> JsonObject:
 
 def kept_trial(trial: Trial) -> JsonObject:
     """Return what a trial gave, from the last run where it is kept."""
+    about = {"std_bps": trial.task.std_bps, "noise_bps": trial.task.noise_bps}
+    return _kept(trial, "perpfut_lib.train.trials", lambda: about | run_trial(trial))
+
+
+def kept_harder_trial(trial: HarderTrial) -> JsonObject:
+    """Return what a trial on the harder task gave, from the last run where it is kept."""
+    return _kept(trial, "perpfut_lib.train.harder_trials", lambda: run_harder_trial(trial))
+
+
+def _kept(trial: Trial | HarderTrial, module: str, run_it: Callable[[], JsonObject]) -> JsonObject:
     content = {"task": asdict(trial.task), "settings": trial.settings.model_dump(mode="json"), "fee_bps": trial.fee_bps}
-    key = content | {"seed": trial.seed, "source": source_hash("perpfut_lib.train.trials")}
-    path = project_root() / "artifacts" / "learnability" / f"{_digest(key)[:24]}.json"
-    if not path.is_file():
-        write_json(path, {"std_bps": trial.task.std_bps, "noise_bps": trial.task.noise_bps} | run_trial(trial))
-        gc.collect()  # model, callback and episodes refer to each other in a circle, gigabytes of it
-    kept: JsonObject = read_json(path)
+    key = content | {"seed": trial.seed, "source": source_hash(module)}
+    kept: JsonObject = kept_json(project_root() / "artifacts" / "learnability" / f"{_digest(key)[:24]}.json", run_it)
+    gc.collect()  # model, callback and episodes refer to each other in a circle, gigabytes of it
     return kept
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from perpfut_lib.artifacts import git_commit, package_versions, read_json, source_hash, write_json
+from perpfut_lib.artifacts import git_commit, kept_json, package_versions, source_hash
 from perpfut_lib.compute import run_tasks
 from perpfut_lib.config import ComputeConfig, Profile, hash_json, project_root
 from perpfut_lib.errors import NoPairsError
@@ -98,10 +98,11 @@ def _kept_rows(task: tuple[Plan, str, float, int]) -> list[JsonObject]:
     settings = world_profile(policy, edge, seed).model_dump(mode="json")
     key = {"settings": settings, "policy": policy, "code": source_hash(__name__)} | judged
     path = project_root() / "artifacts" / "protocol" / f"{hash_json(key)[:24]}.json"
-    if not path.is_file():
-        rows = world_rows(plan, policy, edge, seed)
-        write_json(path, [{name: _plain(value) for name, value in row.items()} for row in rows])
-    kept: list[JsonObject] = read_json(path)
+
+    def judged_rows() -> list[JsonObject]:
+        return [{name: _plain(value) for name, value in row.items()} for row in world_rows(plan, policy, edge, seed)]
+
+    kept: list[JsonObject] = kept_json(path, judged_rows)
     return kept
 
 

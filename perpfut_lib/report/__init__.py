@@ -41,9 +41,11 @@ from perpfut_lib.report.figures import (
 )
 from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_frontier
 from perpfut_lib.report.headline_figure import headline_picture, plot_headline
+from perpfut_lib.report.importance import importance_table
 from perpfut_lib.report.interactive import equity_chart, frontier_chart, spread_chart
 from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
 from perpfut_lib.report.learnability import (
+    harder_table,
     learnability_table,
     noise_table,
     plot_detection_limit,
@@ -129,8 +131,10 @@ __all__ = [
     "frontier_chart",
     "frontier_findings",
     "frontier_table",
+    "harder_table",
     "headline",
     "headline_picture",
+    "importance_table",
     "johansen_table",
     "kernel_check",
     "ladder_table",

@@ -31,6 +31,23 @@ def learnability_table() -> pd.DataFrame:
     return table.set_index("fee (bps)")
 
 
+def harder_table() -> pd.DataFrame:
+    """Return utilities on the harder task by policy and fee, basis points a day, with shares of the informed trader's.
+
+    Unpublished where trials on it are not: then the table has no rows.
+    """
+    rows = _published().get("harder", {"summary": []})["summary"]
+    table = pd.DataFrame(
+        {
+            "policy": [row["policy"] for row in rows],
+            "fee (bps)": [f"{row['fee_bps']:g} bps" for row in rows],
+            "utility": [f"{row['utility']:.1f} ({100 * row['share']:.0f} %)" for row in rows],
+        }
+    )
+    shaped = table.pivot(index="policy", columns="fee (bps)", values="utility")
+    return shaped.reindex(index=table["policy"].unique(), columns=table["fee (bps)"].unique())
+
+
 def noise_table() -> pd.DataFrame:
     """Return what agents do that were trained on pure noise, before the rule that abstains."""
     rows = _published()["noise"]["trials"]

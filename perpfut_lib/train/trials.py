@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -10,11 +11,13 @@ from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.policies import forward
 from perpfut_lib.policies.oracle import solve_oracle
 from perpfut_lib.train.fit import Fitted, fit
-from perpfut_lib.train.training_task import Score, TrainingTask, validate
+from perpfut_lib.train.training_task import Act, Score, TrainingTask, validate
 from perpfut_lib.types import Float1D, Float32, JsonObject
 
 VALIDATION_EPISODES, TEST_EPISODES = 100, 500
 VALIDATION_SEED, TEST_SEED, FIRST_TRAINING_SEED = 1, 2, 1000
+FREE: Final[JsonObject] = {"band_per_root_fee": 0.0, "overlay": 0.0}
+"""Settings without a no-trade band around actions: for policies that have one of their own."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ def compare(trial: Trial, training_task: TrainingTask, fitted: Fitted) -> tuple[
     """Return the scores of agent and oracle on the same fresh episodes, and what the dynamic program expects."""
     test = replace(training_task, validate=planted_episodes(trial.task, TEST_EPISODES, TEST_SEED))
     settings = training_task.settings
+    oracle = solve_oracle(trial.task, trial.fee_bps)
+    free = replace(test, settings=settings.model_copy(update=FREE))
+    return validate(test, acting(fitted, settings)), validate(free, oracle.policy.act), oracle.utility
+
+
+def acting(fitted: Fitted, settings: TrainConfig) -> Act:
+    """Return an agent as it acts, without torch."""
     network = fitted.network(settings)
 
     def act(observation: Float32) -> Float1D:
@@ -75,6 +85,4 @@ def compare(trial: Trial, training_task: TrainingTask, fitted: Fitted) -> tuple[
         forward(network, observation, actions)
         return actions
 
-    oracle = solve_oracle(trial.task, trial.fee_bps)
-    free = replace(test, settings=settings.model_copy(update={"band_per_root_fee": 0.0, "overlay": 0.0}))
-    return validate(test, act), validate(free, oracle.policy.act), oracle.utility
+    return act

@@ -14,7 +14,7 @@ from agent.executor.snapshots import Reading
 from agent.executor.state import Order, State, filled, finished, sent
 from agent.executor.trader import Trader
 from tests.agent.documents import NOW, control, signal
-from tests.executor.desk import QUOTES, RULE, fill
+from tests.executor.by_hand import QUOTES, RULE, fill
 
 D = Decimal
 BOOK = {name: replace(one, bid=one.price - D("0.01"), ask=one.price + D("0.01")) for name, one in QUOTES.items()}

@@ -16,7 +16,7 @@ from agent.state.sealed_file import write_sealed
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.errors import ArtifactError
 from tests.agent.documents import NOW, control, signal
-from tests.executor.desk import EQUITY, QUOTES, RULE, D, fill, refuse, trade, trader
+from tests.executor.by_hand import EQUITY, QUOTES, RULE, D, fill, refuse, trade, trader
 
 BOTH = {"AAA": D(10), "BBB": D(-40)}
 
@@ -229,6 +229,21 @@ def test_equity_is_read_again(folder):
     report = one.report()
     assert (report.equity, report.drawdown()) == (pytest.approx(12_000.0), pytest.approx(0.0, abs=1e-3))
     assert {held.symbol: held.liquidation_price for held in report.positions} == {"AAA": 55.0, "BBB": None}
+
+
+def test_equity_of_before_a_fill_is_not_compared_with_the_books_after_it(folder):
+    """Null: a fill arrives while the answer is on its way, and its fee and loss are taken over with the liquidation."""
+    one = trader(folder)
+    trade(one)
+    one.read(Reading({"AAA": D(10)}, equity=9_699.0), 70_000)
+    one.sent(Order("AAA", D(-10), reduce_only=True), "AAA-out", 100_000)
+    fill(one, "AAA-out", D(-10), D(99), 101_500)
+    one.end("AAA-out", 101_500, failed=False)
+    before = one.account.equity
+    one.read(Reading({"AAA": D(10)}, equity=9_699.0), 101_000)
+    assert one.account.equity == pytest.approx(before)
+    one.read(Reading({}, equity=9_688.5), 140_000)
+    assert one.account.equity == pytest.approx(9_688.5)
 
 
 def test_a_torn_memory_keeps_the_peak(folder):

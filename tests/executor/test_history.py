@@ -16,7 +16,7 @@ from agent.executor.trader import Trader
 from agent.executor.trades import LISTED_LATE_MS, History, ListedTrade, Payment, Trade
 from agent.executor.trail import events
 from tests.agent.documents import NOW, control, signal
-from tests.executor.desk import EQUITY, QUOTES, D, fill, trade, trader
+from tests.executor.by_hand import EQUITY, QUOTES, D, fill, trade, trader
 
 HELD = {"AAA": D(10), "BBB": D(-40)}
 FEE = D("0.5")

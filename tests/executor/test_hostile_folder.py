@@ -8,7 +8,7 @@ from agent.state.sealed_file import read_sealed
 from perpfut_lib.artifacts import PerfSnapshot, read_document
 from perpfut_lib.errors import ArtifactError
 from tests.agent.documents import control
-from tests.executor.desk import D, trade, trader
+from tests.executor.by_hand import D, trade, trader
 
 BOTH = {"AAA": D(10), "BBB": D(-40)}
 

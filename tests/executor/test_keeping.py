@@ -13,7 +13,7 @@ from agent.executor.targets import Base, markets_of
 from agent.executor.trail import events
 from perpfut_lib.artifacts import Leg, PairReport, Reason
 from tests.agent.documents import MINUTE, NOW, active_pairs, signal
-from tests.executor.desk import QUOTES, RULE, D, fill, trade, trader
+from tests.executor.by_hand import QUOTES, RULE, D, fill, trade, trader
 
 BOTH = {"AAA": D(10), "BBB": D(-40)}
 HELD = (PairReport(pair="AAA~BBB", action=None, status="held", reasons=(Reason.HELD,)),)

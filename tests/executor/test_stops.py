@@ -15,7 +15,7 @@ from agent.executor.stops import PREFIX, Sight, Stop, StopBook, StopRules, plan_
 from agent.executor.trader import Trader
 from agent.executor.trail import events
 from tests.agent.documents import NOW, control
-from tests.executor.desk import QUOTES, RULE, fill, trade
+from tests.executor.by_hand import QUOTES, RULE, fill, trade
 
 D = Decimal
 RULES = StopRules(D("0.2"), D("0.25"), 60_000)

@@ -11,7 +11,7 @@ from agent.executor.trades import Trade
 from perpfut_lib.artifacts import PerfSnapshot
 from perpfut_lib.errors import ArtifactError
 from tests.agent.documents import MINUTE, NOW, active_pairs, signal
-from tests.executor.desk import EQUITY, QUOTES, RULE, D, trade, trader
+from tests.executor.by_hand import EQUITY, QUOTES, RULE, D, trade, trader
 
 
 def test_a_signal_becomes_orders_and_a_report(folder):

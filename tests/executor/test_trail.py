@@ -9,7 +9,7 @@ from agent.executor.trail import NAME, Trail, events
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.errors import ArtifactError, MissingInputError
 from tests.agent.documents import NOW
-from tests.executor.desk import QUOTES, D, fill, refuse, trade, trader
+from tests.executor.by_hand import QUOTES, D, fill, refuse, trade, trader
 
 CLOCKS = Clocks(1_000, 1)
 
