@@ -19,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1800
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := setup
-.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book test-plain-cpu test-hummingbot test-docker demo screenshots demo-compose nbval notebooks images publish-images pin-images browser hooks clean distclean
+.PHONY: setup install-again lock help hummingbot reproduce run book pdf test lint format tests tests-book tests-numbers test-plain-cpu test-hummingbot test-docker demo screenshots demo-compose nbval notebooks images publish-images pin-images browser hooks clean distclean
 
 setup: $(READY)  ## make .venv from requirements.lock (2-3 minutes, once)
 	@echo "ready: $(BIN)/perpfut --help, or make help"
@@ -63,23 +63,29 @@ format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests:  ## the tests alone, in two halves side by side; Hummingbot is built meanwhile and tested then
+tests:  ## the tests alone, in three parts side by side; Hummingbot is built meanwhile and tested then
 	$(call check,setup)
 
 # Hummingbot's wheel takes minutes, set-up and lint take one core: it is built beside them, and beside the tests if need be.
+# Tests of processes mostly wait, those of numbers compute: side by side they fill two cores.
+NUMBERS := tests/oracles tests/parity tests/properties tests/unit tests/packaging
 define check
 	@[ -z "$$CI" ] || $(MAKE) --no-print-directory browser
-	@mkdir -p build; failed=0; told=; \
+	@mkdir -p build; failed=0; beside=; \
 	$(MAKE) --no-print-directory hummingbot > build/hummingbot.log 2>&1 & built=$$!; \
-	trap 'kill $$built $$told 2>/dev/null; exit 130' INT TERM; \
+	trap 'kill $$built $$beside 2>/dev/null; exit 130' INT TERM; \
 	$(MAKE) --no-print-directory $(1) || { kill $$built; exit 1; }; \
-	$(MAKE) --no-print-directory tests-book > build/tests-book.log 2>&1 & told=$$!; \
-	$(PYTEST) --ignore=tests/hummingbot --ignore=tests/book --ignore=tests/notebooks || failed=1; \
+	for part in book numbers; do \
+		$(MAKE) --no-print-directory tests-$$part > build/tests-$$part.log 2>&1 & beside="$$beside $$!"; done; \
+	$(PYTEST) $(addprefix --ignore=,tests/hummingbot tests/book tests/notebooks $(NUMBERS)) || failed=1; \
 	if wait $$built; then $(PYTEST) tests/hummingbot || failed=1; else cat build/hummingbot.log >&2; failed=1; fi; \
-	wait $$told || failed=1; cat build/tests-book.log; exit $$failed
+	for part in $$beside; do wait $$part || failed=1; done; cat build/tests-book.log build/tests-numbers.log; exit $$failed
 endef
 
-tests-book: $(READY)  ## the half of the tests that runs the chapters, compares them, and reads the book in a browser
+tests-numbers: $(READY)  ## the part of the tests that computes: oracles, parity, properties, units, packaging
+	@$(PYTEST) $(NUMBERS)
+
+tests-book: $(READY)  ## the part of the tests that runs the chapters, compares them, and reads the book in a browser
 	@PERPFUT_PROGRESS= $(PYTEST) notebooks $(NBVAL); compared=$$?; $(PYTEST) tests/book tests/notebooks && exit $$compared
 
 # OpenBLAS, numpy, PyTorch and numba without the instructions that the machine has: other kernels round the last bits

@@ -35,6 +35,8 @@ class Account:
     """Asset that everything is counted in."""
     unsettled: bool = False
     """Whether the account's next equity is to be taken over as it is: a position changed without a fill."""
+    taken_at: int = 0
+    """When the exchange was asked for the equity that was taken over last, ms UTC: payments until then are in it."""
 
     @property
     def equity(self) -> float:
@@ -107,14 +109,20 @@ class Account:
     def _entered(self, symbol: str, row: ListedTrade | Payment, at: int) -> tuple["Account", Note]:
         """Return the account after a row of the exchange's list, and its note."""
         if isinstance(row, Payment):
-            amount = float(row.amount)
-            told = {"symbol": symbol, "time": row.time, "funding": amount}
-            return replace(self, books=self.books.paid(amount)), ("books", told)
+            return self._received(symbol, row)
         if self.state.symbol_of(row.order_id) == symbol:
             found, body = self.traded(row.order_id, row.trade, at)
         else:
             found, body = self._restated(symbol, row)
         return found, ("fill", body | {"listed": True})
+
+    def _received(self, symbol: str, row: Payment) -> tuple["Account", Note]:
+        """Return the account after a payment; one that is in the equity already only gets its name."""
+        amount = float(row.amount)
+        books, told = self.books.paid(amount), {"symbol": symbol, "time": row.time, "funding": amount}
+        if row.time <= self.taken_at:
+            books, told = books.corrected(amount, 1.0), told | {"cash": -amount}
+        return replace(self, books=books), ("books", told)
 
     def _restated(self, symbol: str, row: ListedTrade) -> tuple["Account", dict[str, Any]]:
         """Return the account after a trade of which only the fee is booked."""
@@ -174,6 +182,7 @@ class Account:
         latest = max(found.state.touched.values(), default=asked_at - limits.settle_ms)
         if reading.equity is not None and latest <= asked_at - limits.settle_ms:  # or it may be of before a fill
             found, more = found.settled(reading.equity, reading.marks)
+            found = replace(found, taken_at=reading.at) if more else found
             notes += more
         return found, notes
 

@@ -32,6 +32,8 @@ class Reading:
     """What the exchange lists of trades and payments in the symbols that were asked for."""
     orders: Mapping[str, Order] = field(default_factory=dict)
     """Orders that rest in our symbols, stops apart, by their customer's id."""
+    at: int = 0
+    """When the exchange was asked for the equity, ms UTC; 0 where nobody knows."""
 
 
 @dataclass(frozen=True)

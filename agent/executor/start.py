@@ -78,7 +78,8 @@ def begun(reading: Reading, prices: Mapping[str, float], report: PerfSnapshot | 
         books = Performance(equity, books.cash, max(equity, report.peak_equity))
         seen = Seen(report.signal_seq - 1, "", moment.clocks.monotonic)
         log.error("peak %s and signal %s are taken from the last report", report.peak_equity, report.signal_seq)
-    account = Account(ledger.seeded(held, moment.now), books, dict(prices), moment.settings.quote)
+    state = ledger.seeded(held, moment.now)
+    account = Account(state, books, dict(prices), moment.settings.quote, taken_at=reading.at)
     account, _ = account.listed(reading.history, moment.now)
     note = _note(account, resumed=False)
     return Start(account, account.state, ReadState(seen), Base(-1, 0.0), moment.clocks.wall, note)
@@ -105,7 +106,7 @@ def resumed(reading: Reading, prices: Mapping[str, float], memory: Memory, momen
     if moved:
         log.warning("while nobody looked, these changed: %s; left alone: %s", _text(moved), list(state.left))
     if reading.equity is not None:
-        account = _arrived(account, _finite(reading.equity), reading.marks)
+        account = replace(_arrived(account, _finite(reading.equity), reading.marks), taken_at=reading.at)
     return Start(account, before.state, memory.read_state, memory.base, memory.seq, _note(account, resumed=True), fills)
 
 

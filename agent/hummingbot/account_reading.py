@@ -3,7 +3,9 @@
 Hummingbot's connectors keep the positions of their own symbols only, so the same endpoints are asked directly.
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -32,12 +34,13 @@ async def read_account(connector: Connector, name: str) -> Reading:
     name : str
         ``binance_perpetual`` or ``hyperliquid_perpetual``, or the test network of one.
     """
+    asked = int(time.time() * 1000)
     if name.startswith("binance"):
         rows = await connector._api_get(path_url="v2/positionRisk", is_auth_required=True)
         account = await connector._api_get(path_url="v2/account", is_auth_required=True)
-        return binance_reading(rows, account)
+        return replace(binance_reading(rows, account), at=asked)
     question = {"type": "clearinghouseState", "user": connector.hyperliquid_perpetual_address}
-    return hyperliquid_reading(await connector._api_post(path_url="/info", data=question))
+    return replace(hyperliquid_reading(await connector._api_post(path_url="/info", data=question)), at=asked)
 
 
 def binance_reading(rows: Sequence[Row], account: Row) -> Reading:

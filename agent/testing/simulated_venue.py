@@ -115,7 +115,7 @@ class SimulatedVenue:
         self.matching.exchange.clock.advance(TICK_MS)
         positions = {symbol: one.quantity for symbol, one in self.account.held()}
         marks = {symbol: float(self.matching.mark(symbol)) for symbol in positions}
-        reading = Reading(positions, self.equity(), marks=marks, stops=self.stops())
+        reading = Reading(positions, self.equity(), marks=marks, stops=self.stops(), at=self.now)
         self._past.append((reading, len(self.account.fills), len(self.account.income)))
 
     def position(self, symbol: str) -> Decimal:

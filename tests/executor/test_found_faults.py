@@ -2,16 +2,20 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
+from agent.clock import ReplayClock
 from agent.executor.intent import Patience, ReadState, judge
 from agent.executor.memory import BACKUP, MEMORY
-from agent.executor.settings import Quote
+from agent.executor.rules import Limits
+from agent.executor.settings import Quote, TraderSettings
 from agent.executor.snapshots import Reading
 from agent.executor.state import Order
 from agent.executor.targets import Base, units_of
-from agent.executor.trades import Trade
+from agent.executor.trader import Trader
+from agent.executor.trades import History, Payment, Trade
 from agent.state.sealed_file import write_sealed
 from perpfut_lib.artifacts import Clocks
 from perpfut_lib.errors import ArtifactError
@@ -244,6 +248,22 @@ def test_equity_of_before_a_fill_is_not_compared_with_the_books_after_it(folder)
     assert one.account.equity == pytest.approx(before)
     one.read(Reading({}, equity=9_688.5), 140_000)
     assert one.account.equity == pytest.approx(9_688.5)
+
+
+def test_funding_that_is_listed_late_is_not_received_twice(folder):
+    """Null: the equity at a restart holds a payment that the exchange lists later, and the books add it again."""
+    one = trader(folder)
+    trade(one)
+    one.report()
+    one.read(Reading(BOTH, history={"AAA": History(NOW - 700_000)}), 70_000)
+    one.report()
+    again = Trader(folder, TraderSettings(("AAA", "BBB"), Limits()), ReplayClock(NOW + 9_000))
+    again.seed(Reading(BOTH, EQUITY + 48.0, at=NOW + 9_000), QUOTES, 0)
+    paid = Payment(D(49), NOW)
+    later = {"AAA": History(NOW - 600_000, (paid, replace(paid, time=NOW + 9_001)))}
+    again.read(Reading(BOTH, history=later), 70_000)
+    assert again.account.books.funding == 98.0
+    assert again.account.equity == pytest.approx(EQUITY + 48.0 + 49.0)
 
 
 def test_a_torn_memory_keeps_the_peak(folder):

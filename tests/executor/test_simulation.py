@@ -7,6 +7,15 @@ from agent.testing.planted_faults import PLANTED, SEARCH
 from agent.testing.simulation import simulate, simulate_many
 
 BLOCKS, EACH = 10, 20
+SHOWN_BY = {
+    "the first reading is believed, however old": 8,
+    "every stop that is missing was carried out": 71,
+    "an order that is called failed is taken for gone": 103,
+    "a pair that is merely held is opened": 4,
+    "what the exchange closed is opened again at once": 15,
+    "a gap in the book is not seen": 27,
+}
+"""Schedules that have shown a fault before are tried first; the others follow should one of them no longer do it."""
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -31,4 +40,4 @@ def test_a_seed_replays_exactly():
 def test_a_fault_that_is_planted_is_found(fault):
     """Null: the checks are blind to an executor of which this is known to be wrong."""
     with PLANTED[fault]():
-        assert any(simulate(seed).violations for seed in range(SEARCH))
+        assert any(simulate(seed).violations for seed in (SHOWN_BY.get(fault, 0), *range(SEARCH)))
