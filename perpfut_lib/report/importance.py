@@ -1,6 +1,6 @@
 """Which features an agent uses: what it forgoes when one of them is another pair-day's."""
 
-from dataclasses import replace
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -14,10 +14,12 @@ from perpfut_lib.evaluate import rollout
 from perpfut_lib.evaluate.utility import utility_bps
 from perpfut_lib.policies import Policy, RecurrentPolicy
 from perpfut_lib.train.agents import load_policies
-from perpfut_lib.types import Int1D
+from perpfut_lib.types import Float1D, Float32, Int1D
 
-DRAWS: Final = 3
+DRAWS: Final = 2
 """Rearrangements of the pair-days, each without one that stays where it is."""
+ASKED: Final = 50
+"""Decisions of each pair-day that show which features a policy reads."""
 
 
 def importance_table(profile: Profile, run: Run) -> pd.DataFrame:
@@ -25,8 +27,8 @@ def importance_table(profile: Profile, run: Run) -> pd.DataFrame:
 
     Each feature in turn takes the path that it has on another pair-day (permutation importance: Breiman, "Random
     forests", 2001), so that its law stays and its meaning goes. Means over seeds and rearrangements; the most important
-    feature first. Features that stand for the same thing cover for each other, so a zero does not say that the feature
-    is empty. No row with fewer than two pair-days.
+    feature first, those that no agent reads in one last row. Features that stand for the same thing cover for each
+    other, so a small loss does not say that the feature is empty. No row with fewer than two pair-days.
     """
     span, rules, agents = load_episodes(run).select("test"), make_rules(profile.env), load_policies(run)
     losses: dict[str, pd.Series] = {}
@@ -35,22 +37,52 @@ def importance_table(profile: Profile, run: Run) -> pd.DataFrame:
         own = [feature_losses(span, one.policy, costs, rules) for one in agents if one.fee_bps == fee]
         losses[f"fee {fee:g} bps"] = pd.concat(own, axis=1).mean(axis=1)
     table = pd.DataFrame(losses).rename_axis("feature")
-    order = table.max(axis=1).sort_values(ascending=False, kind="stable").index
-    return table.loc[order].round(1) + 0.0
+    read = table[(table != 0.0).any(axis=1)]
+    order = read.max(axis=1).sort_values(ascending=False, kind="stable").index
+    rest = pd.DataFrame(0.0, [f"{len(table) - len(read)} others: not read"], table.columns)
+    return pd.concat([read.loc[order].round(1) + 0.0, rest]).rename_axis("feature")
 
 
 def feature_losses(span: Episodes, policy: Policy | RecurrentPolicy, costs: Costs, rules: Rules) -> pd.Series:
-    """Return the mean utility per pair-day that a policy loses without each feature, basis points."""
-    before = _earned(span, policy, costs, rules)
-    moves = rearrangements(len(span)) if len(span) > 1 else []
-    return pd.Series(
-        {
-            name: before - np.mean([_earned(_exchanged(span, column, order), policy, costs, rules) for order in moves])
-            for column, name in enumerate(span.names)
-            if moves
-        },
-        dtype=float,
-    )
+    """Return the mean utility per pair-day that a policy loses without each feature, basis points.
+
+    The span as it is and all exchanges are walked side by side, since rows do not see each other.
+    """
+    count, orders = len(span), rearrangements(len(span)) if len(span) > 1 else []
+    if not orders:
+        return pd.Series(dtype=float)
+    read = read_features(span, policy)
+    tiled = span.rows(np.tile(np.arange(count), 1 + len(read) * len(orders)))
+    for copy, (column, order) in enumerate(product(read, orders), 1):
+        tiled.features[copy * count : (copy + 1) * count, :, column] = span.features[order, :, column]
+    earned = utility_bps(rollout(tiled, policy, costs).ledger, rules).reshape(-1, count).mean(axis=1)
+    lost = pd.Series(0.0, index=list(span.names))
+    lost.iloc[read] = earned[0] - earned[1:].reshape(len(read), len(orders)).mean(axis=1)
+    return lost
+
+
+def read_features(span: Episodes, policy: Policy | RecurrentPolicy) -> list[int]:
+    """Return the columns whose exchange changes any of some decisions of a flat portfolio.
+
+    What a policy does not read there it is taken not to read anywhere. Of a policy with a memory all are returned.
+    """
+    columns = range(len(span.names))
+    if not hasattr(policy, "act"):
+        return list(columns)
+    steps = np.unique(np.linspace(0, span.length - 1, ASKED).astype(np.int64))
+    windows = np.concatenate([span.features[:, step : step + span.lookback] for step in steps])
+    flat = np.tile(np.array([0.0, 0.0, 1.0], np.float32), (len(windows), 1))
+
+    def actions(seen: Float32) -> Float1D:
+        return policy.act(np.concatenate([seen.reshape(len(seen), -1), flat], axis=1))
+
+    before, read = actions(windows), []
+    for column in columns:
+        exchanged = windows.copy()
+        exchanged[:, :, column] = np.roll(windows[:, :, column], 1, axis=0)
+        if not np.array_equal(actions(exchanged), before):
+            read.append(column)
+    return read
 
 
 def rearrangements(count: int) -> list[Int1D]:
@@ -63,13 +95,3 @@ def rearrangements(count: int) -> list[Int1D]:
         order[cycle] = np.roll(cycle, 1)
         orders.append(order)
     return orders
-
-
-def _earned(span: Episodes, policy: Policy | RecurrentPolicy, costs: Costs, rules: Rules) -> float:
-    return float(utility_bps(rollout(span, policy, costs).ledger, rules).mean())
-
-
-def _exchanged(span: Episodes, column: int, order: Int1D) -> Episodes:
-    features = span.features.copy()
-    features[:, :, column] = span.features[order, :, column]
-    return replace(span, features=features)

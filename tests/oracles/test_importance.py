@@ -1,5 +1,7 @@
 """Permutation importance: a policy loses what a feature is worth to it, and nothing without one that it ignores."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from perpfut_lib.config import CostsConfig, EnvConfig
 from perpfut_lib.env import make_costs, make_rules
 from perpfut_lib.env.planted import Planted, planted_episodes
 from perpfut_lib.policies.oracle import solve_oracle
-from perpfut_lib.report.importance import DRAWS, feature_losses, rearrangements
+from perpfut_lib.report import importance
+from perpfut_lib.report.importance import DRAWS, feature_losses, read_features, rearrangements
 
 TASK = Planted(length=480, features=4)
 
@@ -18,6 +21,7 @@ def test_only_what_a_policy_reads_is_worth_anything_to_it():
     oracle = solve_oracle(TASK, 1.44)
     losses = feature_losses(episodes, oracle.policy, make_costs(1.44, CostsConfig()), rules)
     assert list(losses.index) == list(episodes.names)
+    assert read_features(episodes, oracle.policy) == [0]
     assert losses.iloc[0] > oracle.utility  # more than it ever earned
     assert (losses.iloc[1:] == 0.0).all()
 
@@ -37,3 +41,16 @@ def test_a_single_pair_day_says_nothing():
     episodes = planted_episodes(TASK, 1, 1)
     policy, costs = solve_oracle(TASK, 0.0).policy, make_costs(0.0, CostsConfig())
     assert feature_losses(episodes, policy, costs, make_rules(EnvConfig())).empty
+
+
+def test_the_table_ends_with_what_nobody_reads(monkeypatch):
+    """Proves the order, and that features without effect on any agent share one row."""
+    episodes, named = planted_episodes(TASK, 6, 1), SimpleNamespace
+    agent = named(fee_bps=1.44, policy=solve_oracle(TASK, 1.44).policy)
+    monkeypatch.setattr(importance, "load_episodes", lambda _run: episodes)
+    monkeypatch.setattr(importance, "load_policies", lambda _run: [agent])
+    monkeypatch.setattr(type(episodes), "select", lambda one, _split: one)
+    table = importance.importance_table(named(env=EnvConfig(), costs=CostsConfig()), None)
+    assert list(table.index) == ["z", "3 others: not read"]
+    assert list(table.columns) == ["fee 1.44 bps"]
+    assert table.iloc[1, 0] == 0.0 < table.iloc[0, 0]
