@@ -8,7 +8,7 @@ from perpfut_lib.artifacts import Run
 from perpfut_lib.config import Profile
 from perpfut_lib.report.edges import fitted_results
 from perpfut_lib.report.ladder import agents
-from perpfut_lib.report.learnability import learnability_table, noise_table
+from perpfut_lib.report.learnability import harder_findings, learnability_table, noise_table
 from perpfut_lib.report.sentences import FEW_DAYS, LIKELY, critical_sharpe
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import NOTHING, decimals
@@ -24,7 +24,8 @@ def training(profile: Profile, run: Run) -> Sentences:
     flat = int((noise["exported"] == "flat").sum())
     best = curves.groupby(["fee_bps", "seed"])["validation_utility"].max()
     return (
-        f"Where the truth is known the learner attains {shares.min():g} to {shares.max():g} % of the best utility.",
+        f"Where the truth is known the learner attains {shares.min():g} to {shares.max():g} % of the best utility"
+        f"{harder_findings()}.",
         f"On random walks {flat} of {len(noise)} agents are exported flat, and none holds more than "
         f"{noise['mean |exposure|'].max():.4f} of its capital on average.",
         f"In this run {int((best > 0.0).sum())} of {len(best)} agents earned more than nothing on the validation span.",

@@ -47,6 +47,15 @@ def test_published_shares_follow_from_their_trials():
         assert found == pytest.approx([np.mean(shares), low, high, np.mean([trial["utility"] for trial in some])])
 
 
+def test_published_trials_on_the_harder_task_add_up():
+    """Proves means and shares by fee from the trials, and that nobody earns what the informed trader earns."""
+    harder = PUBLISHED["harder"]
+    assert harder["summary"] == learnability.harder_summary(harder["trials"])
+    for trial in harder["trials"]:
+        assert max(trial["utility"], key=trial["utility"].get) == "informed"
+        assert trial["utility"]["agent"] >= trial["utility"]["slope"]
+
+
 def test_the_published_race_follows_from_its_curves():
     """Proves from both learning curves when each first had stock training's best score."""
     race = PUBLISHED["race"]["summary"]
@@ -59,10 +68,6 @@ def test_the_published_race_follows_from_its_curves():
     assert race["ratio"] == pytest.approx(race["stock_seconds"] / race["seconds"])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="published with the learner before the base rule: perpfut bench learnability --keep makes it again",
-)
 def test_published_settings_are_the_shipped_ones():
     """Proves that the published shares were attained with the defaults that ship, but for the number of steps."""
     shipped = TrainConfig(total_steps=PUBLISHED["settings"]["total_steps"]).model_dump(mode="json")
