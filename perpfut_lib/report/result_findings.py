@@ -9,6 +9,7 @@ from perpfut_lib.config import Profile
 from perpfut_lib.report.edges import fitted_results
 from perpfut_lib.report.ladder import agents
 from perpfut_lib.report.learnability import harder_findings, learnability_table, noise_table
+from perpfut_lib.report.robustness import power_findings
 from perpfut_lib.report.sentences import FEW_DAYS, LIKELY, critical_sharpe
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import NOTHING, decimals
@@ -78,7 +79,8 @@ def robustness(profile: Profile, source: Source) -> Sentences:
         f"Over {days} days a Sharpe ratio below {critical_sharpe(days):.1f} is not distinguishable from zero at 5 "
         f"%, and only "
         f"one of {tests['detectable'].max():.1f} is found with a power of 80 %.",
-        f"In placebo worlds {int(placebos['significant'].sum())} of {len(placebos)} tests report an edge.",
+        f"In placebo worlds {int(placebos['significant'].sum())} of {len(placebos)} tests report an edge"
+        f"{power_findings()}.",
     )
 
 

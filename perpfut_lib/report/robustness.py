@@ -81,6 +81,27 @@ def power_table() -> pd.DataFrame:
     return wide.rename_axis(index=["policy", "planted spread (bps)"], columns="fee (bps)")
 
 
+def power_findings(fee: float = 1.44) -> str:
+    """Return half a sentence: how often agents are taken for an edge on noise, and find the smallest one planted.
+
+    Beside the tuned rules, at one fee in basis points; empty where agents were not judged.
+    """
+    if PROTOCOL not in list_published():
+        return ""
+    rows = pd.DataFrame(read_published(PROTOCOL)["summary"])
+    agents = rows[rows["policy"] == "agent"]
+    planted = agents.loc[agents["spread_std_bps"] > 0.0, "spread_std_bps"]
+    if planted.empty:
+        return ""
+    noise = agents.loc[agents["spread_std_bps"] == 0.0, ["reported", "worlds"]].sum()
+    at = rows[(rows["spread_std_bps"] == planted.min()) & (rows["fee_bps"] == fee)].set_index("policy")
+    found = {name: f"{at.at[name, 'reported']} of {at.at[name, 'worlds']} worlds" for name in at.index}
+    return (
+        f"; in larger numbers, {noise['reported']} of {noise['worlds']} with agents on noise, who find a planted spread "
+        f"of {planted.min():g} bps at a fee of {fee:g} bps in {found['agent']} (tuned rules: {found['rules']})"
+    )
+
+
 def coverage_table() -> pd.DataFrame:
     """Return, by number of days, what 95 % intervals cover and how often the test of the best rejects a truth (%)."""
     if COVERAGE not in list_published():
