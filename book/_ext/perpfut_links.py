@@ -14,6 +14,7 @@ from sphinx.errors import ExtensionError
 from sphinx.ext import viewcode
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import import_object
+from sphinx_codeautolink.extension.backref import SummaryNode
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser
 from sphinx_codeautolink.parse import NameBreak
 
@@ -126,6 +127,13 @@ def resolve_source(app, env, node, content):
     return nodes.reference("", "", content, internal=True, refuri=address)
 
 
+def name_lists(app, doctree, page):
+    """Call the list of chapters in an entry what it is: the extension's own words hold a link, which nothing may fold."""
+    for summary in list(doctree.findall(SummaryNode)):
+        summary.children = []
+        summary += nodes.Text("Called in")
+
+
 def settle(app, config):
     """Tell linkcode how to find a source."""
     if os.environ.get(REPOSITORY):
@@ -141,5 +149,6 @@ def setup(app):
     app.connect("env-updated", prepare_links, priority=400)  # before sphinx-codeautolink resolves names
     app.connect("env-updated", show_sources)  # what a page holds is forgotten while others are read
     app.connect("doctree-read", link_paths)
+    app.connect("doctree-resolved", name_lists, priority=600)  # after the lists are made
     app.connect("missing-reference", resolve_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

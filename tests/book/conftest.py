@@ -40,6 +40,6 @@ def kept_book(tmp_path_factory):
     )
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "book/", "-W", "-n", "--keep-going"]
     environment = os.environ | {"PERPFUT_REPOSITORY": ADDRESS}
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=environment, timeout=900)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return clone / "book" / "_build" / "html"

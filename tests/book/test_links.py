@@ -18,7 +18,7 @@ NOTEBOOKS = [chapter.path for chapter in catalogue()] + how_tos()
 HIDDEN = "remove-cell"
 PYDANTIC = ".model_"  # what settings and documents have from pydantic, in its own documentation
 LINK = re.compile(r'<a class="sphinx-codeautolink-a" href="([^"#]+)#([^"]+)" title="([^"]+)">')
-REPOSITORY = re.compile(r'href="https://github\.com/someone/somewhere/blob/main/([^"#]+)(?:#L(\d+))?"')
+REPOSITORY = re.compile(r'href="https://github\.com/someone/somewhere/blob/main/([^"#?]+)[^"#]*(?:#L(\d+))?"')
 
 
 def calls(notebook):
@@ -76,14 +76,13 @@ def test_a_path_in_the_text_leads_to_its_source(study):
 
 
 def test_with_an_address_the_source_is_the_repository_s(kept_book):
-    """Each link of the reference names a file that is there and a line where something begins."""
-    found = REPOSITORY.findall("".join(path.read_text() for path in kept_book.glob("api/*.html")))
-    assert len(found) > 150
-    for path, line in found:
-        begun = (ROOT / path).read_text().splitlines()[int(line) - 1 :][:3]
-        assert re.search(r"^\s*(@|def |class )", begun[0]), (path, line)
-    named = REPOSITORY.findall((kept_book / "sources.html").read_text())
-    assert len(named) > 15 and all((ROOT / path).is_file() for path, _ in named)
+    """Each link to the repository names a file that is there; one of the reference, a line where something begins."""
+    found = REPOSITORY.findall("".join(path.read_text() for path in kept_book.glob("*/*.html")))
+    found += (named := REPOSITORY.findall((kept_book / "sources.html").read_text()))
+    assert [path for path, _ in found if not (ROOT / path).is_file()] == []
+    begun = {place: (ROOT / place[0]).read_text().splitlines()[int(place[1]) - 1] for place in set(found) if place[1]}
+    assert [place for place, line in begun.items() if not re.match(r"\s*(@|def |class )", line)] == []
+    assert len(begun) > 150 and len(named) > 15
     assert not (kept_book / "_modules").exists()
 
 
