@@ -128,10 +128,10 @@ def resolve_source(app, env, node, content):
 
 
 def name_lists(app, doctree, page):
-    """Call the list of chapters in an entry what it is: the extension's own words hold a link, which nothing may fold."""
+    """Call the list of chapters in an entry what it is: the extension's own words hold a link, and unfold the list."""
     for summary in list(doctree.findall(SummaryNode)):
         summary.children = []
-        summary += nodes.Text("Called in")
+        summary.append(nodes.Text("Called in"))
 
 
 def settle(app, config):
