@@ -82,7 +82,7 @@ def settle(app, config):
 
 def setup(app):
     """Connect to autodoc."""
-    for name in ("autodoc", "napoleon", "viewcode"):
+    for name in ("autodoc", "napoleon"):
         app.setup_extension(f"sphinx.ext.{name}")
     app.connect("config-inited", settle, priority=100)
     app.connect("autodoc-skip-member", skip_settings)

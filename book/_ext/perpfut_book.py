@@ -13,6 +13,9 @@ from sphinx.transforms import SphinxTransform
 import agent.console
 
 NAME = "PERPFUT_REPOSITORY"
+LIVE = "notebooks/howto/"  # the guides stand alone; a chapter's parameters are not on its page
+THEBE = ("init_thebe_core", "update_thebe_context")
+GITHUB_ONLY = ("colab_url", "thebe")
 
 
 def address_buttons(app, config):
@@ -22,14 +25,23 @@ def address_buttons(app, config):
     if not address:
         options.pop("launch_buttons", None)
         return
+    if "github.com/" not in address:
+        for name in GITHUB_ONLY:
+            options["launch_buttons"].pop(name, None)
     options |= {"repository_url": address, "repository_branch": "main"}
     options |= {"use_repository_button": True, "use_source_button": True}
 
 
 def place_in_repository(app, page, template, context, doctree):
-    """Say where the page lies in the repository: chapters in ``notebooks/``, all others in ``book/``."""
+    """Say where the page lies in the repository, chapters in ``notebooks/`` and all others in ``book/``, and what runs.
+
+    Thebe runs a page's cells on Binder: where the page holds all that they need.
+    """
     folder = "" if page.startswith("notebooks/") else "book"
-    app.config.html_theme_options["path_to_docs"] = context["theme_path_to_docs"] = folder
+    options = app.config.html_theme_options
+    options["path_to_docs"] = context["theme_path_to_docs"] = context["doc_path"] = folder
+    if options.get("launch_buttons", {}).get("thebe") is not None:
+        options["launch_buttons"]["thebe"] = page.startswith(LIVE)
 
 
 CHARTS = Path(agent.console.__file__).parent / "static" / "vendor"  # uPlot, which the operator's console ships
@@ -120,9 +132,15 @@ class English(SearchEnglish):
 
 
 def leave_thebe_out(app):
-    """Take out the scripts of sphinx-thebe, which Jupyter Book always loads: they name a server on the network."""
-    listeners = app.events.listeners["env-before-read-docs"]
-    listeners[:] = [each for each in listeners if each.handler.__name__ != "init_thebe_core"]
+    """Take out what sphinx-thebe, which Jupyter Book always loads, adds to each page: it names servers on the network.
+
+    With an address it stays: its script comes from the network when a reader asks for live cells.
+    """
+    if app.config.html_theme_options.get("launch_buttons", {}).get("thebe"):
+        return
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        listeners = app.events.listeners[event]
+        listeners[:] = [each for each in listeners if each.handler.__name__ not in THEBE]
 
 
 def setup(app):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from perpfut_lib import __version__, pipeline, report
 from perpfut_lib.artifacts import Run, list_published
-from perpfut_lib.chapters import containers, runbook
+from perpfut_lib.chapters import containers, data_dictionary, model_card, runbook
 from perpfut_lib.chapters.catalogue import catalogue
 from perpfut_lib.chapters.record import read_report
 from perpfut_lib.chapters.tables import markdown_table, settings_table, table_html
@@ -186,6 +186,13 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         stages,
         verdicts,
         versions,
+        data_dictionary.input_columns,
+        data_dictionary.run_tables,
+        data_dictionary.measure_names,
+        model_card.model_details,
+        model_card.model_agents,
+        model_card.model_data,
+        model_card.model_results,
         containers.container_contents,
         containers.container_demonstration,
         containers.container_positions,

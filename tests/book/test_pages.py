@@ -1,10 +1,6 @@
 """The prose of the book: one table of contents for two engines, real references, no typed results, no network."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -185,19 +181,6 @@ def test_a_readme_without_marks_is_refused():
     """The verdicts would have no place to stand."""
     with pytest.raises(ChapterError, match="without verdicts"):
         with_verdicts("# A README")
-
-
-@pytest.fixture(scope="session")
-def kept_book(tmp_path_factory):
-    """Return what ``jupyter-book build book/`` makes of a copy of the kept tree, as on a fresh clone."""
-    clone = tmp_path_factory.mktemp("clone")
-    shutil.copytree(ROOT / "notebooks", clone / "notebooks", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(BOOK, clone / "book", symlinks=True, ignore=shutil.ignore_patterns("_build", "__pycache__"))
-    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "book/", "-W", "-n", "--keep-going"]
-    environment = os.environ | {"PERPFUT_REPOSITORY": "https://github.com/someone/somewhere"}
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=environment, timeout=300)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return clone / "book" / "_build" / "html"
 
 
 def test_jupyter_book_builds_the_kept_chapters(kept_book):
