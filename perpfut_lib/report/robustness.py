@@ -97,8 +97,8 @@ def power_findings(fee: float = 1.44) -> str:
     at = rows[(rows["spread_std_bps"] == planted.min()) & (rows["fee_bps"] == fee)].set_index("policy")
     found = {name: f"{at.at[name, 'reported']} of {at.at[name, 'worlds']} worlds" for name in at.index}
     return (
-        f"; in larger numbers, {noise['reported']} of {noise['worlds']} with agents on noise, who find a planted spread "
-        f"of {planted.min():g} bps at a fee of {fee:g} bps in {found['agent']} (tuned rules: {found['rules']})"
+        f"; in larger numbers, {noise['reported']} of {noise['worlds']} with agents on noise, who find a planted "
+        f"spread of {planted.min():g} bps at a fee of {fee:g} bps in {found['agent']} (tuned rules: {found['rules']})"
     )
 
 
