@@ -16,9 +16,11 @@ from perpfut_lib.evaluate.fresh_worlds import AGENT
 from perpfut_lib.features.catalogue import feature_spec
 from perpfut_lib.features.scan import compute
 from perpfut_lib.frontier.across import study_across
+from perpfut_lib.frontier.execution import EXECUTIONS
 from perpfut_lib.frontier.periods import PairDays, Period, leave_out
 from perpfut_lib.protocol import simulated_panel
 from perpfut_lib.report.across import across_lines, pooled_rows
+from perpfut_lib.report.execution import policy_execution_findings, policy_execution_table
 from perpfut_lib.store.placebo import placebo_panel
 
 SETTINGS = [
@@ -99,6 +101,39 @@ def test_the_base_rule_is_judged_on_windows_that_it_was_not_fitted_to(found, per
     for row in found["unseen"]:
         assert np.mean(row["utility_bps"]) > 0.0
         assert row["pair_days"] >= len(row["utility_bps"])
+
+
+def test_limit_orders_trade_the_same_positions(found, periods):
+    """Every rule by every execution: market orders earn what the ledger says, limit orders trade the same notional.
+
+    The ledger compounds within a day and the other does not, so that both agree but for a day's gain.
+    """
+    executed = {(one["left_out"], one["policy"], one["execution"]): one for one in found["executions"]}
+    assert len(executed) == len(found["executions"]) == 3 * 3 * 3
+    for row in (one for one in found["rows"] if one["delay"] == 0):
+        market, half, limits = (executed[row["left_out"], row["policy"], name] for name in EXECUTIONS)
+        assert market["gross"] == pytest.approx(row["gross"], rel=0.02, abs=1e-5)
+        assert market["traded"] == pytest.approx(row["traded"], rel=0.02, abs=1e-5)
+        assert not any(market["maker"])
+        for one in (half, limits):
+            assert one["traded"] == pytest.approx(market["traded"], rel=2e-3, abs=1e-6)
+        assert 0.0 < sum(half["maker"]) <= 0.51 * sum(half["traded"])
+        assert sum(half["maker"]) < sum(limits["maker"]) < sum(limits["traded"])
+
+
+def test_what_limit_orders_pay_is_said(found):
+    """Net of both fees by hand; a rebate is earned; a study without executions says nothing."""
+    content = {**found, "maker_fee_bps": -0.5}
+    table = policy_execution_table(content)
+    assert set(table["maker fee (bps)"]) == {"-0.5"}
+    own = [one for one in found["executions"] if (one["policy"], one["execution"]) == ("ridge", "maker/maker")]
+    gross, maker = (sum(sum(one[name]) for one in own) for name in ("gross", "maker"))
+    shown = table.loc[("0", "ridge"), "maker/maker"]
+    assert float(shown.split()[0]) == pytest.approx(100.0 * (gross + 0.5e-4 * maker), abs=0.006)
+    share = maker / sum(sum(one["traded"]) for one in own)
+    assert float(table.loc[("0", "ridge"), "filled as limits (%)"]) == pytest.approx(100.0 * share, abs=0.51)
+    assert "of 3 cases that trade" in policy_execution_findings(content)
+    assert policy_execution_findings({"rows": []}) == ""
 
 
 def test_pooled_figures_are_those_of_all_windows(found):
