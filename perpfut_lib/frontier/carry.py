@@ -84,14 +84,15 @@ def study_carry(panel: Panel, pairs: Pairs, profile: Profile, regimes: Sequence[
     ground = _ground(panel, pairs, profile)
     first = int(ground.times[0])
     begin = first + FIRST_DAYS * DAY_MS
-    if ground.end < begin + BLOCK_DAYS * DAY_MS:
-        found = f"{(ground.end - first) / DAY_MS:.0f} days behind the longest look-back"
-        raise SplitError(found, f"{FIRST_DAYS + BLOCK_DAYS} days or more", "take longer data")
+    days = -(-(ground.end - begin) // DAY_MS)
+    if days < 2 * BLOCK_DAYS:
+        found = f"{days + FIRST_DAYS} days behind the longest look-back"
+        raise SplitError(found, f"{FIRST_DAYS + 2 * BLOCK_DAYS} days or more", "take longer data")
     earned = {candidate: _tried(ground, candidate) for candidate in track(_candidates(), label="carry", unit="rule")}
     return {
         "start": format_time(begin)[:10],
         "end": format_time(ground.end - 1)[:10],
-        "days": int(-(-(ground.end - begin) // DAY_MS)),
+        "days": days,
         "chosen_from": format_time(first)[:10],
         "coins": [symbol for symbol, _ in pairs],
         "latency": profile.env.latency,

@@ -93,7 +93,9 @@ def carry_table(content: Mapping[str, Json] | None = None) -> pd.DataFrame:
             "funding": [_percent(row.funding) for row in rows],
             "price": [_percent(row.price) for row in rows],
             "fees": [_percent(-row.paid) for row in rows],
-            "break-even (bps per side)": [cost(row.break_even) if row.traded_per_day else NOTHING for row in rows],
+            "break-even (bps per side), by days": [
+                cost(row.break_even) if row.traded_per_day else NOTHING for row in rows
+            ],
             "traded a day": [decimals(row.traded_per_day, 3) for row in rows],
             "position": [decimals(row.exposure, 2) for row in rows],
             "held (days)": [decimals(row.holding_days, 1) for row in rows],
