@@ -191,7 +191,7 @@ def test_venues_that_do_not_fit_together_are_refused(profile):
     with pytest.raises(SchemaError, match="no coin on both"):
         joined_panel(first, make_panel(("CCC", "DDD"), (0.0, 0.0), 1))
     panel, pairs = venues((0.0, 0.0), (0.0, 0.0), days=WARM + FIRST_DAYS)
-    with pytest.raises(SplitError, match="found 56 days .* 112 days or more"):
+    with pytest.raises(SplitError, match=r"found 56 days .* 112 days or more"):
         study_carry(panel, pairs, profile, [Fees(0.0, 0.0)])
 
 
