@@ -76,9 +76,10 @@ def joined_panel(first: Panel, second: Panel) -> tuple[Panel, Pairs]:
     order = np.argsort([*first.symbols, *second.symbols])
     names = np.array([*first.symbols, *second.symbols])[order].tolist()
     fields = ("open", "high", "low", "close", "volume", "filled")
-    arrays = [np.concatenate([getattr(one, name) for one in (first, second)], axis=1)[:, order] for name in fields]
+    parts = {name: np.concatenate([getattr(one, name) for one in (first, second)], axis=1)[:, order] for name in fields}
     funding = {**first.funding, **second.funding}
-    return Panel(first.open_time, tuple(names), first.timeframe, *arrays, funding), tuple(sorted(coins.items()))
+    panel = Panel(first.open_time, tuple(names), first.timeframe, funding=funding, **parts)
+    return panel, tuple(sorted(coins.items()))
 
 
 def funding_advantage(panel: Panel, pairs: Pairs, times: Int1D, days: int) -> Float2D:

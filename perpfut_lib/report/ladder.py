@@ -66,7 +66,7 @@ def lowest_rung_table(profile: Profile) -> pd.DataFrame:
     groups: dict[tuple[str, str], list[Difference]] = {}
     for one in differences(lowest):
         groups.setdefault((one.section, _why(one, profile)), []).append(one)
-    rows = []
+    rows: list[tuple[str, str, str, str]] = []
     for (section, why), found in groups.items():
         listed = [(one.setting, _value(one.here), _value(one.original)) for one in found]
         counted = [(f"{section}: {len(found)} settings", NOTHING, NOTHING)]
