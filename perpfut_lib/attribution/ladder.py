@@ -4,6 +4,9 @@ Every rung is a whole study, trained and tested anew as the study itself is. Bes
 rule, whose thresholds are tuned on the same past: its changes do not depend on a seed. Where training on every rung
 would take too long (``attribution.agents``), the ladder is that rule's alone. No study exports a flat policy in place
 of what it learned (``train.abstain``): the original had no such rule, and a zero would hide what a rung does.
+
+With agents the lowest rung is profile ``seed-rules`` setting by setting, but for the market and the effort: what the
+original chose otherwise without fault (its learner, reward, observation and screen) is put right first.
 """
 
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import pandas as pd
 
 from perpfut_lib import pipeline, statistics
 from perpfut_lib.artifacts import Run
+from perpfut_lib.attribution.original import CHOSEN, choices, values_of
 from perpfut_lib.config import Profile
 from perpfut_lib.evaluate import load_days, pooled_days, trial_days
 from perpfut_lib.evaluate.stage import CONSTANT_SPREAD
@@ -37,7 +41,7 @@ class Study:
     correction: str
     """What is corrected, or what the lone fault is the lack of."""
     fault: int
-    """Number of the fault; 0 for the start."""
+    """Number of the fault; 0 for the start and for what was no fault."""
     profile: Profile
 
 
@@ -55,23 +59,18 @@ class _Result:
 
 def studies(profile: Profile) -> Iterator[Study]:
     """Yield the start, every rung of the ladder, and, where it is wanted, every fault alone in the correct rules."""
-    attribution = profile.attribution
-    shared: dict[str, Any] = {
-        "train.total_steps": attribution.total_steps or profile.train.total_steps,
-        "train.seeds": int(attribution.agents),
-        "train.abstain": False,
-        "cointegration.placebos": 0,
-        "evaluate.only": [*compared(profile), "flat"],
-        "evaluate.cross_fees": False,
-    }
-    if attribution.evaluations:
-        shared["train.evaluations"] = attribution.evaluations
+    attribution, shared = profile.attribution, effort(profile)
+    chosen = choices(profile, shared)
     settings: dict[str, Any] = {**attribution.start, **shared}
+    for original in chosen.values():
+        settings |= original
     rungs = [rung for rung in attribution.rungs if attribution.agents or not rung.for_agents_only]
     if not attribution.agents:  # what concerns training and observations only is right from the start
         settings = {key: value for key, value in settings.items() if not key.startswith("features.")}
         settings.pop("train.horizons", None)
-    corrections = [(rung.name, rung.fault, rung.settings) for rung in rungs]
+    faults = [(rung.name, rung.fault, rung.settings) for rung in rungs]
+    corrections = [(CHOSEN[section], 0, values_of(profile, original)) for section, original in chosen.items()]
+    corrections += faults
     if attribution.agents:
         corrections.append(("several seeds", SEEDS_FAULT, {"train.seeds": attribution.seeds}))
     label = "rung-0"
@@ -79,10 +78,24 @@ def studies(profile: Profile) -> Iterator[Study]:
     for number, (name, fault, changed) in enumerate(corrections, 1):
         settings, below, label = settings | changed, label, f"rung-{number}"
         yield Study(label, below, name, fault, _named(profile, settings, label))
-    top = f"rung-{len(rungs)}"  # one seed, as a lone fault has
-    for name, fault, changed in corrections[: len(rungs)] if attribution.alone else ():
+    top = f"rung-{len(chosen) + len(faults)}"  # one seed, as a lone fault has
+    for name, fault, changed in faults if attribution.alone else ():
         wrong = settings | {key: attribution.start[key] for key in changed} | {"train.seeds": shared["train.seeds"]}
         yield Study(f"fault-{fault}", top, name, fault, _named(profile, wrong, f"fault-{fault}"))
+
+
+def effort(profile: Profile) -> dict[str, Any]:
+    """Return the settings that are the same on all rungs: how long each trains, and what of it is tested."""
+    attribution = profile.attribution
+    return {
+        "train.total_steps": attribution.total_steps or profile.train.total_steps,
+        "train.evaluations": attribution.evaluations or profile.train.evaluations,
+        "train.seeds": int(attribution.agents),
+        "train.abstain": False,
+        "cointegration.placebos": 0,
+        "evaluate.only": [*compared(profile), "flat"],
+        "evaluate.cross_fees": False,
+    }
 
 
 def climb(profile: Profile, run: Run) -> pd.DataFrame:
@@ -94,7 +107,7 @@ def climb(profile: Profile, run: Run) -> pd.DataFrame:
         "evaluate", [(study.profile, beside) for study, beside in climbed], profile.compute, label="ladder"
     )
     for study, beside in climbed:
-        results[study.label] = _results(study.profile, beside)
+        results[study.label] = _results(study.profile, beside, compared(profile))
         for (agent, fee), result in results[study.label].items():
             below = results[study.compared][agent, fee] if study.compared else None
             named = {key: value for key, value in asdict(study).items() if key != "profile"}
@@ -125,17 +138,19 @@ def compared(profile: Profile) -> tuple[str, ...]:
 
 
 def _named(profile: Profile, settings: dict[str, Any], label: str) -> Profile:
-    return profile.changed(settings, name=f"{profile.name}.{label}")
+    rung = profile.changed(settings, name=f"{profile.name}.{label}")
+    return rung.changed({"evaluate.only": [*compared(rung), "flat"]})  # another learner has another name
 
 
-def _results(profile: Profile, run: Run) -> dict[tuple[str, float], _Result]:
+def _results(profile: Profile, run: Run, names: tuple[str, ...]) -> dict[tuple[str, float], _Result]:
+    """Return the days of those that climb, under the names that they have on the top rung."""
     days = pooled_days(load_days(run))
     benchmark = CONSTANT_SPREAD if profile.evaluate.benchmark == CONSTANT_SPREAD else "flat"
     found = {}
-    for agent in compared(profile):
+    for name, agent in zip(names, compared(profile), strict=True):
         for fee in profile.costs.fees_bps:
             own = trial_days(days, agent, fee, fee if agent != RULE else None)
-            found[agent, fee] = _Result(own, trial_days(days, benchmark, fee))
+            found[name, fee] = _Result(own, trial_days(days, benchmark, fee))
     return found
 
 

@@ -46,16 +46,30 @@ def execution(profile: Profile, run: Run) -> str:
 
 
 def across(profile: Profile, run: Run) -> str:
-    """Return what agents earn that were trained on other periods, in sentences."""
-    return report.across_findings()
+    """Return what agents earn that were trained on other periods, in sentences, and by execution where published."""
+    content = report.published_across()
+    told = report.policy_execution_findings(content)
+    table = _wide(report.policy_execution_table(content)) if told else ""
+    return "\n\n".join(part for part in (report.across_findings(), told, table) if part)
 
 
 def designs(profile: Profile, run: Run) -> str:
     """Return what the designs of others earn on recorded markets, in sentences and as a table."""
     if not list_published("designs"):
         return report.designs_findings()
-    table = report.designs_table()
-    return f'{report.designs_findings()}\n\n<div class="output text_html">\n{table_html(table)}\n</div>'
+    return f"{report.designs_findings()}\n\n{_wide(report.designs_table())}"
+
+
+def carry(profile: Profile, run: Run) -> str:
+    """Return what carry between two venues earns on recorded markets, in sentences and as a table."""
+    if "carry" not in list_published():
+        return report.carry_findings()
+    return f"{report.carry_findings()}\n\n{_wide(report.carry_table())}"
+
+
+def _wide(table: pd.DataFrame) -> str:
+    """Return a table as HTML, as chapters show it: in Markdown it would be wider than a page."""
+    return f'<div class="output text_html">\n{table_html(table)}\n</div>'
 
 
 def charts(profile: Profile, run: Run) -> str:
@@ -74,8 +88,8 @@ def simulated(profile: Profile, run: Run) -> str:
 
 
 def fee_table(profile: Profile, run: Run) -> str:
-    """Return the fee-regime table as chapter 07 shows it: in Markdown it would be wider than a page."""
-    return f'<div class="output text_html">\n{table_html(report.fee_table(run))}\n</div>'
+    """Return the fee-regime table as chapter 07 shows it."""
+    return _wide(report.fee_table(run))
 
 
 def about(profile: Profile, run: Run) -> str:
@@ -133,6 +147,11 @@ def original(profile: Profile, run: Run) -> str:
     return "\n\n".join([report.original_findings(), *tables])
 
 
+def lowest_rung(profile: Profile, run: Run) -> str:
+    """Return what of the original study's settings the ladder's lowest rung does not have."""
+    return markdown_table(report.lowest_rung_table(profile).reset_index())
+
+
 def learnability(profile: Profile, run: Run) -> str:
     """Return what published trials attain where the best possible is known."""
     return markdown_table(report.learnability_table().reset_index())
@@ -173,12 +192,14 @@ PAGES: Final[dict[str, Callable[[Profile, Run], str]]] = {
         hashes,
         frontier,
         across,
+        carry,
         charts,
         designs,
         execution,
         headline,
         recorded,
         learnability,
+        lowest_rung,
         original,
         settings,
         simulated,

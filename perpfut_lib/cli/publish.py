@@ -139,10 +139,14 @@ def across(
     ] = None,
     settings: SetOption = None,
     name: Annotated[str, typer.Option(help="Under which name it is published.")] = "minutes",
+    maker_fee: Annotated[
+        float,
+        typer.Option(help="Fee of limit orders, basis points, or the taker fee where that is less; may be negative."),
+    ] = 1.5,
 ) -> None:
     """Train on all periods but one, test on every day of that one, each in turn; publish what agents and rules earn.
 
-    Orders fill one bar late unless --set env.latency says otherwise.
+    Orders fill one bar late unless --set env.latency says otherwise. The same positions are also sent as limit orders.
     """
     from perpfut_lib.artifacts import Run, publish
     from perpfut_lib.frontier.across import study_across
@@ -152,7 +156,8 @@ def across(
     late = ["env.latency=1", *(settings or [])]
     chosen = [chosen_profile(profile, late) for profile in profiles or RECORDED_MINUTES]
     found = study_across(_periods(chosen), Run.named(f"across.{name}"))
-    publish(f"across/{name}", {"inputs": {one.name: fingerprint(one) for one in chosen}, **found})
+    inputs = {one.name: fingerprint(one) for one in chosen}
+    publish(f"across/{name}", {"inputs": inputs, "maker_fee_bps": maker_fee, **found})
     for line in across_lines(found):
         typer.echo(line)
 
@@ -185,6 +190,37 @@ def designs(
         typer.echo(design.title)
         for line in across_lines(found):
             typer.echo(line)
+
+
+@app.command()
+def carry(
+    binance: Annotated[str, typer.Option(help="Profile of the first venue.")] = "carry-binance",
+    hyperliquid: Annotated[str, typer.Option(help="Profile of the second venue, over the same days.")] = (
+        "carry-hyperliquid"
+    ),
+    fees: Annotated[
+        tuple[float, float], typer.Option(help="Taker fees of both venues, basis points: base tiers of those months.")
+    ] = (5.0, 3.5),
+    settings: SetOption = None,
+) -> None:
+    """Hold each coin long where funding is lower and short where it is higher; publish what that earns.
+
+    Beside the venues' own fees stand those of `costs.fees_bps`, on both venues alike.
+    """
+    from perpfut_lib.artifacts import publish
+    from perpfut_lib.frontier.carry import Fees, study_carry
+    from perpfut_lib.frontier.venues import joined_panel
+    from perpfut_lib.pipeline import fingerprint
+    from perpfut_lib.report.carry import carry_lines
+    from perpfut_lib.store.stage import load_panel
+
+    chosen = [chosen_profile(profile, settings) for profile in (binance, hyperliquid)]
+    panel, pairs = joined_panel(*(load_panel(_ran(one, ["quality"])) for one in chosen))
+    regimes = [*(Fees(fee, fee) for fee in chosen[0].costs.fees_bps), Fees(*fees)]
+    found = study_carry(panel, pairs, chosen[0], regimes)
+    publish("carry", {"inputs": {one.name: fingerprint(one) for one in chosen}, **found})
+    for line in carry_lines(found):
+        typer.echo(line)
 
 
 def _periods(profiles: "Sequence[Profile]") -> "list[Period]":

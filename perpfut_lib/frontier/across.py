@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 
 from perpfut_lib.artifacts import Run
-from perpfut_lib.config import Profile
+from perpfut_lib.config import Profile, format_time
 from perpfut_lib.env import make_costs, make_rules
 from perpfut_lib.evaluate.days import days_of
 from perpfut_lib.evaluate.fresh_worlds import AGENT
@@ -16,14 +15,15 @@ from perpfut_lib.evaluate.rollout import rollout
 from perpfut_lib.evaluate.stage import TestSpan
 from perpfut_lib.evaluate.utility import utility_days
 from perpfut_lib.frontier.periods import LeftOut, Period, leave_out
-from perpfut_lib.frontier.study import DELAYS, DIGITS
+from perpfut_lib.frontier.policy_execution import Fitted, executions
+from perpfut_lib.frontier.study import DELAYS
+from perpfut_lib.frontier.sums import brief
 from perpfut_lib.policies import Fitting, Layout, NetworkPolicy, Policy, baselines
 from perpfut_lib.policies.rules import TUNED
 from perpfut_lib.progress import track
 from perpfut_lib.train.cross_fit import unseen_utilities
 from perpfut_lib.train.stage import budgets, train_all
 from perpfut_lib.train.training_task import TrainingTask
-from perpfut_lib.types import DAY_MS, Float1D
 
 PARTS: Final = 4
 """Parts of the training span, each of which is once not fitted to."""
@@ -50,7 +50,8 @@ def study_across(periods: Sequence[Period], scratch: Run, *, rules: bool = True)
         ``pair_days``, ``training_pair_days``, ``symbols``); ``rows``: one per period left out, policy, fee and delay,
         with one number per trading window of the portfolio's ``return`` (net), ``gross`` P&L and ``traded`` notional
         (both in equities), and ``utility_bps`` (sum over its pair-days). The agent's are means over seeds, and
-        ``seeds_gross`` and so on its sums seed by seed. ``unseen``: see :func:`_unseen`, by period left out and fee.
+        ``seeds_gross`` and so on its sums seed by seed. ``executions``: see
+        :func:`perpfut_lib.frontier.policy_execution.executions`. ``unseen``: see :func:`_unseen`.
 
     Raises
     ------
@@ -58,24 +59,25 @@ def study_across(periods: Sequence[Period], scratch: Run, *, rules: bool = True)
         There is one period only, or they do not agree.
     """
     first, train = periods[0].profile, periods[0].profile.train
-    rows, unseen = list[dict[str, Any]](), list[dict[str, Any]]()
+    found: dict[str, list[dict[str, Any]]] = {"rows": [], "executions": [], "unseen": []}
     for number, period in enumerate(periods):
         left = leave_out(periods, number)
-        rows += _rows(left, Run(scratch.path / period.profile.name), rules)
-        unseen += _unseen(left)
+        policies = [*_agents(left, Run(scratch.path / period.profile.name)), *(_rules(left) if rules else ())]
+        found["rows"] += _rows(left, policies)
+        found["executions"] += executions(left, policies)
+        found["unseen"] += _unseen(left)
     return {
         "latency": first.env.latency,
         **{"seeds": train.seeds, "total_steps": train.total_steps, "algorithm": train.algorithm},
         "periods": {one.profile.name: _told(one) for one in periods},
-        "rows": rows,
-        "unseen": unseen,
+        **found,
     }
 
 
 def _told(period: Period) -> dict[str, Any]:
     return {
-        "start": _date(period.windows["start"].iloc[0]),
-        "end": _date(period.windows["end"].iloc[-1] - 1),
+        "start": format_time(int(period.windows["start"].iloc[0]))[:10],
+        "end": format_time(int(period.windows["end"].iloc[-1]) - 1)[:10],
         "windows": len(period.windows),
         "pair_days": len(period.traded.rows),
         "training_pair_days": len(period.trained.rows),
@@ -99,28 +101,27 @@ def _unseen(left: LeftOut) -> Iterator[dict[str, Any]]:
             "left_out": profile.name,
             "fee_bps": fee,
             "pair_days": len(left.train),
-            "utility_bps": _brief(by_window),
+            "utility_bps": brief(by_window),
         }
 
 
-def _rows(left: LeftOut, scratch: Run, rules: bool) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one period: agents first, then rules, at every fee and delay."""
+def _rows(left: LeftOut, policies: Sequence[Fitted]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one period: every policy at every fee and delay."""
     profile = left.test.profile
-    policies = [*_agents(left, scratch), *(_rules(left) if rules else ())]
     for delay in track(DELAYS, label=f"test {profile.name}", unit="delay"):
         episodes = left.test.episodes(left.test.traded, left.scaler, delay)
         span = TestSpan(episodes, left.test.spans, profile.cointegration.top, "calendar")
         for name, fee, group in policies:
             results = [_series(policy, fee, span, profile) for policy in group]
-            mean = {column: _brief(np.mean([one[column] for one in results], axis=0)) for column in SERIES}
+            mean = {column: brief(np.mean([one[column] for one in results], axis=0)) for column in SERIES}
             named = {"left_out": profile.name, "policy": name, "fee_bps": fee, "delay": delay}
-            seeds = {f"seeds_{column}": _brief(np.array([one[column].sum() for one in results])) for column in SERIES}
+            seeds = {f"seeds_{column}": brief(np.array([one[column].sum() for one in results])) for column in SERIES}
             held = [one["holding_bars"] for one in results if np.isfinite(one["holding_bars"])]
             named["holding_bars"] = float(np.mean(held)) if held else None
             yield named | mean | (seeds if name == AGENT else {})
 
 
-def _agents(left: LeftOut, scratch: Run) -> Iterator[tuple[str, float, list[Policy]]]:
+def _agents(left: LeftOut, scratch: Run) -> Iterator[Fitted]:
     """Yield name, fee and an agent per seed, trained on the other periods."""
     profile = left.test.profile
     tasks = training_tasks(left)
@@ -130,7 +131,7 @@ def _agents(left: LeftOut, scratch: Run) -> Iterator[tuple[str, float, list[Poli
         yield AGENT, fee, [NetworkPolicy(one.network(task.settings), task.rules().sizing) for task, one in pairs]
 
 
-def _rules(left: LeftOut) -> Iterator[tuple[str, float, list[Policy]]]:
+def _rules(left: LeftOut) -> Iterator[Fitted]:
     """Yield name, fee and policy of each rule, tuned on the other periods."""
     profile, spec, scaler = left.test.profile, left.test.spec, left.scaler
     rules = make_rules(profile.env)
@@ -167,11 +168,3 @@ def _series(policy: Policy, fee: float, span: TestSpan, profile: Profile) -> dic
         "utility_bps": utility.reindex(starts, fill_value=0.0).to_numpy(),
         "holding_bars": holding_bars(result.target),
     }
-
-
-def _brief(values: Float1D) -> list[float]:
-    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
-
-
-def _date(time: Any) -> str:
-    return str(pd.Timestamp(int(time) // DAY_MS * DAY_MS, unit="ms").date())

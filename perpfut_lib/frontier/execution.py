@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from numba import njit
 
-from perpfut_lib.accounting import Market, target_weights
+from perpfut_lib.accounting import Ledger, Market, target_weights
 from perpfut_lib.env.impact import LEGS
 from perpfut_lib.env.stage import decision_rows, leg_prices
 from perpfut_lib.store.halts import carried
 from perpfut_lib.store.panel import Panel
-from perpfut_lib.types import Float1D, Float2D, Float3D, Int1D
+from perpfut_lib.types import Bool1D, Float1D, Float2D, Float3D, Int1D
 
 Execution = Literal["taker/taker", "maker/taker", "maker/maker"]
 EXECUTIONS: Final[tuple[Execution, ...]] = ("taker/taker", "maker/taker", "maker/maker")
@@ -38,6 +38,10 @@ class Quotes(NamedTuple):
     price: Float4D
     maker: Bool4D
     """Whether a limit order was filled."""
+    opposite: Bool1D
+    """Whether the legs trade on opposite sides, (E,)."""
+    follows: bool
+    """Whether the second leg is sent when the first one is filled; otherwise each is sent on its own side at once."""
 
 
 class Executed(NamedTuple):
@@ -99,13 +103,12 @@ def quotes(bars: Bars, hedge_ratio: Float1D, execution: Execution, patience: int
     patience : int
         Bars that a limit order waits for; afterwards the rest goes to the market.
     """
-    count, length = bars.open.shape[0], bars.open.shape[1] - patience
+    count, length, opposite = bars.open.shape[0], bars.open.shape[1] - patience, hedge_ratio >= 0.0
     if execution == "taker/taker":
         price = np.repeat(bars.open[:, :length, :, None], 2, axis=3)
-        return Quotes(price, np.zeros(price.shape, np.bool_))
+        return Quotes(price, np.zeros(price.shape, np.bool_), opposite, follows=False)
     shape = (count, length, 2, 2)
     price, maker = np.empty(shape), np.zeros(shape, np.bool_)
-    opposite = hedge_ratio >= 0.0
     for first in (BUYS, SELLS):
         price[:, :, 0, first], waited, maker[:, :, 0, first] = _limit(bars, 0, np.full(count, first), patience)
         if execution == "maker/taker":
@@ -114,7 +117,7 @@ def quotes(bars: Bars, hedge_ratio: Float1D, execution: Execution, patience: int
         else:
             second = np.where(opposite, 1 - first, first)
             price[:, :, 1, first], _, maker[:, :, 1, first] = _limit(bars, 1, second, patience)
-    return Quotes(price, maker)
+    return Quotes(price, maker, opposite, follows=execution == "maker/taker")
 
 
 def _limit(bars: Bars, leg: int, side: Int1D, patience: int) -> tuple[Float2D, Int1D, npt.NDArray[np.bool_]]:
@@ -140,32 +143,66 @@ def execute(held: Float2D, market: Market, hedge_ratio: Float1D, quoted: Quotes)
     Units stay as they are until the side changes, when both legs are sized at the marks; capital is not compounded.
     """
     weights = np.stack(target_weights(1.0, hedge_ratio), axis=1)
+    wanted = held[..., None] * weights[:, None] / market.marks
+    before = np.concatenate([np.zeros((len(held), 1)), held[:, :-1]], axis=1)
+    changed = np.maximum.accumulate(np.where(held != before, np.arange(held.shape[1]), 0), axis=1)
+    return execute_units(np.take_along_axis(wanted, changed[..., None], axis=1), market, quoted)
+
+
+def execute_units(units: Float3D, market: Market, quoted: Quotes) -> Executed:
+    """Return what positions decided in advance come to, flattened at the market behind the last decision.
+
+    Parameters
+    ----------
+    units : ndarray, (E, L, 2)
+        Signed units of both legs wanted at each decision. Whoever decided believed that they are had at once.
+    market : Market
+        Funding, and the prices of the flattening.
+    quoted : Quotes
+        From :func:`quotes`.
+    """
     price, maker = quoted.price.copy(), quoted.maker.copy()
     price[:, -1], maker[:, -1] = market.fills[:, -1, :, None], False
-    return Executed(*_walk(held, weights, market.marks, market.funding, price, maker))
+    return Executed(*_walk(units, market.funding, price, maker, (quoted.opposite, quoted.follows)))
+
+
+def units_of(book: Ledger, fills: Float3D) -> Float3D:
+    """Return the signed units of both legs that a ledger holds after each fill, (E, L, 2).
+
+    Parameters
+    ----------
+    book : Ledger
+        E episodes of L decisions.
+    fills : ndarray, (E, L+1, 2)
+        The prices that it was settled at.
+    """
+    units: Float3D = book.weights * book.equity[:, :-1, None] / fills[:, :-1]
+    return units
 
 
 @njit(cache=True)
 def _walk(
-    held: Float2D, weights: Float2D, marks: Float3D, funding: Float3D, price: Float4D, maker: Bool4D
+    units: Float3D, funding: Float3D, price: Float4D, maker: Bool4D, legs: tuple[Bool1D, bool]
 ) -> tuple[Float1D, Float1D, Float1D]:
-    count, length = held.shape
+    opposite, follows = legs
+    count, length = units.shape[:2]
     gross, traded, waited = np.zeros(count), np.zeros(count), np.zeros(count)
+    change, held = np.zeros(2), np.zeros(2)
     for e in range(count):
-        quantity, before = np.zeros(2), 0.0
+        held[:] = 0.0
         for t in range(length + 1):
-            side = held[e, t] if t < length else 0.0
-            if side != before:
-                first = BUYS if side > before else SELLS
-                for leg in range(2):
-                    wanted = side * weights[e, leg] / marks[e, t, leg] if side != 0.0 else 0.0
-                    change = wanted - quantity[leg]
-                    gross[e] -= change * price[e, t, leg, first]
-                    notional = abs(change) * price[e, t, leg, first]
+            for leg in range(2):
+                change[leg] = (units[e, t, leg] if t < length else 0.0) - held[leg]
+            second = BUYS if (change[1] > 0.0) != opposite[e] else SELLS  # where quotes have the second leg's own side
+            first = (BUYS if change[0] > 0.0 else SELLS) if change[0] != 0.0 else second
+            for leg in range(2):
+                if change[leg] != 0.0:
+                    side = first if leg == 0 or follows else second
+                    gross[e] -= change[leg] * price[e, t, leg, side]
+                    notional = abs(change[leg]) * price[e, t, leg, side]
                     traded[e] += notional
-                    waited[e] += notional if maker[e, t, leg, first] else 0.0
-                    quantity[leg] = wanted
-                before = side
+                    waited[e] += notional if maker[e, t, leg, side] else 0.0
+                    held[leg] = units[e, t, leg] if t < length else 0.0
             if t < length:
-                gross[e] -= quantity[0] * funding[e, t, 0] + quantity[1] * funding[e, t, 1]
+                gross[e] -= held[0] * funding[e, t, 0] + held[1] * funding[e, t, 1]
     return gross, traded, waited

@@ -16,7 +16,7 @@ from perpfut_lib.env.stage import cut_market, decision_rows
 from perpfut_lib.evaluate.measure import holding_bars
 from perpfut_lib.frontier.execution import EXECUTIONS, cut_bars, execute, price_step, quotes
 from perpfut_lib.frontier.rules import THRESHOLDS, settle_sides, sides, spread_z
-from perpfut_lib.frontier.sums import BPS_PER_UNIT, Sums
+from perpfut_lib.frontier.sums import BPS_PER_UNIT, DIGITS, Sums
 from perpfut_lib.progress import track
 from perpfut_lib.store.panel import Panel
 from perpfut_lib.store.stage import load_panel
@@ -34,7 +34,6 @@ KEYS: Final = ("memory", "interval", "delay", "entry", "exit", "block")
 COLUMNS: Final = (*KEYS, *Sums.__dataclass_fields__, "funding", "holding_bars")
 EXECUTION_KEYS: Final = ("memory", "interval", "execution", "entry", "exit", "block")
 EXECUTION_COLUMNS: Final = (*EXECUTION_KEYS, *Sums.__dataclass_fields__, "maker")
-DIGITS: Final = 7
 BLOCK_WINDOWS: Final = 20
 MOST_BLOCKS: Final = 4
 

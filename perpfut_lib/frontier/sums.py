@@ -10,6 +10,8 @@ from perpfut_lib.statistics import Interval
 from perpfut_lib.types import Float1D
 
 BPS_PER_UNIT: Final = 1e4
+DIGITS: Final = 7
+"""Significant digits of published figures."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,8 @@ class Sums:
         error = np.sqrt(max(residual, 0.0) * count / (count - 1)) / self.traded
         reach = BPS_PER_UNIT * float(stdtrit(count - 1, 0.5 + level / 2.0) * error)
         return Interval(self.ratio_bps, self.ratio_bps - reach, self.ratio_bps + reach, level)
+
+
+def brief(values: Float1D) -> list[float]:
+    """Return figures (n,) to :data:`DIGITS` significant digits, as they are published."""
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

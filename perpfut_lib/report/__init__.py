@@ -1,7 +1,8 @@
 """Tables and figures: the only importer of matplotlib. Each function takes a run and reads its artifacts."""
 
-from perpfut_lib.report.across import across_findings, across_table
+from perpfut_lib.report.across import across_findings, across_table, published_across
 from perpfut_lib.report.agent import parity_table, plot_graphs, plot_timeline, replay_obstacle, status_table
+from perpfut_lib.report.carry import carry_findings, carry_table
 from perpfut_lib.report.chapter_findings import chapter_findings
 from perpfut_lib.report.cointegration import (
     direction_table,
@@ -29,7 +30,12 @@ from perpfut_lib.report.evaluation import (
     plot_costs,
     study_table,
 )
-from perpfut_lib.report.execution import execution_findings, execution_table
+from perpfut_lib.report.execution import (
+    execution_findings,
+    execution_table,
+    policy_execution_findings,
+    policy_execution_table,
+)
 from perpfut_lib.report.features import feature_list, plot_feature_map
 from perpfut_lib.report.figures import (
     learning_curves,
@@ -43,7 +49,14 @@ from perpfut_lib.report.frontier import frontier_findings, frontier_table, plot_
 from perpfut_lib.report.headline_figure import headline_picture, plot_headline
 from perpfut_lib.report.importance import importance_table
 from perpfut_lib.report.interactive import equity_chart, frontier_chart, spread_chart
-from perpfut_lib.report.ladder import ladder_table, lone_faults_table, plot_ladder, plot_sweep, sweep_table
+from perpfut_lib.report.ladder import (
+    ladder_table,
+    lone_faults_table,
+    lowest_rung_table,
+    plot_ladder,
+    plot_sweep,
+    sweep_table,
+)
 from perpfut_lib.report.learnability import (
     harder_table,
     learnability_table,
@@ -102,6 +115,8 @@ __all__ = [
     "attribution_table",
     "books_table",
     "calibration_table",
+    "carry_findings",
+    "carry_table",
     "chapter_findings",
     "closed_loop_summary",
     "closed_loop_table",
@@ -146,6 +161,7 @@ __all__ = [
     "ledger_check",
     "liquidation_table",
     "lone_faults_table",
+    "lowest_rung_table",
     "measures_table",
     "noise_table",
     "original_findings",
@@ -177,7 +193,10 @@ __all__ = [
     "plot_survival",
     "plot_sweep",
     "plot_timeline",
+    "policy_execution_findings",
+    "policy_execution_table",
     "power_table",
+    "published_across",
     "published_profiles",
     "quality_table",
     "recorded",

@@ -213,14 +213,15 @@ def _break_even(own: pd.DataFrame) -> Interval:
     if traded.sum() < LEAST_TRADED:
         return Interval(np.nan, np.nan, np.nan, 0.95)
     ratio = statistics.ratio_interval(gross, traded)
-    return _scaled(ratio, BPS_PER_UNIT)
+    return scaled(ratio, BPS_PER_UNIT)
 
 
 def _per_pair_day(utility: Float1D, pair_days: int) -> Interval:
-    return _scaled(statistics.total_interval(utility), 1.0 / pair_days)
+    return scaled(statistics.total_interval(utility), 1.0 / pair_days)
 
 
-def _scaled(found: Interval, factor: float) -> Interval:
+def scaled(found: Interval, factor: float) -> Interval:
+    """Return an interval in another unit."""
     return Interval(factor * found.estimate, factor * found.lower, factor * found.upper, found.level)
 
 

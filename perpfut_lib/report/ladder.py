@@ -1,14 +1,21 @@
 """Tables and figures of the attribution: what each correction of the original rules does to the result."""
 
+from typing import Final
+
 import pandas as pd
 from matplotlib.figure import Figure
 
+from perpfut_lib.attribution import ORIGINAL, Difference, differences, effort, studies
 from perpfut_lib.attribution.ladder import RULE
 from perpfut_lib.attribution.sweep import SAME_CLOSE
+from perpfut_lib.config import Profile
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import NOTHING, PALETTE, bounds, decimals, figure
 
 MEASURES = (("return", 100, "return (%)", 2), ("sharpe", 1, "Sharpe", 2), ("break_even_bps", 1, "break-even (bps)", 2))
+
+FEW: Final = 3
+"""Settings of one section and reason that are listed one by one; more are counted."""
 
 
 def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
@@ -48,6 +55,39 @@ def changes_table(rows: pd.DataFrame, named: str) -> pd.DataFrame:
         table[f"Δ {title}"] = [_change(*values, digits) for values in zip(change, low, high, strict=True)]
     table["excess (%)"] = (100 * rows["excess"]).round(2) + 0.0
     return pd.DataFrame(table).set_index([named, "fault", "fee (bps)"])
+
+
+def lowest_rung_table(profile: Profile) -> pd.DataFrame:
+    """Return the settings in which a profile's lowest rung differs from the original study's, and why.
+
+    Both are read from their settings; where many of one section differ for one reason, their number stands for them.
+    """
+    lowest = next(iter(studies(profile))).profile
+    groups: dict[tuple[str, str], list[Difference]] = {}
+    for one in differences(lowest):
+        groups.setdefault((one.section, _why(one, profile)), []).append(one)
+    rows: list[tuple[str, str, str, str]] = []
+    for (section, why), found in groups.items():
+        listed = [(one.setting, _value(one.here), _value(one.original)) for one in found]
+        counted = [(f"{section}: {len(found)} settings", NOTHING, NOTHING)]
+        rows += [(*row, why) for row in (listed if len(found) <= FEW else counted)]
+    return pd.DataFrame(rows, columns=["setting", "lowest rung", ORIGINAL, "why"]).set_index("setting")
+
+
+def _why(one: Difference, profile: Profile) -> str:
+    if one.of_market:
+        return "the market is the profile's own"
+    if one.of_measure:
+        return "the same measure on every rung"
+    if one.setting in effort(profile):
+        return "the same effort on every rung"
+    if not profile.attribution.agents:
+        return "no agent is trained" if one.section in ("train", "features") else "no fault: this study's on all rungs"
+    return "not among what this ladder starts from"
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def sweep_table(source: Source) -> pd.DataFrame:

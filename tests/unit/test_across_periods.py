@@ -11,14 +11,21 @@ from perpfut_lib.artifacts import Run
 from perpfut_lib.calendar import trading_windows
 from perpfut_lib.cointegration.stage import choose_pair_days, window_tests
 from perpfut_lib.config import load_profile
+from perpfut_lib.env import make_costs
 from perpfut_lib.errors import ConfigError
 from perpfut_lib.evaluate.fresh_worlds import AGENT
+from perpfut_lib.evaluate.rollout import rollout
 from perpfut_lib.features.catalogue import feature_spec
+from perpfut_lib.features.scaler import fit_scaler
 from perpfut_lib.features.scan import compute
 from perpfut_lib.frontier.across import study_across
-from perpfut_lib.frontier.periods import PairDays, Period, leave_out
+from perpfut_lib.frontier.execution import EXECUTIONS
+from perpfut_lib.frontier.periods import LeftOut, PairDays, Period, leave_out
+from perpfut_lib.frontier.policy_execution import executions
+from perpfut_lib.policies import Layout, ZScoreRule
 from perpfut_lib.protocol import simulated_panel
 from perpfut_lib.report.across import across_lines, pooled_rows
+from perpfut_lib.report.execution import policy_execution_findings, policy_execution_table
 from perpfut_lib.store.placebo import placebo_panel
 
 SETTINGS = [
@@ -99,6 +106,66 @@ def test_the_base_rule_is_judged_on_windows_that_it_was_not_fitted_to(found, per
     for row in found["unseen"]:
         assert np.mean(row["utility_bps"]) > 0.0
         assert row["pair_days"] >= len(row["utility_bps"])
+
+
+@pytest.fixture(scope="module")
+def sent():
+    """Return a period, its episodes, the textbook rule, and what its positions come to by every execution."""
+    period = make_period(1)
+    scaler = fit_scaler(period.spec, np.asarray(period.traded.raw), period.profile.features.clip)
+    episodes = period.episodes(period.traded, scaler, 0)
+    rule = ZScoreRule(Layout(period.spec.names, period.spec.lookback, scaler.center, scaler.scale))
+    left = LeftOut(period, episodes, episodes, None, scaler)
+    return period, episodes, rule, list(executions(left, [("z-score", 1.5, [rule])]))
+
+
+def test_limit_orders_trade_the_same_positions(sent):
+    """Market orders earn what the ledger says, limit orders trade the same notional, of both or of the first leg.
+
+    The ledger compounds within a day and the other does not, so that both agree but for a day's gain.
+    """
+    period, episodes, rule, (market, half, limits) = sent
+    assert [one["execution"] for one in (market, half, limits)] == list(EXECUTIONS)
+    book = rollout(episodes, rule, make_costs(1.5, period.profile.costs)).ledger
+    place = np.searchsorted(period.spans[:, 0], period.traded.rows["start"].to_numpy())
+    gross, traded = (
+        np.bincount(place, flow.sum(axis=1), len(period.spans)) / period.profile.cointegration.top
+        for flow in (book.price + book.funding, book.turnover * book.equity[:, :-1])
+    )
+    assert market["gross"] == pytest.approx(gross, rel=1e-6, abs=1e-9)
+    assert market["traded"] == pytest.approx(traded, rel=1e-3)
+    assert sum(market["maker"]) == 0.0 < sum(market["traded"])
+    for one in (half, limits):
+        assert one["traded"] == pytest.approx(market["traded"], rel=2e-3)
+        assert one["gross"] != market["gross"]
+    assert 0.0 < sum(half["maker"]) < sum(limits["maker"]) < sum(limits["traded"])
+
+
+def test_what_limit_orders_pay_is_said(sent):
+    """Net of both fees by hand; a rebate is earned, a fee is never above the taker's; nothing is said of nothing."""
+    rows = sent[-1]
+    for asked, paid in ((-0.5, -0.5), (9.0, 1.5)):
+        table = policy_execution_table({"executions": rows, "maker_fee_bps": asked})
+        assert table["maker fee (bps)"].tolist() == [f"{paid:g}"]
+        for one in rows:
+            gross, traded, maker = (sum(one[name]) for name in ("gross", "traded", "maker"))
+            net = 100.0 * (gross - 1e-4 * (1.5 * (traded - maker) + paid * maker))
+            shown = table.loc[("1.5", "z-score"), one["execution"]]
+            assert float(shown.split()[0]) == pytest.approx(net, abs=0.006)
+        share = 100.0 * sum(rows[-1]["maker"]) / sum(rows[-1]["traded"])
+        assert float(table["filled as limits (%)"].iloc[0]) == pytest.approx(share, abs=0.51)
+    assert "of 1 cases that trade" in policy_execution_findings({"executions": rows, "maker_fee_bps": 0.0})
+    assert policy_execution_findings({"rows": []}) == ""
+
+
+def test_every_policy_is_sent_by_every_execution(found):
+    """A study across periods says of each policy, period and fee what all executions come to, window by window."""
+    for row in (one for one in found["rows"] if one["delay"] == 0):
+        keys = ("left_out", "policy", "fee_bps")
+        own = [one for one in found["executions"] if all(one[key] == row[key] for key in keys)]
+        assert [one["execution"] for one in own] == list(EXECUTIONS)
+        assert own[0]["gross"] == pytest.approx(row["gross"], rel=0.02, abs=1e-5)
+        assert own[0]["traded"] == pytest.approx(row["traded"], rel=0.02, abs=1e-5)
 
 
 def test_pooled_figures_are_those_of_all_windows(found):

@@ -7,7 +7,18 @@ import pytest
 from perpfut_lib.accounting import make_market
 from perpfut_lib.config import load_profile
 from perpfut_lib.env.stage import cut_market
-from perpfut_lib.frontier.execution import BUYS, EXECUTIONS, SELLS, Bars, cut_bars, execute, price_step, quotes
+from perpfut_lib.frontier.execution import (
+    BUYS,
+    EXECUTIONS,
+    SELLS,
+    Bars,
+    cut_bars,
+    execute,
+    execute_units,
+    price_step,
+    quotes,
+    units_of,
+)
 from perpfut_lib.frontier.rules import settle_sides
 from perpfut_lib.frontier.study import EXECUTION_COLUMNS
 from perpfut_lib.frontier.sums import Sums
@@ -117,6 +128,45 @@ def test_accounts_of_limit_orders_are_those_of_a_loop(world):
                 cash -= float((wanted - quantity) @ price)
                 quantity, before = wanted, side
         assert done.gross[episode] == pytest.approx(cash, abs=1e-12)
+
+
+def test_legs_that_drift_apart_trade_on_their_own_sides():
+    """Both legs bought at once, though the pair is long against short: each waits at its own bid, or follows."""
+    bars = bars_of([99.0] * 4, [101.0] * 4, [100.0, 100.5, 100.5, 100.5])
+    fills = np.full((1, 3, 2), 100.5)
+    market = make_market(fills, fills[:, :2], np.zeros((1, 2, 2)))
+    units = np.array([[[1.0, 2.0], [1.0, 2.0]]])
+    done = execute_units(units, market, quotes(bars, np.ones(1), "maker/maker", 1))
+    assert done.gross[0] == pytest.approx(3.0 * (100.5 - 99.95))
+    assert done.maker[0] == pytest.approx(3.0 * 99.95)
+    done = execute_units(units, market, quotes(bars, np.ones(1), "maker/taker", 1))
+    assert done.gross[0] == pytest.approx(100.5 - 99.95)  # the second leg at the open after the first one's fill
+    assert done.maker[0] == pytest.approx(99.95)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_sides_are_units_that_stay_until_the_side_changes(world, execution):
+    """The same trades, whether sides or the units behind them are given; a unit asked for again trades nothing."""
+    panel, pair_days, market, held = world
+    quoted = quotes(cut_bars(panel, pair_days, 1), np.ones(2), execution, 1)
+    units = np.zeros((*held.shape, 2))
+    for episode in range(2):
+        for step, side in enumerate(held[episode]):
+            same = step > 0 and side == held[episode, step - 1]
+            units[episode, step] = (
+                units[episode, step - 1] if same else side * np.array([0.5, -0.5]) / market.marks[episode, step]
+            )
+    for one, other in zip(execute(held, market, np.ones(2), quoted), execute_units(units, market, quoted), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_ledger_s_units_are_those_that_it_holds(world):
+    """Units that come back from weights and equity earn what the ledger says they earned."""
+    _, _, market, held = world
+    book = settle_sides(held, market, np.ones(2))
+    units = units_of(book, market.fills)
+    earned = (units * np.diff(market.fills, axis=1)).sum(axis=2)
+    assert earned == pytest.approx(book.price, abs=1e-12)
 
 
 def test_funding_is_paid_by_what_is_held():
