@@ -17,7 +17,7 @@ PHRASES = re.compile(
     r"(?:symbol|fee|day|pair|bar|test|feature|window|seed|case|environment)\b"
     r"|\b(?:bps|costs?) a side\b|\binterval (?:that )?holds zero\b|\b[Pp]rocessor time\b"
     r"|\bignoring costs costs\b|\bdoes so at their own risk\b"
-    r"|\b(?:lesson|twins?|imagined|luck|lucky|spoilt|(?<!np\.)tile)\b",
+    r"|\b(?:lesson|twins?|[Ii]magined|[Ll]uck|[Ll]ucky|spoilt|(?<!np\.)tile)\b",
 )
 BREAKS = re.compile(r'(?:\\n",\s*"|\n\s*(?:#|"""|>)?\s*|\s+)')
 """Ends of lines in prose, in a notebook's cells and in comments: a phrase may run over one."""
