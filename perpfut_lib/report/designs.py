@@ -62,10 +62,9 @@ def designs_findings(designs: Mapping[str, Any] | None = None) -> str:
     rows, first = _rows(designs), next(iter(designs.values()))
     days = next(iter(rows.values()))[0].days
     words = [
-        f"{len(designs)} designs of others, each trained with {first['seeds']} seeds per fee and "
-        f"{first['total_steps']:,} steps on all but one of {len(first['periods'])} recorded periods, for fills "
-        f"{first['latency']} bar late, and "
-        f"tested on all days of that one, {days} days in all."
+        f"{len(designs)} {'design' if len(designs) == 1 else 'designs'} of others, each trained with "
+        f"{first['seeds']} seeds per fee and {first['total_steps']:,} steps on all but one of {len(first['periods'])} "
+        f"recorded periods, for fills {first['latency']} bar late, and tested on all days of that one, {days} days in all."
     ]
     for fee in sorted({row.fee_bps for group in rows.values() for row in group}):
         found = [row for row in (_at(group, fee) for group in rows.values()) if row is not None]
