@@ -64,7 +64,8 @@ def designs_findings(designs: Mapping[str, Any] | None = None) -> str:
     words = [
         f"{len(designs)} {'design' if len(designs) == 1 else 'designs'} of others, each trained with "
         f"{first['seeds']} seeds per fee and {first['total_steps']:,} steps on all but one of {len(first['periods'])} "
-        f"recorded periods, for fills {first['latency']} bar late, and tested on all days of that one, {days} days in all."
+        f"recorded periods, for fills {first['latency']} bar late, and tested on all days of that one, {days} days in "
+        "all."
     ]
     for fee in sorted({row.fee_bps for group in rows.values() for row in group}):
         found = [row for row in (_at(group, fee) for group in rows.values()) if row is not None]
