@@ -48,12 +48,12 @@ def harder_table() -> pd.DataFrame:
     return shaped.reindex(index=table["policy"].unique(), columns=table["fee (bps)"].unique())
 
 
-def harder_findings() -> str:
+def harder_findings(published: JsonObject | None = None) -> str:
     """Return half a sentence on the harder task, with what the corrections of the base rule are worth; empty if none.
 
     An agent that earns exactly what its base rule earns has been exported without a correction.
     """
-    content = _published().get("harder")
+    content = (published or _published()).get("harder")
     if content is None:
         return ""
     shares = [100 * row["share"] for row in content["summary"] if row["policy"] == "agent"]
@@ -62,7 +62,8 @@ def harder_findings() -> str:
     corrected = sum(trial["agent"] != trial["base rule"] for trial in trials)
     return (
         f"; on the harder task, {min(shares):.0f} to {max(shares):.0f} % of an informed trader's, more than the ridge "
-        f"in {above} of {len(trials)} trials, and {corrected} of them kept a correction of the base rule"
+        f"in {above} of {len(trials)} trials; what PPO corrects of the fitted rule was worth keeping in {corrected} of "
+        "them"
     )
 
 

@@ -13,7 +13,7 @@ from perpfut_lib.report.robustness import power_findings
 from perpfut_lib.report.sentences import FEW_DAYS, LIKELY, critical_sharpe
 from perpfut_lib.report.sources import Source, read_result
 from perpfut_lib.report.style import NOTHING, decimals
-from perpfut_lib.train.agents import load_curves
+from perpfut_lib.train.agents import load_curves, load_policies
 
 Sentences = tuple[str, str, str]
 LATER: Final = {-1: "filled at the close that the decision has seen", 0: "at the next open", 1: "one bar later"}
@@ -29,8 +29,16 @@ def training(profile: Profile, run: Run) -> Sentences:
         f"{harder_findings()}.",
         f"On random walks {flat} of {len(noise)} agents are exported flat, and none holds more than "
         f"{noise['mean |exposure|'].max():.4f} of its capital on average.",
-        f"In this run {int((best > 0.0).sum())} of {len(best)} agents earned more than nothing on the validation span.",
+        f"In this run {int((best > 0.0).sum())} of {len(best)} agents earned more than nothing on the validation span"
+        f"{_corrections(run)}.",
     )
+
+
+def _corrections(run: Run) -> str:
+    """Say how many agents are more than the rule that they were to correct; nothing where there is no such rule."""
+    told = [one.card.training for one in load_policies(run) if one.card.base_hidden]
+    kept = sum(not (training["uncorrected"] or training["abstains"]) for training in told)
+    return f"; {kept} of {len(told)} kept a correction of the fitted rule that they start from" if told else ""
 
 
 def evaluation(profile: Profile, source: Source) -> Sentences:

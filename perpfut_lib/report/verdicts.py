@@ -16,6 +16,7 @@ from perpfut_lib.original import CORRECTIONS
 from perpfut_lib.report.across import Pooled, across_answer, across_left, across_worth, trained_across
 from perpfut_lib.report.edges import fitted_results, gross_edges, net_results
 from perpfut_lib.report.headline_figure import YEAR
+from perpfut_lib.report.learnability import harder_findings
 from perpfut_lib.report.rule_edges import RuleEdges, rule_edges
 from perpfut_lib.report.sentences import DAYS_A_YEAR, FEW_DAYS, critical_sharpe
 from perpfut_lib.report.sources import FEES_BPS, published_profiles
@@ -196,7 +197,8 @@ def learns(content: JsonObject | None = None) -> Verdict:
     return Verdict(
         question,
         answer,
-        f"On simulated spreads of known truth it attains, of the best possible utility, {told}.{found}",
+        f"On simulated spreads of known truth it attains, of the best possible utility, "
+        f"{told}{harder_findings(content)}.{found}",
     )
 
 

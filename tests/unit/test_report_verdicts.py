@@ -173,6 +173,22 @@ def test_learning_is_judged_by_the_lower_end(lower, answer):
     assert verdicts.learns({"shares": {"summary": [row]}}).answer == answer
 
 
+def test_corrections_that_were_not_worth_keeping_are_counted():
+    """An agent that earns to the bit what its fitted rule earns is that rule, and the verdict says of how many."""
+    row = {"fee_bps": 0.0, "share": 0.98, "lower": 0.97, "upper": 0.99, "target": 0.95}
+    harder = {
+        "summary": [
+            {"policy": name, "fee_bps": 0.0, "share": share} for name, share in (("agent", 0.5), ("ridge", 0.4))
+        ],
+        "trials": [
+            {"utility": {"agent": agent, "base rule": 5.0, "ridge": 4.0, "informed": 10.0}} for agent in (5.0, 5.1, 3.0)
+        ],
+    }
+    told = verdicts.learns({"shares": {"summary": [row]}, "harder": harder}).evidence
+    assert "more than the ridge in 2 of 3 trials" in told
+    assert "worth keeping in 2 of them" in told
+
+
 def test_nothing_published_is_no_verdict(monkeypatch):
     """Without results each question is open, and none is answered by silence."""
     monkeypatch.setattr(verdicts, "_published", lambda name: STUDY if name == "original_study" else {})
