@@ -94,7 +94,7 @@ test-plain-cpu: $(READY)  ## oracles and parity on an emulated plain processor (
 	@mkdir -p build/machine-code
 	OPENBLAS_CORETYPE=$(or $(OPENBLAS_CORETYPE),Nehalem) NUMBA_CPU_NAME=$(or $(NUMBA_CPU_NAME),generic) NUMBA_CPU_FEATURES= \
 	NPY_DISABLE_CPU_FEATURES="AVX2 FMA3 AVX512F AVX512CD AVX512_SKX" ATEN_CPU_CAPABILITY=default \
-	NUMBA_CACHE_DIR=$(CURDIR)/build/machine-code $(BIN)/python -W ignore -m pytest tests/oracles tests/parity
+	NUMBA_CACHE_DIR=$(CURDIR)/build/machine-code $(BIN)/python -W ignore -m pytest -m "not trains" tests/oracles tests/parity
 
 demo: $(READY) $(BOT_READY)  ## the closed loop: exchange, agent, governor and Hummingbot, without network (8 minutes)
 	$(BIN)/perpfut agent demo --keep

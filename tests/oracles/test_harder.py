@@ -54,6 +54,7 @@ def test_the_spread_is_what_is_planted():
     assert abs(np.sum(change * level) / np.sum(level**2)) < 4.0 * change.std() / np.sqrt(np.sum(level**2))
 
 
+@pytest.mark.trains
 def test_who_knows_more_earns_more(monkeypatch):
     """Proves that the latest z alone falls short of all features, and these of the truth, on the same fresh days."""
     monkeypatch.setattr(harder_trials, "VALIDATION_EPISODES", 60)

@@ -138,6 +138,7 @@ def test_the_noise_of_closing_prices_is_what_the_market_shows():
         )
 
 
+@pytest.mark.trains
 def test_nobody_earns_more_in_several_worlds():
     """Mean utility over four worlds: at every fee the informed trader is above every rule."""
     worlds = [made(seed) for seed in WORLDS]

@@ -18,6 +18,7 @@ from perpfut_lib.train.trials import Trial, run_trial
 PUBLISHED = read_published("learnability")
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(("fee", "share"), [(0.0, 0.5), (4.5, 0.85)])
 def test_a_small_budget_attains_most_of_what_is_possible(monkeypatch, fee, share):
     """Proves that shipped settings, with a sixth of the steps and few distractors, come near the oracle on fresh days.

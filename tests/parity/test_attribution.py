@@ -118,6 +118,7 @@ def test_a_ladder_of_rules_on_the_smoke_run(smoke, ladder, tmp_path):
     assert rows["return"].tolist() == pytest.approx(both["return"].tolist(), rel=1e-12)
 
 
+@pytest.mark.trains
 @pytest.mark.slow
 def test_a_ladder_that_starts_with_the_original_s_learner(tmp_path):
     """A tiny one, trained through: the original's agent stands under the name of the one that it is compared with."""
