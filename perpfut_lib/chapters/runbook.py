@@ -43,7 +43,15 @@ def freshness_table(profile: Profile, run: Run) -> str:
 
 
 def alarms(profile: Profile, run: Run) -> str:
-    """Return the governor's alarms with the profile's thresholds."""
+    """Return the governor's alarms with the profile's thresholds.
+
+    Parameters
+    ----------
+    profile : Profile
+        Settings of the run.
+    run : Run
+        Where its artifacts are.
+    """
     config, rows = profile.agent.governor, []
     for name, field in GovernorConfig.model_fields.items():
         limits = getattr(config, name)

@@ -49,7 +49,15 @@ def make_path(steps: int, count: int) -> Path:
 
 
 def make_counterfactual_paths(steps: int, count: int) -> CounterfactualPaths:
-    """Return room for the comparison of as many decisions."""
+    """Return room for the comparison of as many decisions.
+
+    Parameters
+    ----------
+    steps : int
+        Decisions of a rollout.
+    count : int
+        Environments.
+    """
     shape = (steps, count)
     return CounterfactualPaths(
         np.zeros(shape, np.float32), np.zeros(shape, np.int64), np.zeros((*shape, 2), np.float32)

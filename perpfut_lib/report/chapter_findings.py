@@ -25,7 +25,17 @@ MAINTENANCE: Final = 0.05
 
 
 def chapter_findings(chapter: str, profile: Profile, run: Run) -> str:
-    """Return the three sentences of a chapter, named as its notebook is."""
+    """Return the three sentences of a chapter, named as its notebook is.
+
+    Parameters
+    ----------
+    chapter : str
+        Name of the notebook, such as ``07_evaluation``.
+    profile : Profile
+        Settings of the run.
+    run : Run
+        Where its artifacts are.
+    """
     return " ".join(FOUND[chapter](profile, run))
 
 

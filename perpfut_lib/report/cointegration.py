@@ -24,6 +24,13 @@ def discovery_table(run: Run, profile: Profile) -> pd.DataFrame:
 
     Shares are of the pairs tested, in %; FDR is the false-discovery rate that placebos of each null hypothesis tell;
     the last columns, of a simulated market only, are the share of passes that are wrong, and of planted pairs found.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
     """
     tests, names = numbered(load_tests(run))
     windows, config = load_windows(run), profile.cointegration
@@ -40,7 +47,15 @@ def discovery_table(run: Run, profile: Profile) -> pd.DataFrame:
 
 
 def survival_table(run: Run, profile: Profile) -> pd.DataFrame:
-    """Return how pairs that pass fare 1 to 5 trading windows later; shares and the drift of β in %."""
+    """Return how pairs that pass fare 1 to 5 trading windows later; shares and the drift of β in %.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
+    """
     table = survival(*_tests_and_windows(run), profile.cointegration)
     return pd.DataFrame(
         {
@@ -54,7 +69,15 @@ def survival_table(run: Run, profile: Profile) -> pd.DataFrame:
 
 
 def plot_survival(run: Run, profile: Profile) -> Figure:
-    """Plot how many pairs pass again, beside the rate of any pair, and how far hedge ratios have drifted."""
+    """Plot how many pairs pass again, beside the rate of any pair, and how far hedge ratios have drifted.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
+    """
     table = survival(*_tests_and_windows(run), profile.cointegration)
     apart = table.index[table["overlap"] == 0.0]
     with figure(1, 2) as (made, (left, right)):
@@ -77,7 +100,15 @@ def plot_survival(run: Run, profile: Profile) -> Figure:
 
 
 def direction_table(run: Run, profile: Profile) -> pd.DataFrame:
-    """Return, by split, in how many pairs one direction of the regression passes, and in how many both do."""
+    """Return, by split, in how many pairs one direction of the regression passes, and in how many both do.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
+    """
     table = direction_agreement(*_tests_and_windows(run), profile.cointegration)
     return pd.DataFrame(
         {

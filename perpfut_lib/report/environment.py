@@ -33,6 +33,13 @@ def kernel_check(run: Run, profile: Profile) -> pd.DataFrame:
     """Return, for each rule, whether the compiled step equals the readable loop over the first episode.
 
     Holdings and rewards (as returns) agree where no difference exceeds 1e-12; actions are drawn at random.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
     """
     plain, episodes = make_rules(profile.env)._replace(reward_scale=1.0), load_episodes(run).rows(np.array([0]))
     options = {
@@ -60,7 +67,15 @@ def _differences(episodes: Episodes, rules: Rules, costs: CostsConfig) -> tuple[
 
 
 def plot_slippage(run: Run, profile: Profile) -> Figure:
-    """Plot what the square-root law asks of each leg by the notional traded, fees of the study beside it."""
+    """Plot what the square-root law asks of each leg by the notional traded, fees of the study beside it.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    profile : Profile
+        Settings of the run.
+    """
     panel, pairs = load_panel(run), load_pair_days(run)
     law = profile.costs.slippage.model_copy(update={"model": "impact", "capital": 1.0})
     kappa = impact_coefficients(panel, pairs, decision_rows(panel, pairs), law)[:, 0].ravel()

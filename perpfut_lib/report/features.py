@@ -48,7 +48,15 @@ def feature_list(run: Run) -> pd.DataFrame:
 
 
 def plot_feature_map(run: Run, episode: int = 0) -> Figure:
-    """Plot the scaled features of one episode over its decisions, one row per feature."""
+    """Plot the scaled features of one episode over its decisions, one row per feature.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    episode : int
+        Row of the pair-days.
+    """
     features = load_features(run)
     rows = features.scaled()[episode].T.astype(np.float64)
     with figure(height=max(3.4, 0.2 * len(features.names))) as (made, (axes,)):

@@ -49,7 +49,15 @@ def plot_pass_rates(run: Run) -> Figure:
 
 
 def plot_spread(run: Run, episode: int = 0) -> Figure:
-    """Plot the spread of one episode in formation standard deviations, as the decisions saw it."""
+    """Plot the spread of one episode in formation standard deviations, as the decisions saw it.
+
+    Parameters
+    ----------
+    run : Run
+        Where its artifacts are.
+    episode : int
+        Row of the pair-days.
+    """
     episodes, pair = load_episodes(run), load_pair_days(run).iloc[episode]
     spread = formation_spread(episodes, pair, episode)
     with figure() as (made, (axes,)):

@@ -28,7 +28,15 @@ def published_frontier() -> JsonObject:
 
 
 def frontier_table(*, simulated: bool = False, rule: str = CHOSEN) -> pd.DataFrame:
-    """Return the break-even cost (bps per side) by bar, memory and delay; decided at every bar, intervals at 95 %."""
+    """Return the break-even cost (bps per side) by bar, memory and delay; decided at every bar, intervals at 95 %.
+
+    Parameters
+    ----------
+    simulated : bool
+        Whether simulated markets are shown in the place of recorded ones.
+    rule : str
+        Rule that is shown.
+    """
     rows = [row for row in frontier_of(simulated=simulated) if row.interval == row.bar and row.rule == rule]
     late = {(row.bar, row.memory): row for row in rows if row.delay == 1}
     shown = [row for row in rows if row.delay == 0]

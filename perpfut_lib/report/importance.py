@@ -29,6 +29,13 @@ def importance_table(profile: Profile, run: Run) -> pd.DataFrame:
     forests", 2001), so that its law stays and its meaning goes. Means over seeds and rearrangements; the most important
     feature first, those that no agent reads in one last row. Features that stand for the same thing cover for each
     other, so a small loss does not say that the feature is empty. No row with fewer than two pair-days.
+
+    Parameters
+    ----------
+    profile : Profile
+        Settings of the run.
+    run : Run
+        Where its artifacts are.
     """
     span, rules, agents = load_episodes(run).select("test"), make_rules(profile.env), load_policies(run)
     losses: dict[str, pd.Series] = {}

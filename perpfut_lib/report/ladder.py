@@ -22,6 +22,13 @@ def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
     """Return one row per rung and fee: each measure, and its change from the rung below with a paired interval.
 
     Returns in %, costs in basis points; of the learned agent, where there is one, unless another is named.
+
+    Parameters
+    ----------
+    source : Source
+        A run, or the name of a published profile.
+    agent : str
+        Which of the run's agents or rules.
     """
     ladder = read_result(source, "ladder")
     rows = ladder["label"].str.startswith("rung") & (ladder["agent"] == (agent or climbers(ladder)[0]))
@@ -29,7 +36,15 @@ def ladder_table(source: Source, agent: str | None = None) -> pd.DataFrame:
 
 
 def lone_faults_table(source: Source, agent: str | None = None) -> pd.DataFrame:
-    """Return one row per fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`."""
+    """Return one row per fault and fee: what that fault alone does to the correct rules, as in :func:`ladder_table`.
+
+    Parameters
+    ----------
+    source : Source
+        A run, or the name of a published profile.
+    agent : str
+        Which of the run's agents or rules.
+    """
     ladder = read_result(source, "ladder")
     rows = ladder["label"].str.startswith("fault") & (ladder["agent"] == (agent or climbers(ladder)[0]))
     return changes_table(ladder[rows], "without")

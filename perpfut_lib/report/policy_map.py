@@ -44,6 +44,13 @@ def plot_policy(profile: Profile, run: Run) -> Figure:
 
     Two shades: pair-days with half-lives below and above the median. Where the market is simulated, dashed lines are
     the region of the informed trader, which knows how it was made.
+
+    Parameters
+    ----------
+    profile : Profile
+        Settings of the run.
+    run : Run
+        Where its artifacts are.
     """
     agents = {one.fee_bps: one.policy for one in reversed(load_policies(run)) if isinstance(one.policy, ExportedPolicy)}
     span, features = load_episodes(run).select("test"), load_features(run)

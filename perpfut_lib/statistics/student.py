@@ -73,6 +73,13 @@ def return_interval(returns: Float1D, level: float = 0.95) -> Interval:
     ------
     SchemaError
         Fewer than two returns, or one that is not finite.
+
+    Parameters
+    ----------
+    returns : ndarray, (n,)
+        Daily returns.
+    level : float
+        Coverage of the interval.
     """
     if np.any(returns <= -1.0):
         return Interval(float(cumulative_return(returns)), float("nan"), float("nan"), level)
@@ -88,6 +95,13 @@ def sharpe_interval(returns: Float1D, level: float = 0.95) -> Interval:
     ------
     SchemaError
         Fewer than two returns, or one that is not finite.
+
+    Parameters
+    ----------
+    returns : ndarray, (n,)
+        Daily returns.
+    level : float
+        Coverage of the interval.
     """
     if len(returns) < 2 or not np.all(np.isfinite(returns)):
         raise SchemaError(f"{len(returns)} returns", "two or more finite returns", "lengthen the test span")

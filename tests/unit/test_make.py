@@ -15,11 +15,14 @@ for _ in {1..6000}; do [ -e begun ] && break; sleep 0.01; done
 """
 BUILD = "touch begun\n" + NOTE.replace("$(basename $0)", "build") + 'mkdir "$1"\n'
 DONE = 'touch "$1/.installed"\n'
+NUMBERS = "tests/oracles tests/parity tests/properties tests/unit tests/packaging"
+IGNORED = f"tests/hummingbot tests/book tests/notebooks {NUMBERS}".split()
 PARTS = (
-    "python -m pytest --ignore=tests/hummingbot --ignore=tests/book --ignore=tests/notebooks",
+    f"python -m pytest {' '.join(f'--ignore={folder}' for folder in IGNORED)}",
     "python -m pytest tests/hummingbot",
     "python -m pytest notebooks --nbval --nbval-current-env --nbval-cell-timeout 1800",
     "python -m pytest tests/book tests/notebooks",
+    f"python -m pytest {NUMBERS}",
 )
 
 
@@ -49,7 +52,7 @@ def made(house, failing=""):
 
 
 def test_everything_runs_and_hummingbot_is_built_beside_set_up(house):
-    """Set-up would wait in vain if the build began after it; then lint, and all four parts of the tests."""
+    """Set-up would wait in vain if the build began after it; then lint, and all five parts of the tests."""
     code, ran = made(house)
     assert code == 0, ran
     assert {*PARTS} <= {*ran}
@@ -59,7 +62,8 @@ def test_everything_runs_and_hummingbot_is_built_beside_set_up(house):
 
 
 @pytest.mark.parametrize(
-    "failing", ["--ignore=tests/book", "pytest tests/hummingbot", "--nbval", "pytest tests/book", "build"]
+    "failing",
+    ["--ignore=tests/book", "pytest tests/hummingbot", "--nbval", "pytest tests/book", "pytest tests/oracles", "build"],
 )
 def test_a_part_that_fails_fails_the_command_and_stops_no_other(house, failing):
     """The other parts run and tell; Hummingbot's tests cannot where it was not built."""
