@@ -101,8 +101,7 @@ FOLLOW = """
   const links = [...document.querySelectorAll("article a[href], .bd-toc a[href], .page-toc a[href]")];
   const plain = each => each.textContent.replace(/^[\\d. ]+/, "").trim();
   const link = links.find(each => each.offsetParent && plain(each) === name);
-  if (link) link.click();
-  return Boolean(link);
+  return link ? link.href : null;
 })
 """
 PLACE = "document.getElementById(decodeURIComponent(location.hash.slice(1)))"
@@ -111,7 +110,7 @@ IN_VIEW = f"(place => place.getBoundingClientRect().top < innerHeight)({PLACE})"
 
 @pytest.mark.parametrize(("question", "path"), QUESTIONS, ids=lambda text: text)
 def test_a_stranger_s_question_is_answered(browser, study, question, path):
-    """Clicking what the page on learning paths names, from the first page on, brings the answer into view."""
+    """Following the links that the page on learning paths names, from the first one on, brings the answer into view."""
     answers = {
         "What did they find?": verdicts()[0].answer.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}"),
         "Is it robust?": chapter_findings("09_robustness", load_profile("smoke"), Run(study.artifacts))[:40],
@@ -120,8 +119,9 @@ def test_a_stranger_s_question_is_answered(browser, study, question, path):
     }
     browser.open((study.html / "index.html").as_uri())
     for name in re.findall(r"\*([^*]+)\*", path):
-        assert browser.ask(f"{FOLLOW}({name!r})"), name
-        browser.wait("document.readyState === 'complete'")
+        address = browser.ask(f"{FOLLOW}({name!r})")
+        assert address, name
+        browser.open(address)  # a click would take the page away under the question whether it is there
         browser.settle()
     browser.wait(f"!location.hash || {IN_VIEW}")  # pages scroll smoothly
     where = f"(location.hash ? {PLACE} : document.body).textContent.includes({answers[question]!r})"
