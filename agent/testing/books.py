@@ -7,23 +7,20 @@ trades has been read: that is where a new life of the executor, and each reading
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from agent.executor.audit import Audit, against_ledger, against_positions, audit
 from agent.executor.memory import Memory
 from agent.executor.trail import Event, events
-from agent.testing.invariants import against_income, equity_at, income
+from agent.testing.invariants import NEAR, against_income, equity_at, income
 from agent.testing.schedule_results import Outcome
 from agent.testing.simulated_agent import SYMBOLS
 from agent.testing.simulated_executor import scratch_space
 from agent.testing.simulated_venue import SimulatedVenue
 from agent.testing.simulation import Schedule, market, quiet
 from perpfut_lib.types import HOUR_MS, MINUTE_MS, JsonObject
-
-NEAR: Final = 1e-6
-"""Largest difference of what was earned that is rounding, as a share of the equity at the start."""
 
 
 @dataclass(frozen=True)

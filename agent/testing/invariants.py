@@ -26,7 +26,9 @@ BARE_MS: Final = LIMITS.quiet_ms + (IN_A_ROW + 1) * (
 """Longest time without a stop behind a position: each try fails as slowly as it can, and a reading finds it out."""
 DEVIATION: Final = float(LIMITS.max_deviation) + 1e-9
 CENT: Final = 1e-6
-"""Largest difference of sums that is rounding, as a share of them."""
+"""Largest difference of sums that is rounding, quote currency."""
+NEAR: Final = 1e-6
+"""Largest difference of an equity that is rounding, as a share of it."""
 FREE: Final = 60.0
 """Notional that is too small to be ordered or hedged, with some room, quote currency."""
 
@@ -163,7 +165,7 @@ class Watch:
         for text in [*wrong, *against_income(found, self.venue)]:
             self._broken(f"audit: {text}")
         gap = equity_at(self.venue, trader.account.marks) - trader.account.equity
-        if abs(gap) > CENT * self.venue.equity():
+        if abs(gap) > NEAR * self.venue.equity():
             self._broken(f"equity differs by {gap:.4f}")
 
     def _broken(self, text: str) -> None:
